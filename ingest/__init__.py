@@ -1,0 +1,1 @@
+"""The writer process: sources in, commits out."""

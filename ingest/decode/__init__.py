@@ -1,0 +1,1 @@
+"""From message bytes to typed Arrow columns and rejects."""

@@ -1,0 +1,1 @@
+"""Doors to where messages come from: Kafka, the HTTP event log, files."""

@@ -1,0 +1,40 @@
+"""A batch of messages: what a transport hands to a decoder, as parallel columns.
+
+Transport is not format: this module knows bytes and positions, and nothing of what they mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class MessageBatch:
+    """Messages of one source, in log order within each partition.
+
+    Attributes:
+        values: Binary array of n message bodies; null for a tombstone.
+        partitions: int32[n], the partition of each message.
+        offsets: int64[n], its offset in that partition, strictly increasing per partition.
+        timestamps_ms: int64[n], when the log took the message in (ms since the epoch), or -1.
+        next_offsets: Partition → the offset to go on reading from once this batch is committed.
+            Covers every partition of the batch, and may cover more: a transport that passed
+            over control records or a file's end moves a partition on without a message.
+        keys: Binary array of n message keys, or None where the source has none.
+        headers: n lists of (name, value) pairs, or None where the source has none.
+    """
+
+    values: pa.Array
+    partitions: np.ndarray
+    offsets: np.ndarray
+    timestamps_ms: np.ndarray
+    next_offsets: Mapping[int, int]
+    keys: pa.Array | None = None
+    headers: list[list[tuple[str, bytes | None]] | None] | None = None
+
+    def __len__(self) -> int:
+        return len(self.values)

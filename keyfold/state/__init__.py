@@ -1,0 +1,1 @@
+"""The store: commits of partials, offsets and ledger; dead letters; retention."""

@@ -1,0 +1,1 @@
+"""The lake process: Iceberg snapshots of the state."""

@@ -1,0 +1,1 @@
+"""The reader processes: replicas of the state, answering lookups over HTTP."""
