@@ -1,0 +1,272 @@
+"""The laws of aggregates: families of ``zero · update · merge · finalize``.
+
+Partial is not final (law 3). A family says which *slots* its partial has, and:
+
+- ``update``: the DuckDB expressions that make the partial of one batch of events,
+- ``merge``: how partials combine, slot column by slot column; associative and commutative,
+- ``zero``: the partial of no events, the identity of ``merge``,
+- ``finalize``: the answer for one partial (``finalizer``), and the same for columns of partials
+  (``finalize_columns``), bit for bit, so that a REST row and an Iceberg row agree (law 4),
+- ``inverse``: whether a partial can be taken out of another again (retraction), stated, not guessed.
+
+=========  ==================================  ======  =============================================
+family     slots                               inverse answers
+=========  ==================================  ======  =============================================
+count      n i64                               yes     COUNT(*), COUNT(x)
+sum_int    n i64, sum i128                     yes     SUM, AVG over whole numbers and DECIMAL
+sum_real   n i64, sum f64, lost f64            no      SUM, AVG over FLOAT and DOUBLE (compensated)
+min, max   has bool, value (any ordered type)  no      MIN, MAX
+=========  ==================================  ======  =============================================
+
+``sum_real`` keeps what rounding lost in a second double (Neumaier 1974; Knuth's TwoSum for the
+merge), so the error does not grow with the number of merges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+
+from keyfold.view.columns import DTYPE, add_i128, int_of, less_i128
+from keyfold.view.types import ColumnType, Physical, column_type
+
+Columns = list[np.ndarray]
+
+
+class Slot(msgspec.Struct, frozen=True):
+    """One column of a partial.
+
+    Attributes:
+        name: What it holds, for ``explain``.
+        physical: How it is stored.
+    """
+
+    name: str
+    physical: Physical
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A law-abiding aggregate; see the module's docstring.
+
+    Attributes:
+        name: Family name as in stored plans.
+        slots: The slots of a partial over an argument of the given type.
+        update: (argument SQL or None, `` FILTER (…)`` or empty) → one DuckDB expression per slot.
+        merge: (state columns, delta columns) → merged columns; each slot column has n values.
+        inverse: Whether ``merge`` can be undone.
+    """
+
+    name: str
+    slots: Callable[[ColumnType | None], tuple[Slot, ...]]
+    update: Callable[[str | None, str], tuple[str, ...]]
+    merge: Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], Columns]
+    inverse: bool
+
+
+def zero(slots: Sequence[Slot], n: int) -> Columns:
+    """Return the identity partial n times: zeros, False, and None for text."""
+    return [np.zeros(n, DTYPE[slot.physical]) if slot.physical not in (Physical.TEXT, Physical.JSON)
+            else np.full(n, None, object) for slot in slots]  # fmt: skip
+
+
+def _merge_count(state: Sequence[np.ndarray], delta: Sequence[np.ndarray]) -> Columns:
+    return [state[0] + delta[0]]
+
+
+def _merge_sum_int(state: Sequence[np.ndarray], delta: Sequence[np.ndarray]) -> Columns:
+    return [state[0] + delta[0], add_i128(state[1], delta[1])]
+
+
+def _merge_sum_real(state: Sequence[np.ndarray], delta: Sequence[np.ndarray]) -> Columns:
+    a, b = state[1], delta[1]
+    with np.errstate(invalid="ignore", over="ignore"):
+        total = a + b
+        part = total - a
+        lost = (a - (total - part)) + (b - part) + state[2] + delta[2]
+    # Once the sum is infinite or NaN, what was lost is meaningless (inf - inf).
+    return [state[0] + delta[0], total, np.where(np.isfinite(total), lost, 0.0)]
+
+
+def _merge_extreme(
+    state: Sequence[np.ndarray], delta: Sequence[np.ndarray], *, least: bool
+) -> Columns:
+    has_a, a = state
+    has_b, b = delta
+    if a.dtype == object:
+        take_b = np.fromiter(
+            (
+                y is not None and (x is None or (y < x if least else y > x))
+                for x, y in zip(a, b, strict=True)
+            ),
+            np.bool_,
+            len(a),
+        )
+        return [has_a | has_b, np.where(take_b, b, a)]
+    if a.dtype == DTYPE[Physical.I128]:
+        better = less_i128(b, a) if least else less_i128(a, b)
+    elif a.dtype == np.float64:
+        # NaN is the greatest double, as in DuckDB and PostgreSQL.
+        nan_a, nan_b = np.isnan(a), np.isnan(b)
+        better = (nan_a & ~nan_b) | (b < a) if least else (nan_b & ~nan_a) | (b > a)
+    else:
+        better = b < a if least else b > a
+    take_b = has_b & (~has_a | better)
+    return [has_a | has_b, np.where(take_b, b, a)]
+
+
+def _extreme(name: str, *, least: bool) -> Family:
+    return Family(
+        name=name,
+        slots=lambda argument: (
+            Slot("has", Physical.BOOL),
+            Slot(name, argument.physical if argument else Physical.I64),
+        ),
+        update=lambda x, where: (f"count({x}){where} > 0", f"{name}({x}){where}"),
+        merge=lambda state, delta: _merge_extreme(state, delta, least=least),
+        inverse=False,
+    )
+
+
+FAMILIES: dict[str, Family] = {
+    family.name: family
+    for family in (
+        Family(
+            name="count",
+            slots=lambda _: (Slot("n", Physical.I64),),
+            update=lambda x, where: (f"count({x or '*'}){where}",),
+            merge=_merge_count,
+            inverse=True,
+        ),
+        Family(
+            name="sum_int",
+            slots=lambda _: (Slot("n", Physical.I64), Slot("sum", Physical.I128)),
+            update=lambda x, where: (f"count({x}){where}", f"sum({x}){where}"),
+            merge=_merge_sum_int,
+            inverse=True,
+        ),
+        Family(
+            name="sum_real",
+            slots=lambda _: (
+                Slot("n", Physical.I64),
+                Slot("sum", Physical.F64),
+                Slot("lost", Physical.F64),
+            ),
+            update=lambda x, where: (
+                f"count({x}){where}",
+                f"fsum(({x})::DOUBLE){where}",
+                "0.0::DOUBLE",
+            ),
+            merge=_merge_sum_real,
+            inverse=False,
+        ),
+        _extreme("min", least=True),
+        _extreme("max", least=False),
+    )
+}
+
+
+class Aggregate(msgspec.Struct, frozen=True):
+    """One partial that a view keeps; several outputs may read it (SUM(x) and AVG(x) do).
+
+    Attributes:
+        family: Name in ``FAMILIES``.
+        argument: DuckDB SQL of the argument, empty for COUNT(*).
+        argument_type: The argument's type name, empty for COUNT(*).
+        where: The FILTER condition as DuckDB SQL, or empty.
+    """
+
+    family: str
+    argument: str = ""
+    argument_type: str = ""
+    where: str = ""
+
+    @property
+    def column(self) -> ColumnType | None:
+        """The argument's type, None for COUNT(*)."""
+        return column_type(self.argument_type) if self.argument_type else None
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """The slots of the partial."""
+        return FAMILIES[self.family].slots(self.column)
+
+    def update_sql(self) -> tuple[str, ...]:
+        """One DuckDB expression per slot: the partial of a batch."""
+        where = f" FILTER (WHERE {self.where})" if self.where else ""
+        return FAMILIES[self.family].update(self.argument or None, where)
+
+
+class Final(msgspec.Struct, frozen=True):
+    """How an aggregate function's answer is read from a partial.
+
+    Attributes:
+        function: ``count``, ``sum``, ``avg``, ``min`` or ``max``.
+        type: The answer's type name.
+    """
+
+    function: str
+    type: str
+
+
+def finalizer(final: Final, aggregate: Aggregate) -> Callable[..., object]:
+    """Return the function from an aggregate's slot values to the physical answer or None.
+
+    Slot values are Python values: int for ``i64`` and ``i128``, float, bool, str.
+    """
+    match final.function, aggregate.family:
+        case "count", _:
+            return lambda n: n
+        case "sum", "sum_int":
+            return lambda n, total: total if n else None
+        case "sum", "sum_real":
+            return lambda n, total, lost: total + lost if n else None
+        case "avg", "sum_int":
+            column = aggregate.column
+            divisor = 10.0 ** (column.scale if column else 0)
+            return lambda n, total: float(total) / n / divisor if n else None
+        case "avg", "sum_real":
+            return lambda n, total, lost: (total + lost) / n if n else None
+        case (("min" | "max"), _):
+            return lambda has, value: value if has else None
+    raise AssertionError(f"no finalizer for {final} over {aggregate.family}")
+
+
+def finalize_columns(
+    final: Final, aggregate: Aggregate, columns: Sequence[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return ``finalizer`` for n partials at once: the same values, bit for bit.
+
+    Returns:
+        (values, valid): n physical values, and bool[n] or None when none is NULL.
+    """
+    match final.function, aggregate.family:
+        case "count", _:
+            return columns[0], None
+        case "sum", "sum_int":
+            return columns[1], columns[0] > 0
+        case "sum", "sum_real":
+            return columns[1] + columns[2], columns[0] > 0
+        case "avg", "sum_int":
+            column = aggregate.column
+            divisor = 10.0 ** (column.scale if column else 0)
+            count = np.maximum(columns[0], 1)
+            return _real_of_i128(columns[1]) / count / divisor, columns[0] > 0
+        case "avg", "sum_real":
+            return (columns[1] + columns[2]) / np.maximum(columns[0], 1), columns[0] > 0
+        case (("min" | "max"), _):
+            return columns[1], columns[0]
+    raise AssertionError(f"no finalizer for {final} over {aggregate.family}")
+
+
+def _real_of_i128(values: np.ndarray) -> np.ndarray:
+    """Round 128-bit integers to doubles as Python's float() does: once, to nearest even."""
+    narrow = values["low"].view(np.int64)
+    out = narrow.astype(np.float64)
+    wide = values["high"] != narrow >> 63
+    if wide.any():
+        out[wide] = [float(int_of(low, high)) for low, high in values[wide].tolist()]
+    return out

@@ -1,0 +1,152 @@
+"""Columns of physical values: numpy arrays in, Arrow arrays out, without a Python step per row.
+
+The numpy form of each physical type (see keyfold/view/types.py):
+``bool`` → bool, ``i64`` → int64, ``f64`` → float64, ``i128`` → the structured dtype ``I128`` (the 16
+little-endian bytes of Arrow's decimal128), ``text`` and ``json`` → object arrays of bytes (UTF-8) or
+None.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from keyfold.view.types import TIMESTAMP, TIMESTAMPTZ, ColumnType, Physical
+
+I128 = np.dtype([("low", "<u8"), ("high", "<i8")])
+DTYPE: dict[Physical, np.dtype] = {
+    Physical.BOOL: np.dtype(np.bool_),
+    Physical.I64: np.dtype(np.int64),
+    Physical.F64: np.dtype(np.float64),
+    Physical.I128: I128,
+    Physical.TEXT: np.dtype(object),
+    Physical.JSON: np.dtype(object),
+}
+
+
+def contiguous(array: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Return one Arrow array for a chunked one."""
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+
+
+def physical_column(physical: Physical, array: pa.Array) -> np.ndarray:
+    """Return the physical values of an Arrow array as numpy; what stands at a null is undefined.
+
+    Args:
+        physical: The form wanted.
+        array: n values in the Arrow type that DuckDB gives for such a column.
+    """
+    n = len(array)
+    match physical:
+        case Physical.BOOL:
+            return np.asarray(array.fill_null(False).to_numpy(zero_copy_only=False), np.bool_)
+        case Physical.TEXT | Physical.JSON:
+            values = np.empty(n, object)
+            values[:] = array.cast(pa.binary()).to_pylist()
+            return values
+        case Physical.F64:
+            return np.asarray(
+                array.cast(pa.float64()).fill_null(0.0).to_numpy(zero_copy_only=False), np.float64
+            )
+    if pa.types.is_decimal128(array.type):
+        wide = np.frombuffer(array.buffers()[1], I128)[array.offset : array.offset + n]
+        return wide if physical is Physical.I128 else wide["low"].view(np.int64)
+    if pa.types.is_decimal(array.type):  # decimal32/64: DuckDB may use them for narrow decimals
+        return physical_column(
+            physical, array.cast(pa.decimal128(38, array.type.scale), safe=False)
+        )
+    if physical is Physical.I128:
+        narrow = array.fill_null(0)
+        wide = np.zeros(n, I128)
+        if pa.types.is_uint64(array.type):
+            wide["low"] = narrow.to_numpy(zero_copy_only=False)
+        else:
+            wide["low"] = narrow.cast(pa.int64()).to_numpy(zero_copy_only=False).view(np.uint64)
+            wide["high"] = wide["low"].view(np.int64) >> 63
+        return wide
+    if pa.types.is_date32(array.type):
+        array = array.view(pa.int32())
+    elif pa.types.is_temporal(array.type):
+        array = array.view(pa.int64())
+    return np.asarray(array.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False), np.int64)
+
+
+def i128_of(value: int) -> tuple[int, int]:
+    """Split a signed 128-bit integer into its (low, high) words."""
+    return value & 0xFFFF_FFFF_FFFF_FFFF, value >> 64
+
+
+def int_of(low: int, high: int) -> int:
+    """Join (low, high) words into the signed 128-bit integer."""
+    return (int(high) << 64) | int(low)
+
+
+def add_i128(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Add two I128 arrays; raises OverflowError where a sum does not fit 128 bits."""
+    out = np.empty(len(a), I128)
+    low = a["low"] + b["low"]
+    carry = (low < a["low"]).astype(np.int64)
+    high = a["high"] + b["high"] + carry
+    same_sign = (a["high"] ^ b["high"]) >= 0
+    if (same_sign & ((high ^ a["high"]) < 0)).any():
+        raise OverflowError("a sum does not fit 128 bits")
+    out["low"] = low
+    out["high"] = high
+    return out
+
+
+def less_i128(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Compare two I128 arrays: a < b, bool[n]."""
+    return (a["high"] < b["high"]) | ((a["high"] == b["high"]) & (a["low"] < b["low"]))
+
+
+def arrow_type(column: ColumnType) -> pa.DataType:
+    """Return the Arrow type of a column of physical values (``json`` stays text)."""
+    match column.physical:
+        case Physical.BOOL:
+            return pa.bool_()
+        case Physical.F64:
+            return pa.float64()
+        case Physical.TEXT | Physical.JSON:
+            return pa.large_utf8()
+        case Physical.I128:
+            return pa.decimal128(38, column.scale)
+    if column.decimal:
+        return pa.decimal128(18, column.scale)
+    return {
+        TIMESTAMPTZ: pa.timestamp("us", "UTC"),
+        TIMESTAMP: pa.timestamp("us"),
+        "DATE": pa.date32(),
+        "TIME": pa.time64("us"),
+    }.get(column.name, pa.int64())
+
+
+def arrow_column(column: ColumnType, values: np.ndarray, valid: np.ndarray | None) -> pa.Array:
+    """Return physical values as an Arrow array of ``arrow_type(column)``.
+
+    Args:
+        column: The column's type.
+        values: n physical values as numpy.
+        valid: bool[n], False where the value is NULL; None when none is.
+    """
+    target = arrow_type(column)
+    n = len(values)
+    if column.physical in (Physical.TEXT, Physical.JSON):
+        return pa.array(values, pa.large_binary()).cast(pa.large_utf8())
+    mask = None if valid is None else ~valid
+    if column.physical in (Physical.BOOL, Physical.F64):
+        return pa.array(values, target, mask=mask)
+    if pa.types.is_decimal128(target):
+        if column.physical is Physical.I64:
+            wide = np.empty(n, I128)
+            wide["low"] = values.view(np.uint64)
+            wide["high"] = values >> 63
+            values = wide
+        validity = None if valid is None else pa.array(valid).buffers()[1]
+        return pa.Array.from_buffers(
+            target, n, [validity, pa.py_buffer(np.ascontiguousarray(values))]
+        )
+    integers = pa.array(values, pa.int64(), mask=mask)
+    if pa.types.is_date32(target):
+        return integers.cast(pa.int32()).view(target)
+    return integers.view(target) if pa.types.is_temporal(target) else integers

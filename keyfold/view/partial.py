@@ -1,0 +1,158 @@
+"""Partials as bytes: the value of a row in the store.
+
+Layout, little-endian::
+
+    u8   format version (1)
+    …    every slot in order: bool u8, i64 i8, f64 IEEE 754, i128 two words (low u64, high i64),
+         text u32 length (0xFFFFFFFF for none)
+    …    the bytes of the text slots, in order
+
+The front part has one width per view, so n rows are decoded as one numpy array; only views with
+text slots pay a step per row.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from keyfold.errors import StateError
+from keyfold.view.aggregate import Slot
+from keyfold.view.columns import I128, int_of
+from keyfold.view.types import Physical
+
+VERSION = 1
+_NO_TEXT = 0xFFFF_FFFF
+_FORMAT = {
+    Physical.BOOL: "?",
+    Physical.I64: "q",
+    Physical.F64: "d",
+    Physical.I128: "Qq",
+    Physical.TEXT: "I",
+}
+_FIELD: dict[Physical, np.dtype] = {
+    Physical.BOOL: np.dtype(np.bool_),
+    Physical.I64: np.dtype("<i8"),
+    Physical.F64: np.dtype("<f8"),
+    Physical.I128: I128,
+    Physical.TEXT: np.dtype("<u4"),
+}
+
+
+class PartialCodec:
+    """Encodes and decodes the partials of one view, given its slots in order."""
+
+    def __init__(self, slots: Sequence[Slot]) -> None:
+        self.slots = tuple(slots)
+        self.struct = struct.Struct("<B" + "".join(_FORMAT[slot.physical] for slot in slots))
+        fields = [("version", np.dtype(np.uint8))]
+        fields += [(f"s{i}", _FIELD[slot.physical]) for i, slot in enumerate(slots)]
+        self.dtype = np.dtype(fields)
+        self.width = self.dtype.itemsize
+        self.text_slots = [i for i, slot in enumerate(slots) if slot.physical is Physical.TEXT]
+        assert self.struct.size == self.width
+
+    def encode(self, columns: Sequence[np.ndarray]) -> list[bytes]:
+        """Encode n partials, one array of n values per slot."""
+        n = len(columns[0])
+        front = np.empty(n, self.dtype)
+        front["version"] = VERSION
+        for i, column in enumerate(columns):
+            front[f"s{i}"] = (
+                np.fromiter(
+                    (_NO_TEXT if text is None else len(text) for text in column), np.uint32, n
+                )
+                if i in self.text_slots
+                else column
+            )
+        raw = front.tobytes()
+        width = self.width
+        rows = [raw[at : at + width] for at in range(0, n * width, width)]
+        if not self.text_slots:
+            return rows
+        tails = zip(*(columns[i] for i in self.text_slots), strict=True)
+        return [
+            row + b"".join(text for text in tail if text is not None)
+            for row, tail in zip(rows, tails, strict=True)
+        ]
+
+    def decode(self, values: Sequence[bytes]) -> list[np.ndarray]:
+        """Decode n partials into one array of n values per slot.
+
+        Raises:
+            StateError: A value is of another format version.
+        """
+        width = self.width
+        fronts = (
+            b"".join(value[:width] for value in values) if self.text_slots else b"".join(values)
+        )
+        front = np.frombuffer(fronts, self.dtype)
+        if len(values) and not (front["version"] == VERSION).all():
+            raise _wrong_version(int(front["version"].max()))
+        columns: list[np.ndarray] = [front[f"s{i}"].copy() for i in range(len(self.slots))]
+        if self.text_slots:
+            at = np.full(len(values), width, np.int64)
+            for i in self.text_slots:
+                lengths = columns[i]
+                absent = lengths == _NO_TEXT
+                ends = at + np.where(absent, 0, lengths)
+                texts = np.empty(len(values), object)
+                texts[:] = [
+                    None if none else value[a:b]
+                    for value, none, a, b in zip(
+                        values, absent.tolist(), at.tolist(), ends.tolist(), strict=True
+                    )
+                ]
+                columns[i] = texts
+                at = ends
+        return columns
+
+    def row_decoder(self) -> Callable[[bytes], list[object]]:
+        """Return the function from one value to its slot values, as Python values."""
+        unpack = self.struct.unpack_from
+        plan = [slot.physical for slot in self.slots]
+        wide = Physical.I128 in plan
+        if not wide and not self.text_slots:
+
+            def decode_narrow(value: bytes) -> list[object]:
+                version, *slots = unpack(value)
+                if version != VERSION:
+                    raise _wrong_version(version)
+                return slots
+
+            return decode_narrow
+        width = self.width
+
+        def decode(value: bytes) -> list[object]:
+            raw = unpack(value)
+            if raw[0] != VERSION:
+                raise _wrong_version(raw[0])
+            slots: list[object] = []
+            at, tail = 1, width
+            for physical in plan:
+                if physical is Physical.I128:
+                    slots.append(int_of(raw[at], raw[at + 1]))
+                    at += 2
+                elif physical is Physical.TEXT:
+                    length = raw[at]
+                    at += 1
+                    if length == _NO_TEXT:
+                        slots.append(None)
+                    else:
+                        slots.append(value[tail : tail + length].decode())
+                        tail += length
+                else:
+                    slots.append(raw[at])
+                    at += 1
+            return slots
+
+        return decode
+
+
+def _wrong_version(version: int) -> StateError:
+    return StateError(
+        f"a partial has format version {version}, this release reads {VERSION}",
+        hint="run the release that wrote it, or rebuild the view with --rebuild",
+    )

@@ -1,0 +1,223 @@
+"""Plans: what a source and a view are once their SQL was read. Frozen, and stored in the catalog.
+
+A plan is all that the processes need: the writer runs its ``batch_sql``, a reader compiles its key
+codec and outputs; neither parses SQL. The fingerprint covers what decides the content of the state,
+so a change of SQL that changes the state is noticed, and a comment is not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal as OneOf
+
+import msgspec
+
+from keyfold.view.aggregate import Aggregate, Final, Slot
+from keyfold.view.expression import Expression
+from keyfold.view.types import ColumnType, column_type
+
+PLAN_FORMAT = 1
+
+IncludeKind = OneOf["key", "partition", "offset", "timestamp", "headers"]
+INCLUDE_TYPES: dict[str, str] = {
+    "key": "VARCHAR",
+    "partition": "INTEGER",
+    "offset": "BIGINT",
+    "timestamp": "TIMESTAMP WITH TIME ZONE",
+    "headers": 'STRUCT("key" VARCHAR, "value" VARCHAR)[]',
+}
+"""What CREATE SOURCE … INCLUDE can add, with the type of each column."""
+
+
+class Column(msgspec.Struct, frozen=True):
+    """A named, typed column.
+
+    Attributes:
+        name: As in SQL, case kept.
+        type: DuckDB's name of the type.
+    """
+
+    name: str
+    type: str
+
+
+class Include(msgspec.Struct, frozen=True):
+    """A column of a source that the transport fills: ``INCLUDE offset AS o``."""
+
+    kind: IncludeKind
+    name: str
+
+
+class Watermark(msgspec.Struct, frozen=True):
+    """``WATERMARK FOR column AS column - delay``.
+
+    Attributes:
+        column: The event time column; a message without it is a dead letter.
+        delay_us: How far the watermark stays behind the greatest event time, µs.
+    """
+
+    column: str
+    delay_us: int
+
+
+class SourcePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """A source.
+
+    Attributes:
+        name: As in SQL.
+        connector: ``kafka``, ``events`` or ``file``.
+        options: WITH options except ``connector``, as written.
+        columns: Declared columns that are decoded from the message.
+        includes: Columns that the transport fills.
+        encode: ``json``, ``csv`` or ``parquet``.
+        watermark: The event time, if declared.
+        max_future_skew_us: An event dated more than this after its message's own timestamp does
+            not move the watermark.
+        sql: The statement as written.
+        fingerprint: Changes with anything that changes the meaning of stored offsets and rows.
+    """
+
+    name: str
+    connector: str
+    options: dict[str, str]
+    columns: tuple[Column, ...]
+    includes: tuple[Include, ...]
+    encode: str
+    watermark: Watermark | None
+    max_future_skew_us: int
+    sql: str
+    fingerprint: str
+
+
+class Window(msgspec.Struct, frozen=True):
+    """A window over event time.
+
+    Attributes:
+        kind: ``tumble``.
+        column: The event time column.
+        size_us: Width, µs.
+        offset_us: Shift of the window bounds from the epoch, µs.
+    """
+
+    kind: str
+    column: str
+    size_us: int
+    offset_us: int = 0
+
+
+class KeyColumn(msgspec.Struct, frozen=True):
+    """A GROUP BY column.
+
+    Attributes:
+        name: Its output name.
+        type: DuckDB's name of the type.
+        sql: The DuckDB expression over the source's columns (for ``explain``).
+    """
+
+    name: str
+    type: str
+    sql: str
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """A finalized aggregate that outputs read.
+
+    Attributes:
+        aggregate: Index into the plan's aggregates.
+        final: How the partial is read.
+    """
+
+    aggregate: int
+    final: Final
+
+
+class Output(msgspec.Struct, frozen=True):
+    """A SELECT column: its value is an expression over keys and answers."""
+
+    name: str
+    type: str
+    expression: Expression
+
+
+class ViewPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """A materialized view.
+
+    Attributes:
+        name: As in SQL.
+        source: Name of its source.
+        keys: The primary key, in GROUP BY order.
+        aggregates: The partials that are kept, each once.
+        answers: Finalized aggregates.
+        outputs: The columns of a row, in SELECT order.
+        having: A row is hidden unless this is true; None without HAVING.
+        window: The window, if any.
+        retention_us: A windowed row goes when the watermark passes window_end + this; None: never.
+        window_key: Index of the key column that retention reads (window_start or window_end).
+        freshness_slo_ms: Staleness above this is labelled ``stale``.
+        batch_sql: DuckDB query over the relation ``batch``: key columns ``k0…``, slots ``s0…``.
+            Where retention is set, ``$horizon_us`` stands for the window_end at or before which a
+            row is expired.
+        count_sql: DuckDB query over ``batch``: ``p``, ``passed``, ``late`` per partition, for the
+            ledger; empty where every event is applied.
+        columns_read: Source columns that the view reads.
+        sql: The statement as written.
+        fingerprint: Changes with anything that changes the content of the state.
+    """
+
+    name: str
+    source: str
+    keys: tuple[KeyColumn, ...]
+    aggregates: tuple[Aggregate, ...]
+    answers: tuple[Answer, ...]
+    outputs: tuple[Output, ...]
+    having: Expression | None
+    window: Window | None
+    retention_us: int | None
+    window_key: int | None
+    freshness_slo_ms: int
+    batch_sql: str
+    count_sql: str
+    columns_read: tuple[str, ...]
+    sql: str
+    fingerprint: str
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """The slots of a whole partial: those of every aggregate, in order."""
+        return tuple(slot for aggregate in self.aggregates for slot in aggregate.slots)
+
+    @property
+    def key_types(self) -> tuple[ColumnType, ...]:
+        """The types of the key columns."""
+        return tuple(column_type(key.type) for key in self.keys)
+
+    def expired_before(self, watermark_us: int | None) -> int | None:
+        """Return the value of the window key column at or below which a row is expired, or None.
+
+        A row is expired once ``window_end + retention <= watermark``.
+        """
+        if self.retention_us is None or watermark_us is None or self.window is None:
+            return None
+        horizon = watermark_us - self.retention_us
+        ends = self.window_key is not None and self.keys[self.window_key].sql == "window_end"
+        return horizon if ends else horizon - self.window.size_us
+
+
+class Catalog(msgspec.Struct, frozen=True):
+    """Everything that one SQL file defines."""
+
+    sources: tuple[SourcePlan, ...]
+    views: tuple[ViewPlan, ...]
+
+    def source(self, name: str) -> SourcePlan:
+        """Return the source of that name; KeyError when there is none."""
+        return {source.name: source for source in self.sources}[name]
+
+    def view(self, name: str) -> ViewPlan:
+        """Return the view of that name; KeyError when there is none."""
+        return {view.name: view for view in self.views}[name]
+
+
+def fingerprint(*parts: object) -> str:
+    """Return a short stable hash of frozen structs and texts."""
+    return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()[:16]

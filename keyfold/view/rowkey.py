@@ -1,0 +1,196 @@
+"""Row keys: the bytes under which a row lies in the store, in the order of its key values.
+
+Byte order is value order, so a prefix of the key columns is one range of the store and a bound on
+the next column is a sub-range. Each column is one tag byte, then its value:
+
+========  ===============  ==========================================================
+tag       value            order
+========  ===============  ==========================================================
+``0x01``  below            non-null
+``0x02``  nothing          NULL, after every value (PostgreSQL's and DuckDB's order)
+========  ===============  ==========================================================
+
+- ``bool``: one byte, 0 or 1.
+- ``i64``, ``i128``: big-endian, sign bit flipped (8 and 16 bytes).
+- ``f64``: IEEE 754 big-endian; negatives have all bits flipped, others the sign bit; ``-0.0`` is
+  written as ``0.0`` and every NaN as one NaN, which comes last, as in DuckDB.
+- ``text``, ``json``: UTF-8, each ``00`` escaped as ``00 FF``, ended by ``00``. The end sorts before
+  every continuation, so ``"a"`` comes before ``"a\\0"`` and before ``"ab"``.
+
+A key in the store has its view's prefix in front (keyfold/state/layout.py).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from keyfold.view.columns import physical_column
+from keyfold.view.types import ColumnType, Physical
+
+VALUE = b"\x01"
+NULL = b"\x02"
+_I64 = struct.Struct(">Q")
+_F64 = struct.Struct(">d")
+_SIGN64 = 1 << 63
+_MASK64 = (1 << 64) - 1
+_WIDTH = {Physical.BOOL: 1, Physical.I64: 8, Physical.I128: 16, Physical.F64: 8}
+
+
+def encode_value(physical: Physical, value: object) -> bytes:
+    """Encode one key value, or None, with its tag."""
+    if value is None:
+        return NULL
+    match physical:
+        case Physical.TEXT | Physical.JSON:
+            return VALUE + str(value).encode().replace(b"\0", b"\0\xff") + b"\0"
+        case Physical.I64:
+            return VALUE + _I64.pack((int(value) + _SIGN64) & _MASK64)  # type: ignore[call-overload]
+        case Physical.I128:
+            return VALUE + (int(value) + (1 << 127)).to_bytes(16, "big")  # type: ignore[call-overload]
+        case Physical.BOOL:
+            return VALUE + (b"\x01" if value else b"\x00")
+        case Physical.F64:
+            number = float(value) + 0.0  # type: ignore[arg-type]  # -0.0 becomes 0.0
+            if number != number:
+                number = float("nan")
+            bits = int.from_bytes(_F64.pack(number), "big")
+            bits = bits ^ _MASK64 if bits & _SIGN64 and number == number else bits | _SIGN64
+            return VALUE + _I64.pack(bits)
+
+
+def encode_key(types: Sequence[ColumnType], values: Sequence[object]) -> bytes:
+    """Encode the first ``len(values)`` key columns: a whole key, or a prefix of one."""
+    return b"".join(
+        encode_value(column.physical, value) for column, value in zip(types, values, strict=False)
+    )
+
+
+def prefix_end(prefix: bytes) -> bytes:
+    """Return the least byte string that is greater than every string that starts with ``prefix``.
+
+    ``prefix`` must not be all ``0xFF``; no encoded key is, since every column starts with a tag.
+    """
+    trimmed = prefix.rstrip(b"\xff")
+    return trimmed[:-1] + bytes([trimmed[-1] + 1])
+
+
+def decode_key(types: Sequence[ColumnType], key: bytes) -> tuple[object, ...]:
+    """Decode a whole key into physical values, None for NULL."""
+    values: list[object] = []
+    at = 0
+    for column in types:
+        tag = key[at : at + 1]
+        at += 1
+        if tag == NULL:
+            values.append(None)
+            continue
+        physical = column.physical
+        if physical in (Physical.TEXT, Physical.JSON):
+            end = key.index(b"\0", at)
+            while key[end + 1 : end + 2] == b"\xff":
+                end = key.index(b"\0", end + 2)
+            values.append(key[at:end].replace(b"\0\xff", b"\0").decode())
+            at = end + 1
+            continue
+        width = _WIDTH[physical]
+        raw = key[at : at + width]
+        at += width
+        if physical is Physical.I64:
+            values.append(_I64.unpack(raw)[0] - _SIGN64)
+        elif physical is Physical.I128:
+            values.append(int.from_bytes(raw, "big") - (1 << 127))
+        elif physical is Physical.BOOL:
+            values.append(raw == b"\x01")
+        else:
+            bits = _I64.unpack(raw)[0]
+            bits = bits ^ _SIGN64 if bits & _SIGN64 else bits ^ _MASK64
+            values.append(_F64.unpack(_I64.pack(bits))[0])
+    return tuple(values)
+
+
+def encode_keys(
+    prefix: bytes, types: Sequence[ColumnType], columns: Sequence[pa.Array]
+) -> list[bytes]:
+    """Encode many keys at once.
+
+    Args:
+        prefix: Put in front of every key.
+        types: The key columns' types.
+        columns: One Arrow array of n values per key column, in the Arrow type that DuckDB gives.
+
+    Returns:
+        n keys. Equal, byte for byte, to ``prefix + encode_key(types, row)`` for each row.
+    """
+    parts = [pa.scalar(prefix, pa.large_binary())] if prefix else []
+    parts += [
+        _encode_column(column.physical, array) for column, array in zip(types, columns, strict=True)
+    ]
+    if not columns:
+        return [prefix]
+    joined = pc.binary_join_element_wise(*parts, pa.scalar(b"", pa.large_binary()))
+    return slices(joined)
+
+
+def slices(array: pa.Array) -> list[bytes]:
+    """Return the values of a large_binary array without nulls as a list of bytes."""
+    offsets = np.frombuffer(array.buffers()[1], np.int64)[
+        array.offset : array.offset + len(array) + 1
+    ].tolist()
+    data = array.buffers()[2]
+    raw = data.to_pybytes() if data is not None else b""
+    return [raw[a:b] for a, b in zip(offsets, offsets[1:], strict=False)]
+
+
+def _encode_column(physical: Physical, array: pa.Array) -> pa.Array:
+    """One key column as large_binary, tags included."""
+    if physical in (Physical.TEXT, Physical.JSON):
+        text = array.cast(pa.large_binary())
+        # Escaping costs a pass; text with NUL characters is rare, so look first.
+        if pc.any(pc.match_substring(text, b"\0")).as_py():
+            text = pc.replace_substring(text, b"\0", b"\0\xff")
+        encoded = pc.binary_join_element_wise(
+            pa.scalar(VALUE, pa.large_binary()),
+            text,
+            pa.scalar(b"\0", pa.large_binary()),
+            pa.scalar(b"", pa.large_binary()),
+        )
+    else:
+        width = _WIDTH[physical]
+        n = len(array)
+        raw = np.empty((n, width + 1), np.uint8)
+        raw[:, 0] = 1
+        raw[:, 1:] = _big_endian(physical, array)
+        offsets = np.arange(0, (n + 1) * (width + 1), width + 1, dtype=np.int64)
+        encoded = pa.Array.from_buffers(
+            pa.large_binary(), n, [None, pa.py_buffer(offsets), pa.py_buffer(raw)]
+        )
+    if array.null_count:
+        encoded = pc.if_else(array.is_valid(), encoded, pa.scalar(NULL, pa.large_binary()))
+    return encoded
+
+
+def _big_endian(physical: Physical, array: pa.Array) -> np.ndarray:
+    """Order-preserving big-endian bytes of a fixed-width column, uint8[n, width]."""
+    column = physical_column(physical, array)
+    n = len(array)
+    if physical is Physical.BOOL:
+        return column.astype(np.uint8).reshape(n, 1)
+    if physical is Physical.I64:
+        flipped = column.view(np.uint64) ^ np.uint64(_SIGN64)
+        return flipped.astype(">u8").view(np.uint8).reshape(n, 8)
+    if physical is Physical.I128:
+        both = np.empty((n, 2), ">u8")
+        both[:, 0] = column["high"].view(np.uint64) ^ np.uint64(_SIGN64)
+        both[:, 1] = column["low"]
+        return both.view(np.uint8).reshape(n, 16)
+    numbers = column + 0.0
+    numbers[np.isnan(numbers)] = np.nan
+    bits = np.ascontiguousarray(numbers).view(np.uint64)
+    negative = (bits >> np.uint64(63)).astype(bool) & ~np.isnan(numbers)
+    bits = np.where(negative, ~bits, bits | np.uint64(_SIGN64))
+    return bits.astype(">u8").view(np.uint8).reshape(n, 8)
