@@ -1,0 +1,67 @@
+"""Where things lie in the store: one key space, one column family, so one write is atomic.
+
+==========================================  ====================================================
+key                                         value
+==========================================  ====================================================
+``00`` + ``format``                         the state's format version, decimal text
+``00`` + ``catalog``                        ``StoredCatalog``, JSON
+``00`` + ``commit``                         ``CommitRecord``, JSON: offsets, ledger, watermark
+``01`` + number (u64 BE)                    ``DeadLetter``, MessagePack
+``10`` + view id (u32 BE) + row key         the partials of a row (keyfold/view/partial.py)
+==========================================  ====================================================
+
+A view that is rebuilt gets a new id, so its old rows and its new ones never mix.
+"""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+FORMAT = 1
+FORMAT_KEY = b"\x00format"
+CATALOG_KEY = b"\x00catalog"
+COMMIT_KEY = b"\x00commit"
+DEAD_LETTERS = b"\x01"
+_VIEW = struct.Struct(">BI")
+_NUMBER = struct.Struct(">BQ")
+
+
+def view_prefix(view_id: int) -> bytes:
+    """Return what stands before every row key of a view: 5 bytes."""
+    return _VIEW.pack(0x10, view_id)
+
+
+def dead_letter_key(number: int) -> bytes:
+    """Return the key of a dead letter."""
+    return _NUMBER.pack(0x01, number)
+
+
+def dead_letter_number(key: bytes) -> int:
+    """Return the number of the dead letter under ``key``."""
+    return int(_NUMBER.unpack(key)[1])
+
+
+def state_directory(data_directory: Path) -> Path:
+    """Return where RocksDB lies."""
+    return data_directory / "state"
+
+
+def counter_path(data_directory: Path) -> Path:
+    """Return the file of the commit counter."""
+    return data_directory / "commit-counter"
+
+
+def events_directory(data_directory: Path) -> Path:
+    """Return where the logs of ``events`` sources lie."""
+    return data_directory / "events"
+
+
+def lake_directory(data_directory: Path) -> Path:
+    """Return where the default lake catalog and warehouse lie."""
+    return data_directory / "lake"
+
+
+def replica_directory(data_directory: Path, pid: int) -> Path:
+    """Return where a reader process keeps its replica's own log files."""
+    return data_directory / "replicas" / str(pid)

@@ -1,0 +1,57 @@
+"""The store in memory: for tests of everything above it, and the reference for the contract."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterator, Sequence
+
+from keyfold.state.protocol import Pair
+
+
+class MemoryStore:
+    """An ordered map in memory; copies itself on scan, so a scan sees one moment's state."""
+
+    def __init__(self) -> None:
+        self._values: dict[bytes, bytes] = {}
+        self._keys: list[bytes] = []
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value, or None."""
+        return self._values.get(key)
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Return the value of each key in order, None where there is none."""
+        return [self._values.get(key) for key in keys]
+
+    def scan(self, start: bytes, end: bytes, *, backwards: bool = False) -> Iterator[Pair]:
+        """Yield (key, value) with start <= key < end in key order."""
+        keys = self._keys[bisect_left(self._keys, start) : bisect_left(self._keys, end)]
+        return iter([(key, self._values[key]) for key in (reversed(keys) if backwards else keys)])
+
+    def write(
+        self,
+        puts: Sequence[Pair],
+        deletes: Sequence[bytes],
+        ranges: Sequence[Pair],
+        marker: Pair,
+    ) -> None:
+        """Apply everything at once."""
+        for start, end in ranges:
+            for key, _ in list(self.scan(start, end)):
+                self._remove(key)
+        for key in deletes:
+            self._remove(key)
+        for key, value in [*puts, marker]:
+            if key not in self._values:
+                insort(self._keys, key)
+            self._values[key] = value
+
+    def refresh(self) -> None:
+        """Do nothing: the writer's memory is the reader's."""
+
+    def close(self) -> None:
+        """Do nothing: the contents stay, as they would on disk."""
+
+    def _remove(self, key: bytes) -> None:
+        if self._values.pop(key, None) is not None:
+            del self._keys[bisect_left(self._keys, key)]

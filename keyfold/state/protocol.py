@@ -1,0 +1,55 @@
+"""The store: an ordered map from bytes to bytes with one atomic write. Two doors, one contract.
+
+``Store`` is what the writer needs, ``Replica`` what a reader needs. tests/state/test_store.py runs
+one contract over every implementation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+Pair = tuple[bytes, bytes]
+
+
+class Reader(Protocol):
+    """Reading an ordered map. Not thread-safe."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value, or None."""
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Return the value of each key in order, None where there is none."""
+
+    def scan(self, start: bytes, end: bytes, *, backwards: bool = False) -> Iterator[Pair]:
+        """Yield (key, value) with start <= key < end in key order, of one moment's state."""
+
+    def close(self) -> None:
+        """Release files and locks. Safe to call twice."""
+
+
+class Store(Reader, Protocol):
+    """The primary: the only one who writes."""
+
+    def write(
+        self,
+        puts: Sequence[Pair],
+        deletes: Sequence[bytes],
+        ranges: Sequence[Pair],
+        marker: Pair,
+    ) -> None:
+        """Apply everything in one atomic step, durable against the end of the process.
+
+        Args:
+            puts: Rows to write, each key at most once.
+            deletes: Keys to delete, none of them among ``puts``.
+            ranges: (start, end) ranges to delete, disjoint from ``puts``.
+            marker: The commit record; written with the rest.
+        """
+
+
+class Replica(Reader, Protocol):
+    """A reader in another process, or beside the writer in tests."""
+
+    def refresh(self) -> None:
+        """Move to the latest commit. Between calls the replica stands still."""

@@ -1,0 +1,150 @@
+"""What a commit says beside its rows: offsets, watermark, ledger, freshness.
+
+The record is written in the same atomic step as the rows (law 2), so whoever reads rows and record
+from one view of the store knows exactly which events the rows hold.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from keyfold.view.plan import Catalog
+
+
+class Ledger(msgspec.Struct):
+    """What became of the messages of one partition in one view (law 6).
+
+    ``taken = applied + filtered + late + dead_lettered``; ``taken`` is shown as ``in``.
+    """
+
+    taken: int = 0
+    applied: int = 0
+    filtered: int = 0
+    late: int = 0
+    dead_lettered: int = 0
+
+    def add(self, *, applied: int, filtered: int, late: int, dead_lettered: int) -> None:
+        """Book a batch; what was taken in is the sum of what became of it."""
+        self.applied += applied
+        self.filtered += filtered
+        self.late += late
+        self.dead_lettered += dead_lettered
+        self.taken += applied + filtered + late + dead_lettered
+
+    def as_dict(self) -> dict[str, int]:
+        """The ledger under its public names."""
+        return {
+            "in": self.taken,
+            "applied": self.applied,
+            "filtered": self.filtered,
+            "late": self.late,
+            "dead_lettered": self.dead_lettered,
+        }
+
+
+class PartitionRecord(msgspec.Struct):
+    """Where a source is in one partition.
+
+    Attributes:
+        offset: Next offset to read.
+        event_time_us: Greatest event time seen, µs, or None.
+        taken: Messages read.
+        dead_lettered: Messages that could not be decoded.
+    """
+
+    offset: int
+    event_time_us: int | None = None
+    taken: int = 0
+    dead_lettered: int = 0
+
+
+class SourceRecord(msgspec.Struct):
+    """Where a source is.
+
+    Attributes:
+        partitions: By partition number.
+        identity: Facts that the source stores with its offsets (topic id, file names).
+        watermark_us: Least over the partitions of event time minus delay; never goes back.
+        stream_time_us: Greatest over the partitions of event time minus delay: what retention
+            reads. A function of the offsets alone, however the stream was cut (law 1).
+        as_of_ms: All that was in the source at this time is applied, ms since the epoch.
+    """
+
+    partitions: dict[int, PartitionRecord] = {}
+    identity: dict[str, str] = {}
+    watermark_us: int | None = None
+    stream_time_us: int | None = None
+    as_of_ms: int = 0
+
+
+class ViewRecord(msgspec.Struct):
+    """How far a view is.
+
+    Attributes:
+        offsets: Next offset to apply, by partition.
+        ledger: By partition.
+        ready: True once the view had caught up with its source; absent keys are a 404 from then on.
+        error: Why the view stopped, or empty.
+    """
+
+    offsets: dict[int, int] = {}
+    ledger: dict[int, Ledger] = {}
+    ready: bool = False
+    error: str = ""
+
+    def total(self) -> Ledger:
+        """The ledger over all partitions."""
+        total = Ledger()
+        for one in self.ledger.values():
+            total.add(
+                applied=one.applied,
+                filtered=one.filtered,
+                late=one.late,
+                dead_lettered=one.dead_lettered,
+            )
+        return total
+
+
+class CommitRecord(msgspec.Struct):
+    """The state of everything at one commit.
+
+    Attributes:
+        sequence: Counts commits, from 1.
+        time_ms: When it was written, ms since the epoch.
+        catalog_version: Version of the stored catalog that the rows belong to.
+        sources: By name.
+        views: By name.
+        dead_letter_first: Number of the oldest dead letter that is kept.
+        dead_letter_next: Number of the next one.
+    """
+
+    sequence: int = 0
+    time_ms: int = 0
+    catalog_version: int = 0
+    sources: dict[str, SourceRecord] = {}
+    views: dict[str, ViewRecord] = {}
+    dead_letter_first: int = 0
+    dead_letter_next: int = 0
+
+
+class StoredCatalog(msgspec.Struct, frozen=True):
+    """The catalog as it lies in the store.
+
+    Attributes:
+        version: Goes up with every change.
+        catalog: Sources and views.
+        view_ids: View name → the id in its rows' prefix.
+        next_view_id: Ids are never used twice.
+        plan_format: Format version of the plans.
+    """
+
+    version: int
+    catalog: Catalog
+    view_ids: dict[str, int]
+    next_view_id: int
+    plan_format: int
+
+
+record_encoder = msgspec.json.Encoder()
+record_decoder = msgspec.json.Decoder(CommitRecord)
+catalog_decoder = msgspec.json.Decoder(StoredCatalog)
