@@ -86,6 +86,17 @@ class CompiledView:
             ],
         )
 
+    def expired(self, key: bytes, horizon: int) -> bool:
+        """Say whether the row under a key without prefix lies at or below the horizon.
+
+        Args:
+            key: The row key.
+            horizon: As ``ViewPlan.expired_before`` returns it.
+        """
+        assert self.plan.window_key is not None
+        value = decode_key(self.key_types, key)[self.plan.window_key]
+        return isinstance(value, int) and value <= horizon
+
     def json_row(self, key: bytes, value: bytes) -> str | None:
         """Return the row as a JSON object, or None when HAVING hides it.
 

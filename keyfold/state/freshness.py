@@ -1,0 +1,88 @@
+"""Freshness: how far behind its source an answer may be (law 5).
+
+``as_of`` is a moment such that everything that was in the source then is in the answer. While the
+writer is caught up, ``as_of`` moves with the clock (an idle partition is fresh; the worst partition
+counts); once it stands still, staleness grows.
+
+States, the first that holds:
+
+==============  ================================================================================
+``failed``      the view or its source stopped with an error
+``complete``    the source is bounded and was read to its end
+``catching_up`` the view has never yet caught up with its source: rows may be missing
+``stale``       staleness is above the view's ``freshness_slo``
+``live``        none of these
+==============  ================================================================================
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from keyfold.state.counter import Status
+from keyfold.state.record import CommitRecord
+from keyfold.view.plan import ViewPlan
+from keyfold.view.types import timestamp_text
+
+
+class Freshness(msgspec.Struct, frozen=True):
+    """The label on an answer.
+
+    Attributes:
+        as_of_ms: ms since the epoch; 0 when nothing is known yet.
+        staleness_ms: Age of ``as_of`` now.
+        watermark_us: Event time up to which the source is believed complete, or None.
+        state: See the module's docstring.
+    """
+
+    as_of_ms: int
+    staleness_ms: int
+    watermark_us: int | None
+    state: str
+
+    def json(self) -> str:
+        """Write it as the JSON object that stands in every answer."""
+        mark = self.watermark_us
+        watermark = "null" if mark is None else f'"{timestamp_text(mark, utc=True)}"'
+        return (
+            f'{{"as_of":"{timestamp_text(self.as_of_ms * 1000, utc=True)}",'
+            f'"staleness_ms":{self.staleness_ms},"watermark":{watermark},"state":"{self.state}"}}'
+        )
+
+
+def freshness(  # noqa: PLR0913  # everything that it depends on, and no clock of its own
+    view: ViewPlan,
+    record: CommitRecord,
+    status: Status,
+    status_sequence: int,
+    now_ms: int,
+    stale_after_ms: int,
+) -> Freshness:
+    """Label what a reader that stands at ``record`` answers at ``now_ms``.
+
+    Args:
+        view: The view that is read.
+        record: The commit that the reader has applied.
+        status: What the writer last published.
+        status_sequence: The commit that ``status`` belongs to.
+        now_ms: The clock, ms since the epoch.
+        stale_after_ms: Bound for views without a ``freshness_slo``.
+    """
+    source = record.sources.get(view.source)
+    told = record.views.get(view.name)
+    live = status.sources.get(view.source)
+    as_of_ms = source.as_of_ms if source else 0
+    if live is not None and record.sequence >= status_sequence:
+        as_of_ms = max(as_of_ms, live.as_of_ms)
+    staleness_ms = max(0, now_ms - as_of_ms)
+    watermark_us = source.watermark_us if source else None
+    state = "live"
+    if (told is not None and told.error) or (live is not None and live.state == "stopped"):
+        state = "failed"
+    elif told is None or not told.ready:
+        state = "catching_up"
+    elif live is not None and live.state == "complete":
+        state = "complete"
+    elif staleness_ms > (view.freshness_slo_ms or stale_after_ms):
+        state = "stale"
+    return Freshness(as_of_ms, staleness_ms, watermark_us, state)
