@@ -23,28 +23,28 @@ from keyfold.view.types import INT_BITS, UINT_BITS, ColumnType, column_type, dec
 EXACT = Context(prec=100)
 
 
-class Key(msgspec.Struct, frozen=True, tag="key"):
+class Key(msgspec.Struct, frozen=True, tag_field="node", tag="key"):
     """The value of key column ``index``."""
 
     index: int
     type: str
 
 
-class Answer(msgspec.Struct, frozen=True, tag="answer"):
+class Answer(msgspec.Struct, frozen=True, tag_field="node", tag="answer"):
     """The finalized answer ``index`` of the view's aggregates."""
 
     index: int
     type: str
 
 
-class Literal(msgspec.Struct, frozen=True, tag="literal"):
+class Literal(msgspec.Struct, frozen=True, tag_field="node", tag="literal"):
     """A constant; a DECIMAL's value is its exact text."""
 
     value: bool | int | float | str | None
     type: str
 
 
-class Call(msgspec.Struct, frozen=True, tag="call"):
+class Call(msgspec.Struct, frozen=True, tag_field="node", tag="call"):
     """A function or operator of ``FUNCTIONS`` (or ``and``, ``or``, ``case``, ``cast``).
 
     Attributes:
