@@ -1,0 +1,79 @@
+"""What the WITH clause of an ``events`` source may say.
+
+Serving needs it to write the log, ingest to read it, so it stands on the ground floor.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from keyfold.errors import SettingsError
+
+STARTUP_MODES: Final = ("earliest", "latest")
+_SEGMENT_BYTES_MIN: Final = 4096
+_NUMBERS_MIN: Final = {"segment.bytes": _SEGMENT_BYTES_MIN, "retention.bytes": 0, "retention.ms": 0}
+_KNOWN: Final = ("connector", "scan.startup.mode", *_NUMBERS_MIN)
+
+
+@dataclass(frozen=True, slots=True)
+class EventsOptions:
+    """Options of one ``events`` source.
+
+    Attributes:
+        segment_bytes: ``segment.bytes``: a segment is closed before it grows beyond this.
+        retention_bytes: ``retention.bytes``: of each partition, the oldest segments beyond this
+            are removed, once the state has applied them.
+        retention_ms: ``retention.ms``: likewise segments whose last record is older than this.
+        startup_mode: ``scan.startup.mode``: where a new source starts, ``earliest`` or
+            ``latest``.
+    """
+
+    segment_bytes: int = 64 << 20
+    retention_bytes: int = 8 << 30
+    retention_ms: int = 7 * 24 * 3_600_000
+    startup_mode: str = "earliest"
+
+
+def events_options(name: str, with_options: Mapping[str, str]) -> EventsOptions:
+    """Validate the WITH options of the ``events`` source ``name``.
+
+    Raises:
+        SettingsError: An option is unknown, or its value is not of its kind.
+    """
+    for key in with_options:
+        if key not in _KNOWN:
+            raise SettingsError(
+                f"source {name} has an unknown option {key}", hint=did_you_mean(key, _KNOWN)
+            )
+    mode = str(with_options.get("scan.startup.mode", "earliest"))
+    if mode not in STARTUP_MODES:
+        raise SettingsError(
+            f"source {name} has scan.startup.mode = {mode!r}",
+            hint=f"use one of {', '.join(STARTUP_MODES)}",
+        )
+    numbers = {
+        key.replace(".", "_"): _whole_number(name, key, with_options[key])
+        for key in _NUMBERS_MIN
+        if key in with_options
+    }
+    return EventsOptions(**numbers, startup_mode=mode)
+
+
+def did_you_mean(key: str, known: tuple[str, ...]) -> str:
+    """Return the hint for a name that is not among the known ones."""
+    near = difflib.get_close_matches(key, known, n=1)
+    return f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+
+
+def _whole_number(name: str, key: str, value: str) -> int:
+    text = str(value).replace("_", "")
+    number = int(text) if text.isascii() and text.isdecimal() else -1
+    if number < _NUMBERS_MIN[key]:
+        raise SettingsError(
+            f"source {name} has {key} = {value!r}",
+            hint=f"use a whole number, at least {_NUMBERS_MIN[key]}",
+        )
+    return number
