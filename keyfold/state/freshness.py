@@ -50,7 +50,7 @@ class Freshness(msgspec.Struct, frozen=True):
         )
 
 
-def freshness(  # noqa: PLR0913  # everything that it depends on, and no clock of its own
+def freshness(  # everything that it depends on, and no clock of its own
     view: ViewPlan,
     record: CommitRecord,
     status: Status,
