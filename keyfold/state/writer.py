@@ -1,0 +1,332 @@
+"""The state as the writer process sees it: open, merge, commit. One writer per directory.
+
+Law 2 in one place: ``commit`` writes the changed partials, the offsets, the ledger and the dead
+letters in one atomic step. What was merged and not committed is gone after a crash, and so are the
+offsets that went with it, so the source is read again from where the state stands.
+
+1. ``open``: check the format, compare the catalog with the stored one, write the record once more.
+2. ``merge``, ``advance``, ``bury``: change the working copy in memory.
+3. ``commit``: everything that changed, in one write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+
+from keyfold.errors import SettingsError, ViewChangedError
+from keyfold.state import deadletter
+from keyfold.state.deadletter import DeadLetter
+from keyfold.state.hot import HotPartials
+from keyfold.state.layout import (
+    CATALOG_KEY,
+    COMMIT_KEY,
+    FORMAT,
+    FORMAT_KEY,
+    dead_letter_key,
+    view_prefix,
+)
+from keyfold.state.protocol import Pair, Store
+from keyfold.state.reader import check_format
+from keyfold.state.record import (
+    CommitRecord,
+    Ledger,
+    SourceRecord,
+    StoredCatalog,
+    ViewRecord,
+    catalog_decoder,
+    record_decoder,
+    record_encoder,
+)
+from keyfold.state.retention import Reclaimer
+from keyfold.view.partial import PartialCodec
+from keyfold.view.plan import PLAN_FORMAT, Catalog, ViewPlan
+from keyfold.view.rowkey import prefix_end
+
+_ENTRY_BYTES = 260  # a key, its dictionary entry and its list entry, measured in CPython 3.11
+
+
+@dataclass(slots=True)
+class ViewState:
+    """The writer's side of one view.
+
+    Attributes:
+        plan: Its plan.
+        prefix: What stands before its row keys.
+        hot: Its hot partials.
+        reclaimer: Finds its expired rows; None without retention.
+    """
+
+    plan: ViewPlan
+    prefix: bytes
+    hot: HotPartials
+    reclaimer: Reclaimer | None
+
+
+@dataclass(slots=True)
+class _Pending:
+    """What the next commit writes beside the partials."""
+
+    puts: list[Pair] = field(default_factory=list)
+    deletes: list[bytes] = field(default_factory=list)
+    ranges: list[Pair] = field(default_factory=list)
+
+
+class StateWriter:
+    """The state of all views of one catalog, and their progress.
+
+    Attributes:
+        catalog: What is kept.
+        record: The working copy of the commit record; durable only after ``commit``.
+        views: By name.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        catalog: Catalog,
+        *,
+        rebuild: Collection[str] = (),
+        hot_bytes_max: int = 512 << 20,
+        dead_letters_max: int = 100_000,
+        now_ms: int = 0,
+    ) -> None:
+        """Open the state for a catalog; a new directory is initialised.
+
+        Args:
+            store: The primary store.
+            catalog: The compiled SQL.
+            rebuild: Views (or sources: all views of one) to build again from the log.
+            hot_bytes_max: Memory for hot partials over all views.
+            dead_letters_max: Dead letters kept.
+            now_ms: The clock, for the first commit.
+
+        Raises:
+            StateError: The state has another format.
+            ViewChangedError: A view or source differs from the stored one and is not in
+                ``rebuild``.
+            SettingsError: ``rebuild`` names something that the catalog does not have.
+        """
+        self._store = store
+        self._dead_letters_max = dead_letters_max
+        self._pending = _Pending()
+        self.catalog = catalog
+        raw_format = store.get(FORMAT_KEY)
+        if raw_format is not None:
+            check_format(raw_format)
+        raw_catalog, raw_record = store.get(CATALOG_KEY), store.get(COMMIT_KEY)
+        stored = catalog_decoder.decode(raw_catalog) if raw_catalog else None
+        self.record = record_decoder.decode(raw_record) if raw_record else CommitRecord()
+        self._stored = self._adopt(stored, frozenset(rebuild))
+        views = max(1, len(catalog.views))
+        self.views = {
+            plan.name: self._open_view(plan, hot_bytes_max // views) for plan in catalog.views
+        }
+        self._pending.puts.append((FORMAT_KEY, str(FORMAT).encode()))
+        self.commit(now_ms)
+
+    def merge(self, view: str, keys: Sequence[bytes], delta: Sequence[np.ndarray]) -> None:
+        """Merge a delta into a view; see ``HotPartials.merge``."""
+        self.views[view].hot.merge(keys, delta)
+
+    def bury(self, letter: DeadLetter) -> None:
+        """Keep a dead letter with the next commit."""
+        record = self.record
+        key = dead_letter_key(record.dead_letter_next)
+        self._pending.puts.append((key, deadletter.encode(letter)))
+        record.dead_letter_next += 1
+
+    def fail_view(self, view: str, error: str) -> None:
+        """Stop a view where its last commit left it; the others go on (law 7)."""
+        raw = self._store.get(COMMIT_KEY)
+        committed = record_decoder.decode(raw) if raw else CommitRecord()
+        self.views[view].hot.clear()
+        record = committed.views.get(view, ViewRecord())
+        record.error = error
+        self.record.views[view] = record
+
+    @property
+    def dirty_count(self) -> int:
+        """Keys that the next commit will write."""
+        return sum(view.hot.dirty_count for view in self.views.values())
+
+    def reclaim(self, keys_max: int) -> int:
+        """Look through at most ``keys_max`` rows for expired ones; the next commit deletes them.
+
+        Returns:
+            How many were found.
+        """
+        found = 0
+        for view in self.views.values():
+            source = self.record.sources.get(view.plan.source)
+            if view.reclaimer is None or source is None:
+                continue
+            horizon = view.plan.expired_before(source.stream_time_us)
+            if horizon is None:
+                continue
+            keys = view.reclaimer.step(self._store, horizon, keys_max)
+            view.hot.forget(keys)
+            self._pending.deletes.extend(keys)
+            found += len(keys)
+        return found
+
+    def commit(self, now_ms: int) -> int:
+        """Write everything that changed in one atomic step, and return the commit's sequence."""
+        record = self.record
+        record.sequence += 1
+        record.time_ms = now_ms
+        puts: list[Pair] = []
+        for view in self.views.values():
+            puts.extend(zip(*view.hot.take_dirty(), strict=True))
+        pending, self._pending = self._pending, _Pending()
+        ranges = pending.ranges + self._oldest_dead_letters()
+        deleted = set(pending.deletes)
+        if deleted:
+            # A late batch may have brought a row back that was found expired: the row wins now,
+            # stays hidden by its window, and is found again.
+            deleted.difference_update(key for key, _ in puts)
+        self._store.write(
+            puts + pending.puts, list(deleted), ranges, (COMMIT_KEY, record_encoder.encode(record))
+        )
+        return record.sequence
+
+    def close(self) -> None:
+        """Release the store. What was not committed is dropped."""
+        self._store.close()
+
+    def _oldest_dead_letters(self) -> list[Pair]:
+        record = self.record
+        first = record.dead_letter_next - self._dead_letters_max
+        if first <= record.dead_letter_first:
+            return []
+        # Kept in slack of a tenth, so that not every commit deletes a range.
+        if first - record.dead_letter_first < self._dead_letters_max // 10:
+            return []
+        span = (dead_letter_key(record.dead_letter_first), dead_letter_key(first))
+        record.dead_letter_first = first
+        return [span]
+
+    def _open_view(self, plan: ViewPlan, bytes_max: int) -> ViewState:
+        prefix = view_prefix(self._stored.view_ids[plan.name])
+        codec = PartialCodec(plan.slots)
+        keys_max = max(10_000, bytes_max // (_ENTRY_BYTES + codec.width))
+        reclaimer = Reclaimer(plan, prefix) if plan.retention_us is not None else None
+        return ViewState(
+            plan,
+            prefix,
+            HotPartials(plan.aggregates, codec, self._store.get_many, keys_max),
+            reclaimer,
+        )
+
+    def _adopt(self, stored: StoredCatalog | None, rebuild: frozenset[str]) -> StoredCatalog:
+        """Compare the catalog with the stored one; write it where it changed."""
+        catalog = self.catalog
+        _check_names(catalog, rebuild)
+        old_views = {view.name: view for view in stored.catalog.views} if stored else {}
+        old_sources = {source.name: source for source in stored.catalog.sources} if stored else {}
+        again = set(rebuild)
+        for source in catalog.sources:
+            old = old_sources.get(source.name)
+            if source.name in rebuild:
+                again.update(view.name for view in catalog.views if view.source == source.name)
+                self.record.sources.pop(source.name, None)
+            elif old is not None and old.fingerprint != source.fingerprint:
+                raise ViewChangedError(
+                    f"source {source.name} differs from the one that the state was built from",
+                    hint=f"undo the change, or build its views again with --rebuild {source.name}",
+                )
+        ids = dict(stored.view_ids) if stored else {}
+        next_id = stored.next_view_id if stored else 1
+        for view in catalog.views:
+            previous = old_views.get(view.name)
+            same = previous is not None and previous.fingerprint == view.fingerprint
+            if previous is not None and not same and view.name not in again:
+                raise ViewChangedError(
+                    f"view {view.name} differs from the one that the state was built with",
+                    hint=f"undo the change, or build it again with --rebuild {view.name}",
+                )
+            if view.name in ids and same and view.name not in again:
+                continue
+            self._drop(ids.pop(view.name, None))
+            ids[view.name] = next_id
+            next_id += 1
+            self.record.views[view.name] = ViewRecord()
+        for name in set(ids) - {view.name for view in catalog.views}:
+            self._drop(ids.pop(name))
+            self.record.views.pop(name, None)
+        names = {source.name for source in catalog.sources}
+        for name in set(self.record.sources) - names:
+            del self.record.sources[name]
+        for name in names - set(self.record.sources):
+            self.record.sources[name] = SourceRecord()
+        for told in self.record.views.values():
+            told.error = ""  # a new life tries again
+        if (
+            stored is not None
+            and stored.catalog == catalog
+            and stored.view_ids == ids
+            and stored.plan_format == PLAN_FORMAT
+        ):
+            return stored
+        new = StoredCatalog(
+            version=(stored.version if stored else 0) + 1,
+            catalog=catalog,
+            view_ids=ids,
+            next_view_id=next_id,
+            plan_format=PLAN_FORMAT,
+        )
+        self.record.catalog_version = new.version
+        self._pending.puts.append((CATALOG_KEY, msgspec.json.encode(new)))
+        return new
+
+    def _drop(self, view_id: int | None) -> None:
+        if view_id is not None:
+            prefix = view_prefix(view_id)
+            self._pending.ranges.append((prefix, prefix_end(prefix)))
+
+
+def book(
+    record: ViewRecord,
+    partition: int,
+    *,
+    applied: int = 0,
+    filtered: int = 0,
+    late: int = 0,
+    dead_lettered: int = 0,
+) -> None:
+    """Enter a batch of one partition into a view's ledger (law 6)."""
+    record.ledger.setdefault(partition, Ledger()).add(
+        applied=applied, filtered=filtered, late=late, dead_lettered=dead_lettered
+    )
+
+
+def advance_times(source: SourceRecord, event_times_us: Mapping[int, int], delay_us: int) -> None:
+    """Move event time, watermark and stream time on after a batch.
+
+    Args:
+        source: The source's record.
+        event_times_us: Partition → greatest event time of the batch, µs.
+        delay_us: The watermark's delay, µs.
+    """
+    for partition, time_us in event_times_us.items():
+        told = source.partitions[partition]
+        told.event_time_us = max(time_us, told.event_time_us or time_us)
+    seen = [
+        told.event_time_us for told in source.partitions.values() if told.event_time_us is not None
+    ]
+    if seen:
+        source.stream_time_us = max(seen) - delay_us
+        watermark_us = min(seen) - delay_us
+        source.watermark_us = max(watermark_us, source.watermark_us or watermark_us)
+
+
+def _check_names(catalog: Catalog, rebuild: frozenset[str]) -> None:
+    known = {view.name for view in catalog.views} | {source.name for source in catalog.sources}
+    for name in rebuild - known:
+        raise SettingsError(
+            f"--rebuild {name}: the SQL file has no view or source of that name",
+            hint=f"it has {', '.join(sorted(known))}",
+        )
