@@ -1,0 +1,403 @@
+"""Kafka as a source: partitions assigned by us, offsets told by the state.
+
+Law 2 in Kafka's terms: the consumer group is never asked where to start, and what is committed to
+it is a courtesy for lag tools. What the log cannot give any more (a trimmed offset, a re-created
+topic) stops the source; what passes by itself (a broker that restarts, a new leader) does not.
+
+A position passes what is not a message (transaction markers, aborted messages) with the next
+message or, at the end of a partition, with librdkafka's end-of-partition event.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import OffsetSpec
+
+from ingest.source import kafka_errors as errors
+from ingest.source.kafka_options import KafkaOptions, kafka_options
+from ingest.source.kafka_topic import KafkaTopic, LibrdkafkaLog, TopicFacts, facts_of
+from ingest.source.message import MessageBatch
+from ingest.source.protocol import SourceProgress
+from keyfold.errors import SourceError
+
+__all__ = ["KafkaOptions", "KafkaSource", "kafka_options"]
+
+_log = logging.getLogger("keyfold.ingest")
+
+_REFRESH_TIMEOUT_S = 5.0
+_COMMIT_INTERVAL_S = 1.0
+# An outage is over when the broker has answered for this long and nothing spoke against it.
+_CALM_S = 2.5
+# A broker that has just started may not know its topics yet: believe the third answer.
+_MISSING_ANSWERS_MAX = 3
+_MISSING_RETRY_S = 0.5
+# consume() waits until it has all that it was asked for, or for this long.
+_GATHER_S = 0.015
+# The objects of one consume() should stay in the CPU's cache until they are columns: asking for
+# 2,000 at a time is half as fast again as asking for 10,000.
+_CHUNK_MESSAGES = 2_000
+
+_milliseconds = itemgetter(1)
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """The columns of a batch while it grows, one part for each consume()."""
+
+    values: list[pa.Array] = field(default_factory=list)
+    partitions: list[np.ndarray] = field(default_factory=list)
+    offsets: list[np.ndarray] = field(default_factory=list)
+    timestamps_ms: list[np.ndarray] = field(default_factory=list)
+    keys: list[pa.Array] = field(default_factory=list)
+    headers: list[list[tuple[str, bytes | None]] | None] = field(default_factory=list)
+
+
+class KafkaSource:
+    """One topic as a source. Not thread-safe."""
+
+    def __init__(self, options: KafkaOptions) -> None:
+        self._options = options
+        self._names = (options.name, options.topic)
+        self._consumer: Any = None
+        self._topic: KafkaTopic | None = None
+        self._topic_id = ""
+        self._refresh: Future[Any] | None = None
+        self._refresh_at_s = 0.0
+        self._missing_answers = 0
+        self._outage = False
+        self._calm_since_s: float | None = None
+        self._stopped: SourceError | None = None
+        # By partition: what to hand to librdkafka, next offset to read, ends known at open, and,
+        # where the last thing read was the end of the partition, the high watermark of then.
+        self._assigned: dict[int, TopicPartition] = {}
+        self._positions: dict[int, int] = {}
+        self._ends: dict[int, int] = {}
+        self._settled: dict[int, int] = {}
+        # Positions that the caller has not been told yet.
+        self._news: dict[int, int] = {}
+        self._courtesy: Mapping[int, int] = {}
+        self._courtesy_at_s = 0.0
+
+    def open(self, offsets: Mapping[int, int], identity: Mapping[str, str]) -> None:
+        """Connect and start reading, see ``Source.open``.
+
+        Raises:
+            SourceError: The broker is not reached or refuses us, the topic is not there or is not
+                the one that ``identity`` names, or a log does not have the offset to start from.
+            SettingsError: librdkafka does not take the properties.
+        """
+        self.close()
+        options = self._options
+        config = options.consumer_config()
+        timeout_s = options.open_timeout_ms / 1000
+        topic = KafkaTopic(options.name, options.topic, config)
+        try:
+            facts = topic.describe(timeout_s)
+        except KafkaException as error:
+            raise errors.not_described(*self._names, error.args[0]) from error
+        self._topic, self._topic_id = topic, identity.get("topic_id") or facts.topic_id
+        if identity.get("topic", options.topic) != options.topic:
+            raise errors.another_topic(
+                *self._names, f"the state was built from topic '{identity['topic']}'"
+            )
+        self._check_same_topic(facts, known=offsets)
+        earliest = topic.offsets(facts.partitions, OffsetSpec.earliest(), timeout_s)
+        self._ends = topic.offsets(facts.partitions, OffsetSpec.latest(), timeout_s)
+        # A partition that a known source does not know yet appeared since, and is read whole.
+        starts = {} if offsets else topic.start_offsets(facts, options, timeout_s)
+        positions = {each: starts.get(each, offsets.get(each, 0)) for each in facts.partitions}
+        for partition, position in positions.items():
+            low, high = earliest.get(partition), self._ends.get(partition)
+            if low is not None and high is not None and not low <= position <= high:
+                raise errors.gone(*self._names, partition, position, (low, high))
+        try:
+            self._consumer = Consumer(
+                config | {"error_cb": self._heard, "on_commit": self._courtesy_done},
+                logger=LibrdkafkaLog(),
+            )
+        except (KafkaException, TypeError, ValueError) as error:
+            raise errors.refused_properties(options.name, error) from error
+        self._refresh_at_s = time.monotonic() + options.partitions_refresh_ms / 1000
+        self._assign(positions)
+
+    def poll(self, messages_max: int, timeout_ms: int) -> MessageBatch | None:
+        """Return the next messages, see ``Source.poll``."""
+        deadline_s = time.monotonic() + timeout_ms / 1000
+        while True:
+            now_s = time.monotonic()
+            self._follow_topic(now_s)
+            self._commit_courtesy(now_s)
+            if self._stopped is not None:
+                raise self._stopped
+            wait_s = max(0.0, min(_GATHER_S, deadline_s - now_s))
+            gathered = self._gather(messages_max, wait_s)
+            if gathered.values or self._news:
+                return self._batch(gathered)
+            if self._stopped is None and time.monotonic() >= deadline_s:
+                return None
+
+    def progress(self) -> SourceProgress:
+        """Say where the partitions end, from what the last fetches said; asks nobody."""
+        return SourceProgress({partition: self._end(partition) for partition in self._assigned})
+
+    def identity(self) -> Mapping[str, str]:
+        """Name the topic, and its id where the broker has one."""
+        known = {"topic_id": self._topic_id} if self._topic_id else {}
+        return {"topic": self._options.topic} | known
+
+    def committed(self, offsets: Mapping[int, int]) -> None:
+        """Commit to the consumer group, at most once a second, and never wait for it."""
+        self._courtesy = offsets
+        self._commit_courtesy(time.monotonic())
+
+    def close(self) -> None:
+        """Let go of the broker."""
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            if self._courtesy:
+                self._send_courtesy(consumer)
+            consumer.close()
+        self._topic = self._refresh = self._stopped = None
+        self._missing_answers, self._courtesy = 0, {}
+        self._outage, self._calm_since_s = False, None
+        for each in (self._assigned, self._positions, self._ends, self._settled, self._news):
+            each.clear()
+
+    # -- reading ----------------------------------------------------------------------------------
+
+    def _gather(self, messages_max: int, wait_s: float) -> _Gathered:
+        gathered = _Gathered()
+        deadline_s = time.monotonic() + wait_s
+        room = messages_max
+        while room > 0:
+            asked = min(room, _CHUNK_MESSAGES)
+            messages = self._consumer.consume(asked, max(0.0, deadline_s - time.monotonic()))
+            count = len(messages)
+            events: list[Message] = []
+            if any(map(Message.error, messages)):
+                events = [each for each in messages if each.error() is not None]
+                messages = [each for each in messages if each.error() is None]
+            if messages:
+                self._add(gathered, messages)
+            for event in events:
+                self._act_on(event)
+            if count < asked:
+                break
+            room -= count
+            # The next consume() can then take up the memory that these lay in.
+            del messages
+        return gathered
+
+    def _add(self, gathered: _Gathered, messages: list[Message]) -> None:
+        """Make columns of messages: one C-level pass per column, no Python code per message."""
+        count = len(messages)
+        offsets = np.fromiter(map(Message.offset, messages), np.int64, count)
+        partitions = np.fromiter(map(Message.partition, messages), np.int32, count)
+        timestamps = map(_milliseconds, map(Message.timestamp, messages))
+        gathered.values.append(pa.array(list(map(Message.value, messages)), pa.binary()))
+        gathered.partitions.append(partitions)
+        gathered.offsets.append(offsets)
+        gathered.timestamps_ms.append(np.fromiter(timestamps, np.int64, count))
+        if self._options.include_key:
+            gathered.keys.append(pa.array(list(map(Message.key, messages)), pa.binary()))
+        if self._options.include_headers:
+            gathered.headers.extend(map(Message.headers, messages))
+        # Of an index that occurs several times, numpy keeps the value assigned last.
+        last = np.full(int(partitions.max()) + 1, -1, np.int64)
+        last[partitions] = offsets
+        for partition in np.flatnonzero(last >= 0).tolist():
+            self._advance(partition, int(last[partition]) + 1)
+
+    def _advance(self, partition: int, position: int) -> None:
+        if position > self._positions[partition]:
+            self._positions[partition] = self._news[partition] = position
+            self._settled.pop(partition, None)
+
+    def _batch(self, gathered: _Gathered) -> MessageBatch:
+        news, self._news = self._news, {}
+        empty = not gathered.values
+        return MessageBatch(
+            values=pa.array([], pa.binary()) if empty else _joined(gathered.values),
+            partitions=np.concatenate([np.empty(0, np.int32), *gathered.partitions]),
+            offsets=np.concatenate([np.empty(0, np.int64), *gathered.offsets]),
+            timestamps_ms=np.concatenate([np.empty(0, np.int64), *gathered.timestamps_ms]),
+            next_offsets=news,
+            keys=_joined(gathered.keys) if self._options.include_key else None,
+            headers=gathered.headers if self._options.include_headers else None,
+        )
+
+    def _end(self, partition: int) -> int:
+        """The end of a partition, as far as it can be read.
+
+        The high watermark counts the messages of an open transaction, which nobody may read yet.
+        So where we stand at the end of what can be read, and the watermark is still that of the
+        moment when we came there, the position is the end.
+        """
+        position = self._positions[partition]
+        high = self._high_watermark(partition)
+        if high < 0:
+            return max(position, self._ends.get(partition, position))
+        return position if self._settled.get(partition) == high else max(position, high)
+
+    def _high_watermark(self, partition: int) -> int:
+        """The cached high watermark; negative before the first fetch of the partition."""
+        if self._consumer is None:
+            return -1
+        tail = self._consumer.get_watermark_offsets(self._assigned[partition], cached=True)
+        return int(tail[1])
+
+    # -- what else the broker tells us ------------------------------------------------------------
+
+    def _act_on(self, event: Message) -> None:
+        """Act on an event, once the messages that came with it are counted."""
+        error, partition, offset = event.error(), event.partition(), event.offset()
+        if error.code() == KafkaError._PARTITION_EOF:
+            # It lies behind us where messages followed it.
+            if offset >= self._positions[partition]:
+                self._advance(partition, offset)
+                self._settled[partition] = self._high_watermark(partition)
+        elif error.code() in errors.GONE:
+            self._stop(self._why_gone(partition))
+        elif error.code() in errors.DAMAGED:
+            self._stop(errors.damaged(*self._names, partition, offset, error))
+        else:
+            self._heard(error)
+
+    def _heard(self, error: KafkaError) -> None:
+        """Sort an error that librdkafka reports: it stops us, it is none of ours, or it passes."""
+        if error.code() in errors.REFUSED:
+            self._stop(errors.refused(*self._names, error))
+        elif error.fatal():
+            self._stop(errors.gave_up(self._options.name, error))
+        elif error.code() in errors.MISSING:
+            self._refresh_at_s = 0.0
+        elif error.code() in errors.HARMLESS:
+            _log.debug("source '%s': %s", self._options.name, error.str())
+        else:
+            self._calm_since_s = None
+            if not self._outage:
+                self._outage = True
+                _log.warning(
+                    "source '%s': the Kafka broker does not answer, going on trying: %s",
+                    self._options.name,
+                    error.str(),
+                )
+
+    def _answered(self, now_s: float) -> None:
+        # The consumer may still try old connections, and say so, when this answer is there already.
+        if self._outage and self._calm_since_s is None:
+            self._calm_since_s = now_s
+        elif self._calm_since_s is not None and now_s - self._calm_since_s > _CALM_S:
+            self._outage, self._calm_since_s = False, None
+            _log.info("source '%s': the Kafka broker answers again", self._options.name)
+
+    def _stop(self, error: SourceError) -> None:
+        # What was read before the error is still delivered; the next poll raises it.
+        if self._stopped is None:
+            self._stopped = error
+
+    # -- the topic --------------------------------------------------------------------------------
+
+    def _follow_topic(self, now_s: float) -> None:
+        """Notice new partitions and a re-created topic; never waits."""
+        assert self._topic is not None
+        if self._refresh is None:
+            if now_s >= self._refresh_at_s:
+                self._refresh = self._topic.ask(_REFRESH_TIMEOUT_S)
+            return
+        if not self._refresh.done():
+            return
+        answer, self._refresh = self._refresh, None
+        self._refresh_at_s = now_s + self._options.partitions_refresh_ms / 1000
+        try:
+            facts = facts_of(answer)
+            self._check_same_topic(facts, known=self._assigned)
+        except KafkaException as error:
+            if error.args[0].code() not in errors.MISSING:
+                self._heard(error.args[0])
+                return
+            self._missing_answers += 1
+            self._refresh_at_s = now_s + _MISSING_RETRY_S
+            if self._missing_answers >= _MISSING_ANSWERS_MAX:
+                self._stop(errors.not_described(*self._names, error.args[0]))
+        except SourceError as error:
+            self._stop(error)
+        else:
+            self._missing_answers = 0
+            self._answered(now_s)
+            grown = [each for each in facts.partitions if each not in self._assigned]
+            if grown:
+                _log.info("source '%s': new partitions %s", self._options.name, grown)
+                self._assign(dict.fromkeys(grown, 0))
+
+    def _assign(self, positions: Mapping[int, int]) -> None:
+        topic = self._options.topic
+        for partition, position in positions.items():
+            self._assigned[partition] = TopicPartition(topic, partition, position)
+            self._positions[partition] = self._news[partition] = position
+        self._consumer.incremental_assign([self._assigned[partition] for partition in positions])
+
+    def _check_same_topic(self, facts: TopicFacts, known: Iterable[int]) -> None:
+        lost = sorted(set(known) - set(facts.partitions))
+        if facts.topic_id and self._topic_id and facts.topic_id != self._topic_id:
+            how = f"its id is {facts.topic_id}, not {self._topic_id}"
+        elif lost:
+            how = f"partitions {lost} that were read are not there any more"
+        else:
+            return
+        raise errors.another_topic(*self._names, how)
+
+    def _why_gone(self, partition: int) -> SourceError:
+        """Tell a trimmed log from a re-created topic, which looks the same to a fetch."""
+        assert self._topic is not None
+        there = None
+        try:
+            self._check_same_topic(self._topic.describe(_REFRESH_TIMEOUT_S), known=self._assigned)
+            low = self._topic.offsets([partition], OffsetSpec.earliest(), _REFRESH_TIMEOUT_S)
+            high = self._topic.offsets([partition], OffsetSpec.latest(), _REFRESH_TIMEOUT_S)
+            if low and high:
+                there = (low[partition], high[partition])
+        except SourceError as error:
+            return error
+        except KafkaException as error:
+            return errors.not_described(*self._names, error.args[0])
+        return errors.gone(*self._names, partition, self._positions[partition], there)
+
+    # -- the courtesy commit ----------------------------------------------------------------------
+
+    def _commit_courtesy(self, now_s: float) -> None:
+        if self._courtesy and now_s >= self._courtesy_at_s and self._consumer is not None:
+            self._courtesy_at_s = now_s + _COMMIT_INTERVAL_S
+            self._send_courtesy(self._consumer)
+
+    def _send_courtesy(self, consumer: Any) -> None:
+        offsets, self._courtesy = self._courtesy, {}
+        try:
+            consumer.commit(
+                offsets=[
+                    TopicPartition(self._options.topic, partition, offset)
+                    for partition, offset in offsets.items()
+                ],
+                asynchronous=True,
+            )
+        except KafkaException as error:
+            _log.debug("source '%s': no courtesy commit: %s", self._options.name, error)
+
+    def _courtesy_done(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+        del partitions
+        if error is not None:
+            _log.debug("source '%s': no courtesy commit: %s", self._options.name, error.str())
+
+
+def _joined(parts: list[pa.Array]) -> pa.Array:
+    return parts[0] if len(parts) == 1 else pa.concat_arrays(parts)
