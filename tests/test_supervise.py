@@ -1,0 +1,318 @@
+"""The supervisor against small real processes that stand in for the roles."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+import pytest
+
+from keyfold.errors import SettingsError
+from keyfold.settings import Settings
+from keyfold.supervise import (
+    Role,
+    Supervisor,
+    address_url,
+    backoff_ms,
+    ingest_role,
+    listen,
+    serving_roles,
+)
+
+T = TypeVar("T")
+
+JOURNAL = """
+import os, signal, sys, time
+from pathlib import Path
+journal, name = Path(sys.argv[1]), sys.argv[2]
+def tell(word):
+    with journal.open("a") as out:
+        out.write(f"{word} {name} {os.getpid()}\\n")
+"""
+
+STAYS = (
+    JOURNAL
+    + """
+def stop(*_):
+    tell("stop")
+    sys.exit(0)
+signal.signal(signal.SIGTERM, stop)
+tell("start")
+while True:
+    time.sleep(0.05)
+"""
+)
+
+DIES = JOURNAL + 'tell("start")\nsys.exit(7)\n'
+
+REFUSES = JOURNAL + 'tell("start")\nsys.exit(2)\n'
+
+DEAF = (
+    JOURNAL
+    + """
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+tell("start")
+while True:
+    time.sleep(0.05)
+"""
+)
+
+ANSWERS = """
+import os, socket, sys
+door = socket.socket(fileno=int(sys.argv[1]))
+door.setblocking(True)
+while True:
+    connection, _ = door.accept()
+    connection.recv(65536)
+    body = str(os.getpid()).encode()
+    connection.sendall(b"HTTP/1.1 200 OK\\r\\nconnection: close\\r\\ncontent-length: "
+        + str(len(body)).encode() + b"\\r\\n\\r\\n" + body)
+    connection.close()
+"""
+
+ROLE = """
+import sys
+from pathlib import Path
+from typing import TypeVar
+from keyfold.process import run_role, start_role, stop_event
+def main():
+    start_role("stand-in")
+    Path(sys.argv[1]).write_text(str(__import__("os").getpid()))
+    stop_event().wait()
+    Path(sys.argv[1] + ".stopped").touch()
+run_role(main)
+"""
+
+SUPERVISED = """
+import sys, threading
+from keyfold.settings import Settings
+from keyfold.supervise import Role, Supervisor
+role = Role("ingest", "ingest", (sys.executable, sys.argv[1], sys.argv[2]))
+Supervisor(Settings(), [role]).run(threading.Event())
+"""
+
+
+def until(look: Callable[[], T], seconds: float = 20.0) -> T:
+    deadline = time.monotonic() + seconds
+    while not (seen := look()):
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.01)
+    return seen
+
+
+def settings(**values: object) -> Settings:
+    return Settings.model_validate(
+        {"restart_backoff_ms_min": 50, "restart_backoff_ms_max": 5_000} | values
+    )
+
+
+class Scene:
+    """A supervisor that runs beside the test, with a journal that the children write."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.journal = directory / "journal"
+        self.stop = threading.Event()
+        self.code: int | None = None
+        self._thread: threading.Thread | None = None
+
+    def role(self, script: str, kind: str, name: str = "", **how: object) -> Role:
+        name = name or kind
+        path = self.directory / f"{name}.py"
+        path.write_text(script)
+        return Role(kind, name, (sys.executable, str(path), str(self.journal), name), **how)
+
+    def start(self, chosen: Settings, *roles: Role) -> Supervisor:
+        supervisor = Supervisor(chosen, roles)
+
+        def run() -> None:
+            self.code = supervisor.run(self.stop)
+
+        self._thread = threading.Thread(target=run)
+        self._thread.start()
+        return supervisor
+
+    def told(self, word: str, name: str = "") -> list[str]:
+        lines = self.journal.read_text().splitlines() if self.journal.exists() else []
+        return [line.split()[1] for line in lines if line.startswith(f"{word} {name}")]
+
+    def pids(self) -> set[int]:
+        return {int(line.split()[2]) for line in self.journal.read_text().splitlines()}
+
+    def end(self) -> int | None:
+        self.stop.set()
+        return self.wait()
+
+    def wait(self) -> int | None:
+        if self._thread is not None:
+            self._thread.join(20)
+            assert not self._thread.is_alive()
+        return self.code
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    made = Scene(tmp_path)
+    yield made
+    made.end()
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{pid}/stat")
+    # An orphan that ended stays in the table until init reaps it.
+    return not state.exists() or state.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+
+
+@pytest.mark.parametrize(
+    ("at_once", "waits"),
+    [(False, [200, 400, 800, 1_000, 1_000]), (True, [0, 200, 400, 800, 1_000])],
+)
+def test_the_wait_doubles_up_to_its_bound(at_once: bool, waits: list[int]) -> None:
+    told = [
+        backoff_ms(deaths, first_at_once=at_once, minimum_ms=200, maximum_ms=1_000)
+        for deaths in range(1, 6)
+    ]
+    assert told == waits
+    assert backoff_ms(9_999, first_at_once=False, minimum_ms=1, maximum_ms=70) == 70
+
+
+def test_a_role_that_dies_is_restarted_with_backoff_and_the_log_says_so(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene.start(settings(), scene.role(DIES, "ingest"))
+    until(lambda: len(scene.told("start")) >= 4)
+    assert scene.end() == 0
+    told = [record.getMessage() for record in caplog.records if "died" in record.getMessage()]
+    assert told[:3] == [
+        f"ingest died (exit code 7): restarting in {wait} ms" for wait in (50, 100, 200)
+    ]
+
+
+def test_a_role_that_was_healthy_for_a_while_starts_its_backoff_afresh(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    chosen = settings(restart_backoff_ms_min=1, restart_backoff_ms_max=100)
+    supervisor = scene.start(chosen, scene.role(STAYS, "lake"))
+    for deaths in range(1, 4):
+        until(lambda deaths=deaths: len(scene.told("start")) == deaths)
+        time.sleep(0.15)  # its healthy while, which is the thing under test
+        os.kill(supervisor.pids()["lake"], signal.SIGKILL)
+    until(lambda: len(scene.told("start")) == 4)
+    told = [record.getMessage() for record in caplog.records if "died" in record.getMessage()]
+    assert told == ["lake died (signal SIGKILL): restarting in 1 ms"] * 3
+
+
+def test_a_role_that_refuses_to_start_stops_everything(scene: Scene) -> None:
+    scene.start(settings(), scene.role(STAYS, "ingest"), scene.role(REFUSES, "lake"))
+    assert scene.wait() == 2
+    assert scene.told("start", "lake") == ["lake"]
+    assert not any(alive(pid) for pid in scene.pids())
+
+
+def test_roles_stop_in_their_order_and_none_is_left(scene: Scene) -> None:
+    workers = [scene.role(STAYS, "serving", f"serving-{number}") for number in range(2)]
+    scene.start(settings(), scene.role(STAYS, "ingest"), scene.role(STAYS, "lake"), *workers)
+    until(lambda: len(scene.told("start")) == 4)
+    assert scene.end() == 0
+    stopped = scene.told("stop")
+    assert stopped[:2] == ["ingest", "lake"]
+    assert sorted(stopped[2:]) == ["serving-0", "serving-1"]
+    assert not any(alive(pid) for pid in scene.pids())
+
+
+def test_a_role_that_does_not_stop_in_time_is_killed(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    chosen = settings(drain_timeout_ms=200)
+    scene.start(chosen, scene.role(DEAF, "ingest"), scene.role(STAYS, "lake"))
+    until(lambda: len(scene.told("start")) == 2)
+    assert scene.end() == 0
+    assert "ingest did not stop in 200 ms: killed" in caplog.messages
+    assert scene.told("stop") == ["lake"]
+    assert not any(alive(pid) for pid in scene.pids())
+
+
+def test_a_killed_serving_worker_costs_no_refused_connection(scene: Scene, tmp_path: Path) -> None:
+    script = tmp_path / "answers.py"
+    script.write_text(ANSWERS)
+    with listen("127.0.0.1", 0) as door:
+        role = Role(
+            "serving",
+            "serving-0",
+            (sys.executable, str(script), str(door.fileno())),
+            descriptors=(door.fileno(),),
+            first_restart_at_once=True,
+        )
+        supervisor = scene.start(settings(), role)
+        url = address_url(door)
+        answered = set()
+        for _ in range(3):
+            pid = int(httpx.get(url, timeout=10).text)
+            answered.add(pid)
+            os.kill(pid, signal.SIGKILL)
+            until(lambda pid=pid: supervisor.pids().get("serving-0") != pid)
+        assert len(answered) == 3
+        scene.end()
+
+
+def test_children_do_not_survive_a_killed_supervisor(tmp_path: Path) -> None:
+    role, supervised, pid_file = (tmp_path / name for name in ("role.py", "run.py", "pid"))
+    role.write_text(ROLE)
+    supervised.write_text(SUPERVISED)
+    command = [sys.executable, str(supervised), str(role), str(pid_file)]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    try:
+        pid = int(until(lambda: pid_file.exists() and pid_file.read_text()))
+    finally:
+        process.kill()
+        process.wait()
+    until(lambda: not alive(pid))
+    assert Path(f"{pid_file}.stopped").exists(), "it stopped as if it had been asked to"
+
+
+def test_an_address_in_use_is_an_error_with_a_way_out() -> None:
+    with listen("127.0.0.1", 0) as door:
+        port = door.getsockname()[1]
+        with pytest.raises(SettingsError, match=f"127.0.0.1:{port} is in use") as caught:
+            listen("127.0.0.1", port)
+    assert "--port" in caught.value.hint
+
+
+def test_a_host_that_does_not_exist_is_an_error() -> None:
+    with pytest.raises(SettingsError, match="is not known"):
+        listen("no-such-host.invalid", 0)
+
+
+def test_the_url_of_a_socket_is_one_that_a_client_can_use() -> None:
+    with listen("0.0.0.0", 0) as door:  # noqa: S104
+        assert address_url(door) == f"http://localhost:{door.getsockname()[1]}"
+    if socket.has_ipv6:
+        with listen("::1", 0) as door:
+            assert address_url(door) == f"http://[::1]:{door.getsockname()[1]}"
+
+
+def test_roles_are_started_with_the_interpreter_and_arguments_that_they_know() -> None:
+    assert ingest_role(Path("p.sql"), ["a", "b"]).argv[1:] == (
+        *("-P", "-m", "ingest", "p.sql"),
+        *("--rebuild", "a", "--rebuild", "b"),
+    )
+    with listen("127.0.0.1", 0) as door:
+        second = serving_roles(door, 2)[1]
+        assert second.argv[1:] == (
+            *("-P", "-m", "serving"),
+            *("--fd", str(door.fileno()), "--worker", "1"),
+        )
+        assert second.descriptors == (door.fileno(),)
