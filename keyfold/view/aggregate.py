@@ -7,19 +7,24 @@ Partial is not final (law 3). A family says which *slots* its partial has, and:
 - ``zero``: the partial of no events, the identity of ``merge``,
 - ``finalize``: the answer for one partial (``finalizer``), and the same for columns of partials
   (``finalize_columns``), bit for bit, so that a REST row and an Iceberg row agree (law 4),
-- ``inverse``: whether a partial can be taken out of another again (retraction), stated, not guessed.
+- ``inverse``: whether a partial can be taken out of another again (retraction); stated, not
+  guessed.
 
 =========  ==================================  ======  =============================================
 family     slots                               inverse answers
 =========  ==================================  ======  =============================================
 count      n i64                               yes     COUNT(*), COUNT(x)
 sum_int    n i64, sum i128                     yes     SUM, AVG over whole numbers and DECIMAL
-sum_real   n i64, sum f64, lost f64            no      SUM, AVG over FLOAT and DOUBLE (compensated)
+sum_real   n i64, sum f64, lost f64            no      SUM, AVG over FLOAT and DOUBLE
 min, max   has bool, value (any ordered type)  no      MIN, MAX
 =========  ==================================  ======  =============================================
 
 ``sum_real`` keeps what rounding lost in a second double (Neumaier 1974; Knuth's TwoSum for the
-merge), so the error does not grow with the number of merges.
+merge), so the error does not grow with the number of merges. Doubles do not add associatively to
+the last bit, so its merge is associative and commutative within a few units in the last place. The
+merge of ``min`` and ``max`` keeps the first of two equal values, which shows in -0.0 and 0.0 only.
+
+The AVG of whole numbers and decimals is the double nearest to the exact quotient.
 """
 
 from __future__ import annotations
@@ -34,6 +39,8 @@ from keyfold.view.columns import DTYPE, add_i128, int_of, less_i128
 from keyfold.view.types import ColumnType, Physical, column_type
 
 Columns = list[np.ndarray]
+_EXACT = 1 << 53  # whole numbers up to here are exact doubles
+_LEAST = -(1 << 63)  # its absolute value is not an int64
 
 
 class Slot(msgspec.Struct, frozen=True):
@@ -131,6 +138,12 @@ def _extreme(name: str, *, least: bool) -> Family:
     )
 
 
+def _real_sum(x: str, where: str) -> str:
+    """DuckDB's compensated sum; where that meets an infinity it says NaN, so the plain sum."""
+    compensated = f"fsum({x}){where}"
+    return f"CASE WHEN isfinite({compensated}) THEN {compensated} ELSE sum({x}){where} END"
+
+
 FAMILIES: dict[str, Family] = {
     family.name: family
     for family in (
@@ -157,7 +170,7 @@ FAMILIES: dict[str, Family] = {
             ),
             update=lambda x, where: (
                 f"count({x}){where}",
-                f"fsum(({x})::DOUBLE){where}",
+                _real_sum(f"({x})::DOUBLE", where),
                 "0.0::DOUBLE",
             ),
             merge=_merge_sum_real,
@@ -225,9 +238,9 @@ def finalizer(final: Final, aggregate: Aggregate) -> Callable[..., object]:
         case "sum", "sum_real":
             return lambda n, total, lost: total + lost if n else None
         case "avg", "sum_int":
-            column = aggregate.column
-            divisor = 10.0 ** (column.scale if column else 0)
-            return lambda n, total: float(total) / n / divisor if n else None
+            unit = _unit(aggregate)
+            # Python rounds the quotient of two integers once, whatever their size.
+            return lambda n, total: total / (n * unit) if n else None
         case "avg", "sum_real":
             return lambda n, total, lost: (total + lost) / n if n else None
         case (("min" | "max"), _):
@@ -249,24 +262,35 @@ def finalize_columns(
         case "sum", "sum_int":
             return columns[1], columns[0] > 0
         case "sum", "sum_real":
-            return columns[1] + columns[2], columns[0] > 0
+            return _real_total(columns), columns[0] > 0
         case "avg", "sum_int":
-            column = aggregate.column
-            divisor = 10.0 ** (column.scale if column else 0)
-            count = np.maximum(columns[0], 1)
-            return _real_of_i128(columns[1]) / count / divisor, columns[0] > 0
+            return _mean_of_i128(columns[0], columns[1], _unit(aggregate)), columns[0] > 0
         case "avg", "sum_real":
-            return (columns[1] + columns[2]) / np.maximum(columns[0], 1), columns[0] > 0
+            return _real_total(columns) / np.maximum(columns[0], 1), columns[0] > 0
         case (("min" | "max"), _):
             return columns[1], columns[0]
     raise AssertionError(f"no finalizer for {final} over {aggregate.family}")
 
 
-def _real_of_i128(values: np.ndarray) -> np.ndarray:
-    """Round 128-bit integers to doubles as Python's float() does: once, to nearest even."""
-    narrow = values["low"].view(np.int64)
-    out = narrow.astype(np.float64)
-    wide = values["high"] != narrow >> 63
-    if wide.any():
-        out[wide] = [float(int_of(low, high)) for low, high in values[wide].tolist()]
-    return out
+def _unit(aggregate: Aggregate) -> int:
+    """What one is in the argument's scaled integers."""
+    return 10**aggregate.column.scale if aggregate.column else 1
+
+
+def _real_total(columns: Sequence[np.ndarray]) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        total: np.ndarray = columns[1] + columns[2]
+    return total
+
+
+def _mean_of_i128(count: np.ndarray, total: np.ndarray, unit: int) -> np.ndarray:
+    """Divide scaled 128-bit totals by counts, rounding once, to nearest even."""
+    divisor = np.maximum(count, 1)
+    narrow = total["low"].view(np.int64)
+    # Where both sides are exact doubles, one division rounds once; elsewhere Python's integers do.
+    exact = (total["high"] == narrow >> 63) & (np.abs(narrow) <= _EXACT) & (narrow != _LEAST)
+    exact &= divisor <= _EXACT // unit
+    mean: np.ndarray = narrow / (divisor * min(unit, _EXACT)).astype(np.float64)
+    for i in np.flatnonzero(~exact).tolist():
+        mean[i] = int_of(total["low"][i], total["high"][i]) / (int(divisor[i]) * unit)
+    return mean

@@ -1,9 +1,9 @@
 """Columns of physical values: numpy arrays in, Arrow arrays out, without a Python step per row.
 
 The numpy form of each physical type (see keyfold/view/types.py):
-``bool`` → bool, ``i64`` → int64, ``f64`` → float64, ``i128`` → the structured dtype ``I128`` (the 16
-little-endian bytes of Arrow's decimal128), ``text`` and ``json`` → object arrays of bytes (UTF-8) or
-None.
+``bool`` → bool, ``i64`` → int64, ``f64`` → float64, ``i128`` → the structured dtype ``I128`` (the
+16 little-endian bytes of Arrow's decimal128), ``text`` and ``json`` → object arrays of UTF-8 bytes
+or None.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def contiguous(array: pa.Array | pa.ChunkedArray) -> pa.Array:
 
 
 def physical_column(physical: Physical, array: pa.Array) -> np.ndarray:
-    """Return the physical values of an Arrow array as numpy; what stands at a null is undefined.
+    """Return the physical values of an Arrow array as numpy; zero (text: None) stands at a null.
 
     Args:
         physical: The form wanted.
@@ -49,7 +49,7 @@ def physical_column(physical: Physical, array: pa.Array) -> np.ndarray:
                 array.cast(pa.float64()).fill_null(0.0).to_numpy(zero_copy_only=False), np.float64
             )
     if pa.types.is_decimal128(array.type):
-        wide = np.frombuffer(array.buffers()[1], I128)[array.offset : array.offset + n]
+        wide = _words(array)
         return wide if physical is Physical.I128 else wide["low"].view(np.int64)
     if pa.types.is_decimal(array.type):  # decimal32/64: DuckDB may use them for narrow decimals
         return physical_column(
@@ -69,6 +69,17 @@ def physical_column(physical: Physical, array: pa.Array) -> np.ndarray:
     elif pa.types.is_temporal(array.type):
         array = array.view(pa.int64())
     return np.asarray(array.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False), np.int64)
+
+
+def _words(array: pa.Array) -> np.ndarray:
+    """The 128-bit words of a decimal128 array, zero at nulls."""
+    n = len(array)
+    if n == 0:
+        return np.zeros(0, I128)
+    wide = np.frombuffer(array.buffers()[1], I128, n, array.offset * I128.itemsize)
+    if array.null_count:  # what lies under a null is anything
+        wide = np.where(array.is_valid().to_numpy(zero_copy_only=False), wide, np.zeros(1, I128))
+    return wide
 
 
 def i128_of(value: int) -> tuple[int, int]:
@@ -97,7 +108,8 @@ def add_i128(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def less_i128(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Compare two I128 arrays: a < b, bool[n]."""
-    return (a["high"] < b["high"]) | ((a["high"] == b["high"]) & (a["low"] < b["low"]))
+    less: np.ndarray = (a["high"] < b["high"]) | ((a["high"] == b["high"]) & (a["low"] < b["low"]))
+    return less
 
 
 def arrow_type(column: ColumnType) -> pa.DataType:

@@ -1,26 +1,45 @@
-"""Expressions over finalized aggregates and key columns: what SELECT and HAVING say after GROUP BY.
+"""Expressions over finalized aggregates and keys: what SELECT and HAVING say after GROUP BY.
 
 An expression is a frozen tree that is stored in the plan; a reader compiles it once into a closure,
-so a lookup evaluates it without a planner (law 8). The semantics are DuckDB's, which the property
-test in tests/view/test_expression.py holds: NULL in, NULL out, three-valued AND and OR, ``/`` always
-a double, ``//`` and ``%`` NULL on a zero divisor, decimals exact.
+so a lookup evaluates it without a planner (law 8). Values are physical (keyfold/view/types.py), and
+the semantics are DuckDB's, which the property test in tests/view/test_expression.py holds:
 
-Values here are *logical*: bool, int, float, str, ``decimal.Decimal`` for DECIMAL, and µs or days as
-int for times.
+- NULL in, NULL out, but for ``and``, ``or`` (three-valued), ``case``, ``coalesce``, ``is_null``,
+  ``nullif``, ``greatest`` and ``least``;
+- operands are brought to one type first, as DuckDB's binder does; decimals are exact;
+- where DuckDB raises (overflow, ``//`` and ``%`` by zero), ``ArithmeticError`` is raised.
+
+One liberty is taken, which SQL grants: ``and`` and ``or`` stop at the operand that decides, so
+``n > 0 AND total // n > 5`` has a value where DuckDB may raise.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from decimal import ROUND_HALF_UP, Context, Decimal
+from decimal import Context, Decimal
 from typing import Any
 
 import msgspec
 
-from keyfold.view.types import INT_BITS, UINT_BITS, ColumnType, column_type, decimal_text
+from keyfold.view.cast import Convert, ExpressionError, caster, check_range, common_type, float32
+from keyfold.view.scalar import Scalar, comparison, order, scalar
+from keyfold.view.types import ColumnType, Physical, column_type
 
-EXACT = Context(prec=100)
+__all__ = [
+    "FUNCTIONS",
+    "LAZY",
+    "STRICT",
+    "Answer",
+    "Call",
+    "Evaluate",
+    "Expression",
+    "ExpressionError",
+    "Key",
+    "Literal",
+    "compile_expression",
+]
+
+_EXACT = Context(prec=100)
 
 
 class Key(msgspec.Struct, frozen=True, tag_field="node", tag="key"):
@@ -59,302 +78,214 @@ class Call(msgspec.Struct, frozen=True, tag_field="node", tag="call"):
 
 
 Expression = Key | Answer | Literal | Call
-Row = Sequence[Any]  # key values, then answers
+Row = Sequence[Any]  # physical key values, then physical answers
 Evaluate = Callable[[Row], Any]
 
-
-class ExpressionError(ArithmeticError):
-    """An evaluation has no value in the result's type; the row's column is NULL then."""
-
-
-def _integer_in(name: str) -> Callable[[int], int]:
-    if name in INT_BITS:
-        low, high = -(1 << INT_BITS[name] - 1), (1 << INT_BITS[name] - 1) - 1
-    elif name in UINT_BITS:
-        low, high = 0, (1 << UINT_BITS[name]) - 1
-    else:
-        return int
-
-    def check(value: int) -> int:
-        if not low <= value <= high:
-            raise ExpressionError(f"{value} does not fit {name}")
-        return value
-
-    return check
-
-
-def _caster(to: ColumnType) -> Callable[[Any], Any]:
-    """Return the conversion of a non-null value to a type: numeric casts round half away."""
-    if to.integer:
-        check = _integer_in(to.name)
-
-        def to_integer(value: Any) -> int:
-            if isinstance(value, float):
-                if not math.isfinite(value):
-                    raise ExpressionError(f"{value} has no whole number")
-                return check(round(value))  # DuckDB rounds doubles half to even
-            if isinstance(value, Decimal):
-                return check(int(value.quantize(Decimal(1), ROUND_HALF_UP, EXACT)))
-            return check(int(value))
-
-        return to_integer
-    if to.decimal:
-        unit = Decimal(1).scaleb(-to.scale)
-        limit = Decimal(10) ** (int(to.name[8:].split(",")[0]) - to.scale)
-
-        def to_decimal(value: Any) -> Decimal:
-            exact = (
-                value
-                if isinstance(value, Decimal)
-                else Decimal(repr(value) if isinstance(value, float) else value)
-            )
-            if not exact.is_finite() or abs(exact) >= limit:
-                raise ExpressionError(f"{value} does not fit {to.name}")
-            return exact.quantize(unit, ROUND_HALF_UP, EXACT)
-
-        return to_decimal
-    if to.name == "DOUBLE":
-        return float
-    if to.name == "BOOLEAN":
-        return bool
-    return lambda value: value
-
-
-def _divide(a: Any, b: Any) -> float:
-    a, b = float(a), float(b)
-    if b == 0.0:
-        if a == 0.0 or a != a:
-            return math.nan
-        return math.copysign(math.inf, a) * math.copysign(1.0, b)
-    return a / b
-
-
-def _whole_divide(a: Any, b: Any) -> Any:
-    if b == 0:
-        return None
-    if isinstance(a, float) or isinstance(b, float):
-        return float(math.floor(float(a) / float(b)))
-    quotient = abs(a) // abs(b)
-    return quotient if (a < 0) == (b < 0) else -quotient
-
-
-def _remainder(a: Any, b: Any) -> Any:
-    if b == 0:
-        return None
-    if isinstance(a, float) or isinstance(b, float):
-        return math.fmod(float(a), float(b))
-    if isinstance(a, Decimal) or isinstance(b, Decimal):
-        return EXACT.remainder(Decimal(a), Decimal(b))
-    return (
-        math.fmod(a, b)
-        if abs(a) < 2**53 and abs(b) < 2**53
-        else (abs(a) % abs(b)) * (1 if a >= 0 else -1)
-    )
-
-
-def _round(value: Any, digits: int = 0) -> Any:
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            return value
-        factor = 10.0**digits
-        scaled = value * factor
-        if not math.isfinite(scaled):
-            return value
-        return math.copysign(math.floor(abs(scaled) + 0.5), value) / factor
-    if isinstance(value, Decimal):
-        return value.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP, EXACT)
-    if digits >= 0:
-        return value
-    factor = 10**-digits
-    return int(math.copysign((abs(value) + factor // 2) // factor * factor, value))
-
-
-def _key(value: Any) -> Any:
-    """Order doubles as DuckDB does: NaN is equal to itself and greatest."""
-    return (1, 0.0) if isinstance(value, float) and value != value else (0, value)
-
-
-STRICT: dict[str, Callable[..., Any]] = {
-    "+": lambda a, b: a + b,
-    "-": lambda a, b: a - b,
-    "*": lambda a, b: a * b,
-    "/": _divide,
-    "//": _whole_divide,
-    "%": _remainder,
-    "negate": lambda a: -a,
-    "=": lambda a, b: _key(a) == _key(b),
-    "<>": lambda a, b: _key(a) != _key(b),
-    "<": lambda a, b: _key(a) < _key(b),
-    "<=": lambda a, b: _key(a) <= _key(b),
-    ">": lambda a, b: _key(a) > _key(b),
-    ">=": lambda a, b: _key(a) >= _key(b),
-    "not": lambda a: not a,
-    "abs": abs,
-    "round": _round,
-    "floor": lambda a: (
-        float(math.floor(a))
-        if isinstance(a, float) and math.isfinite(a)
-        else (math.floor(a) if not isinstance(a, float) else a)
-    ),
-    "ceil": lambda a: (
-        float(math.ceil(a))
-        if isinstance(a, float) and math.isfinite(a)
-        else (math.ceil(a) if not isinstance(a, float) else a)
-    ),
-    "sqrt": lambda a: math.sqrt(a),
-    "lower": lambda a: a.lower(),
-    "upper": lambda a: a.upper(),
-    "length": len,
-    "||": lambda a, b: a + b,
-}
-"""Functions that answer NULL as soon as an argument is NULL; each takes logical values."""
+COMPARISONS = frozenset("= <> < <= > >=".split())
+STRICT = COMPARISONS | frozenset(
+    "+ - * / // % negate not abs round floor ceil sqrt length ||".split()
+)
+"""Functions that answer NULL as soon as an argument is NULL."""
 
 LAZY = ("and", "or", "case", "cast", "coalesce", "nullif", "is_null", "greatest", "least")
-FUNCTIONS = frozenset(STRICT) | frozenset(LAZY)
+FUNCTIONS = STRICT | frozenset(LAZY)
 
 
 def compile_expression(expression: Expression, keys: int) -> Evaluate:
-    """Return a closure from a row (``keys`` key values, then answers) to the logical value."""
+    """Return a closure from a row (``keys`` key values, then answers) to the physical value.
+
+    The closure raises ``ArithmeticError`` where DuckDB raises.
+
+    Raises:
+        SqlError: The expression needs a conversion that only DuckDB can make exactly.
+    """
     match expression:
         case Key(index=index):
             return lambda row: row[index]
         case Answer(index=index):
             position = keys + index
             return lambda row: row[position]
-        case Literal(value=value, type=name):
-            constant = (
-                Decimal(str(value)) if name.startswith("DECIMAL") and value is not None else value
-            )
+        case Literal():
+            constant = _constant(expression)
             return lambda _: constant
-    return _compile_call(expression, [compile_expression(a, keys) for a in expression.arguments])
+    compiled = [compile_expression(argument, keys) for argument in expression.arguments]
+    return _compile_call(expression, compiled)
+
+
+def _constant(literal: Literal) -> Any:
+    value = literal.value
+    if value is None:
+        return None
+    column = column_type(literal.type)
+    if column.decimal:
+        return int(_EXACT.scaleb(Decimal(str(value)), column.scale))
+    return float(value) if column.physical is Physical.F64 else value
+
+
+def _type_of(expression: Expression) -> ColumnType | None:
+    """The expression's type, None for the literal NULL."""
+    if isinstance(expression, Literal) and expression.value is None:
+        return None
+    return column_type(expression.type)
 
 
 def _compile_call(call: Call, arguments: list[Evaluate]) -> Evaluate:
+    types = [_type_of(argument) for argument in call.arguments]
+    result = column_type(call.type)
     match call.function:
         case "and" | "or":
-            return _compile_logic(arguments, decisive=call.function == "or")
+            truths = [_cast(a, t, column_type("BOOLEAN")) for a, t in _zip(arguments, types)]
+            return _compile_logic(truths, decisive=call.function == "or")
         case "case":
-            return _compile_case(arguments, _caster(column_type(call.type)))
+            return _compile_case(arguments, types, result)
         case "coalesce":
-            return _compile_coalesce(arguments, _caster(column_type(call.type)))
+            return _compile_coalesce([_cast(a, t, result) for a, t in _zip(arguments, types)])
         case "is_null":
             (argument,) = arguments
             return lambda row: argument(row) is None
         case "nullif":
-            first, second = arguments
-
-            def nullif(row: Row) -> Any:
-                a, b = first(row), second(row)
-                return None if a is not None and b is not None and _key(a) == _key(b) else a
-
-            return nullif
+            return _compile_nullif(arguments, types, result)
         case "greatest" | "least":
-            pick = max if call.function == "greatest" else min
-            cast = _caster(column_type(call.type))
-
-            def extreme(row: Row) -> Any:
-                values = [v for v in (a(row) for a in arguments) if v is not None]
-                return cast(pick(values, key=_key)) if values else None
-
-            return extreme
+            operands = [_cast(a, t, result) for a, t in _zip(arguments, types)]
+            return _compile_extreme(operands, result, greatest=call.function == "greatest")
         case "cast":
-            (argument,) = arguments
-            return _compile_cast(argument, call)
-    return _compile_strict(STRICT[call.function], arguments, _caster(column_type(call.type)))
+            return _cast(arguments[0], types[0], result)
+    if None in types:
+        return lambda _: None  # a strict function of the literal NULL
+    known = [kind for kind in types if kind is not None]
+    wanted = _operand_types(call.function, known, result)
+    operands = [_cast(a, t, w) for a, t, w in zip(arguments, known, wanted, strict=True)]
+    if call.function in COMPARISONS:
+        return _compile_strict(comparison(call.function, wanted[0]), operands)
+    function = scalar(call.function, wanted[0], result)
+    return _compile_strict(function, operands, _fitter(call.function, result))
+
+
+def _zip(
+    arguments: list[Evaluate], types: list[ColumnType | None]
+) -> list[tuple[Evaluate, ColumnType | None]]:
+    return list(zip(arguments, types, strict=True))
+
+
+def _operand_types(function: str, types: list[ColumnType], result: ColumnType) -> list[ColumnType]:
+    """The types to which DuckDB's binder brings the operands of a strict function."""
+    first = types[0]
+    match function:
+        case "+" | "-" if first.name == "DATE":
+            return types  # DATE ± days, DATE - DATE
+        case "*" if result.decimal:
+            return [column_type(f"DECIMAL({result.precision},{t.scale})") for t in types]
+        case "+" | "-" | "*" | "/" | "//" | "%" | "||" | "negate" | "abs" | "sqrt" | "not":
+            return [result for _ in types]
+        case "round" | "floor" | "ceil":
+            return [first if first.decimal else result, *types[1:]]
+        case "length":
+            return [column_type("VARCHAR")]
+    return [common_type(first, types[1])] * 2
+
+
+def _fitter(function: str, result: ColumnType) -> Convert | None:
+    """What makes a raw result one of its type: the overflow check, or rounding to FLOAT."""
+    if result.name == "FLOAT":
+        return float32
+    checked = result.decimal or result.integer
+    return check_range(result) if checked and function != "length" else None
+
+
+def _cast(argument: Evaluate, source: ColumnType | None, target: ColumnType) -> Evaluate:
+    convert = caster(source, target)
+    if convert is None:
+        return argument
+    return _compile_strict(convert, [argument])
 
 
 def _compile_strict(
-    function: Callable[..., Any], arguments: list[Evaluate], cast: Callable[[Any], Any]
+    function: Scalar, arguments: list[Evaluate], fit: Convert | None = None
 ) -> Evaluate:
-    def strict(row: Row) -> Any:
-        values = []
-        for argument in arguments:
-            value = argument(row)
-            if value is None:
-                return None
-            values.append(value)
-        if any(isinstance(v, float) for v in values):
-            values = [float(v) if isinstance(v, Decimal) else v for v in values]
-        value = function(*values)
-        return None if value is None else cast(value)
+    strict = _strict_unary if len(arguments) == 1 else _strict_binary
+    raw = strict(function, *arguments)
+    return raw if fit is None else _strict_unary(fit, raw)
 
-    return strict
+
+def _strict_unary(function: Scalar, argument: Evaluate) -> Evaluate:
+    def unary(row: Row) -> Any:
+        value = argument(row)
+        return None if value is None else function(value)
+
+    return unary
+
+
+def _strict_binary(function: Scalar, first: Evaluate, second: Evaluate) -> Evaluate:
+    def binary(row: Row) -> Any:
+        a, b = first(row), second(row)
+        return None if a is None or b is None else function(a, b)
+
+    return binary
 
 
 def _compile_logic(arguments: list[Evaluate], *, decisive: bool) -> Evaluate:
-    def logic(row: Row) -> bool | None:
+    def logic(row: Row) -> Any:
         unknown = False
         for argument in arguments:
             value = argument(row)
             if value is None:
                 unknown = True
-            elif bool(value) is decisive:
+            elif value is decisive:
                 return decisive
         return None if unknown else not decisive
 
     return logic
 
 
-def _compile_case(arguments: list[Evaluate], cast: Callable[[Any], Any]) -> Evaluate:
-    branches = list(zip(arguments[:-1:2], arguments[1::2], strict=False))
-    otherwise = arguments[-1]
+def _compile_case(
+    arguments: list[Evaluate], types: list[ColumnType | None], result: ColumnType
+) -> Evaluate:
+    boolean = column_type("BOOLEAN")
+    conditions = [_cast(a, t, boolean) for a, t in _zip(arguments[:-1:2], types[:-1:2])]
+    values = [_cast(a, t, result) for a, t in _zip(arguments[1::2], types[1::2])]
+    otherwise = _cast(arguments[-1], types[-1], result)
+    branches = list(zip(conditions, values, strict=True))
 
     def case(row: Row) -> Any:
-        value = next((then(row) for when, then in branches if when(row)), _ELSE)
-        value = otherwise(row) if value is _ELSE else value
-        return None if value is None else cast(value)
+        for when, then in branches:
+            if when(row):
+                return then(row)
+        return otherwise(row)
 
     return case
 
 
-_ELSE = object()
-
-
-def _compile_coalesce(arguments: list[Evaluate], cast: Callable[[Any], Any]) -> Evaluate:
+def _compile_coalesce(arguments: list[Evaluate]) -> Evaluate:
     def coalesce(row: Row) -> Any:
         for argument in arguments:
             value = argument(row)
             if value is not None:
-                return cast(value)
+                return value
         return None
 
     return coalesce
 
 
-def _compile_cast(argument: Evaluate, call: Call) -> Evaluate:
-    source = column_type(call.arguments[0].type)
-    target = column_type(call.type)
-    cast = _caster(target)
-
-    def convert(row: Row) -> Any:
-        value = argument(row)
-        return None if value is None else cast(value)
-
-    if target.name != "VARCHAR" or source.name == "VARCHAR":
-        return convert
-
-    def to_text(row: Row) -> str | None:
-        value = argument(row)
-        if value is None:
-            return None
-        if isinstance(value, bool):
-            return "true" if value else "false"
-        return str(value)
-
-    return to_text
+def _compile_nullif(
+    arguments: list[Evaluate], types: list[ColumnType | None], result: ColumnType
+) -> Evaluate:
+    first, second = arguments
+    a, b = types
+    value = _cast(first, a, result)
+    if a is None or b is None:
+        return value
+    shared = common_type(a, b)
+    operands = [_cast(first, a, shared), _cast(second, b, shared)]
+    equal = _compile_strict(comparison("=", shared), operands)
+    return lambda row: None if equal(row) else value(row)
 
 
-def logical_reader(column: ColumnType) -> Callable[[Any], Any] | None:
-    """Return the conversion from physical to logical values, None where they are the same."""
-    if not column.decimal:
-        return None
-    scale = column.scale
-    return lambda value: Decimal(decimal_text(value, scale))
+def _compile_extreme(arguments: list[Evaluate], result: ColumnType, *, greatest: bool) -> Evaluate:
+    pick = max if greatest else min
+    key = order if result.physical is Physical.F64 else None
 
+    def extreme(row: Row) -> Any:
+        values = [v for v in (argument(row) for argument in arguments) if v is not None]
+        return pick(values, key=key) if values else None
 
-def physical_writer(column: ColumnType) -> Callable[[Any], Any] | None:
-    """Return the conversion from logical to physical values, None where they are the same."""
-    if not column.decimal:
-        return None
-    scale = column.scale
-    return lambda value: int(EXACT.scaleb(value, scale))
+    return extreme

@@ -1,13 +1,14 @@
 """A view compiled for reading: key text → key bytes, and stored bytes → the row.
 
-Built once per view when a reader opens the catalog. ``json_row`` is the hot path: one struct unpack,
-the finalizers, and text. ``arrow_table`` gives the same rows as columns, for the lake and for Arrow
-answers; both evaluate the same finalizers and expressions, so they agree (law 4).
+Built once per view when a reader opens the catalog. ``json_row`` is the hot path: one struct
+unpack, the finalizers, and text. ``arrow_table`` gives the same rows as columns, for the lake and
+for Arrow answers; both evaluate the same finalizers and expressions, so they agree (law 4).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -17,10 +18,10 @@ import pyarrow as pa
 from keyfold.errors import RequestError
 from keyfold.view import expression as ex
 from keyfold.view.aggregate import finalize_columns, finalizer
-from keyfold.view.columns import arrow_column, i128_of
+from keyfold.view.columns import I128, arrow_column, i128_of
 from keyfold.view.partial import PartialCodec
-from keyfold.view.plan import ViewPlan
-from keyfold.view.rowkey import decode_key, encode_key
+from keyfold.view.plan import Output, ViewPlan
+from keyfold.view.rowkey import encode_key, key_decoder
 from keyfold.view.types import ColumnType, Physical, column_type, json_writer, parse_text
 
 
@@ -37,16 +38,13 @@ class CompiledView:
         self.key_types = plan.key_types
         self.partials = PartialCodec(plan.slots)
         self._slots_of = self.partials.row_decoder()
+        self._key_of = key_decoder(self.key_types)
         self._answers = _answer_readers(plan)
-        self._columns = [_Column(plan, i) for i in range(len(plan.outputs))]
-        self._having = ex.compile_expression(plan.having, len(plan.keys)) if plan.having else None
-        self._needs_logical = plan.having is not None or any(
-            column.evaluate is not None for column in self._columns
-        )
-        self._key_logical = [ex.logical_reader(t) for t in self.key_types]
-        self._answer_logical = [
-            ex.logical_reader(column_type(answer.final.type)) for answer in plan.answers
+        self._readers = [_reader(output.expression, len(plan.keys)) for output in plan.outputs]
+        self._writers = [
+            _writer(output, read) for output, read in zip(plan.outputs, self._readers, strict=True)
         ]
+        self._having = _reader(plan.having, len(plan.keys)) if plan.having else None
 
     def key_from_text(self, texts: Sequence[str]) -> bytes:
         """Encode key values given as text: a whole key, or the first columns of one.
@@ -94,7 +92,7 @@ class CompiledView:
             horizon: As ``ViewPlan.expired_before`` returns it.
         """
         assert self.plan.window_key is not None
-        value = decode_key(self.key_types, key)[self.plan.window_key]
+        value = self._key_of(key)[self.plan.window_key]
         return isinstance(value, int) and value <= horizon
 
     def json_row(self, key: bytes, value: bytes) -> str | None:
@@ -104,21 +102,17 @@ class CompiledView:
             key: The row key without the view's prefix.
             value: The stored partials.
         """
-        physical = self._physical(key, value)
-        logical: list[Any] | None = None
-        if self._needs_logical:
-            logical = self._logical(physical)
-            if self._having is not None and not _true(self._having, logical):
-                return None
-        return "{" + ",".join([column.json(physical, logical) for column in self._columns]) + "}"
+        row = self._row(key, value)
+        if self._having is not None and self._having(row) is not True:
+            return None
+        return "{" + ",".join([write(row) for write in self._writers]) + "}"
 
     def values(self, key: bytes, value: bytes) -> list[Any] | None:
         """Return the row's physical values in column order, or None when HAVING hides it."""
-        physical = self._physical(key, value)
-        logical = self._logical(physical) if self._needs_logical else None
-        if self._having is not None and not _true(self._having, logical or ()):
+        row = self._row(key, value)
+        if self._having is not None and self._having(row) is not True:
             return None
-        return [column.value(physical, logical) for column in self._columns]
+        return [read(row) for read in self._readers]
 
     def arrow_table(self, rows: Iterable[tuple[bytes, bytes]]) -> pa.Table:
         """Return rows (key without prefix, value) as an Arrow table; hidden rows are left out.
@@ -127,119 +121,101 @@ class CompiledView:
         JSON text.
         """
         pairs = list(rows)
-        columns = self.partials.decode([value for _, value in pairs])
-        keys = [decode_key(self.key_types, key) for key, _ in pairs]
-        finals: list[tuple[np.ndarray, np.ndarray | None]] = []
-        at = 0
-        starts = []
-        for aggregate in self.plan.aggregates:
-            starts.append(at)
-            at += len(aggregate.slots)
-        for answer in self.plan.answers:
-            aggregate = self.plan.aggregates[answer.aggregate]
-            first = starts[answer.aggregate]
-            finals.append(
-                finalize_columns(
-                    answer.final, aggregate, columns[first : first + len(aggregate.slots)]
-                )
-            )
-        logical = self._logical_rows(pairs) if self._needs_logical else []
+        finals = self._final_columns([value for _, value in pairs])
+        keys = [self._key_of(key) for key, _ in pairs]
+        computed = self._having is not None or any(
+            isinstance(output.expression, ex.Call | ex.Literal) for output in self.plan.outputs
+        )
+        whole = [self._row(key, value) for key, value in pairs] if computed else []
         arrays = []
-        for output, column in zip(self.plan.outputs, self._columns, strict=True):
-            kind = column_type(output.type)
+        for output, read in zip(self.plan.outputs, self._readers, strict=True):
+            column = column_type(output.type)
             match output.expression:
                 case ex.Key(index=index):
-                    arrays.append(_arrow_from_python(kind, [key[index] for key in keys]))
+                    arrays.append(_arrow_from_python(column, [key[index] for key in keys]))
                 case ex.Answer(index=index):
-                    arrays.append(arrow_column(kind, *finals[index]))
+                    arrays.append(arrow_column(column, *finals[index]))
                 case _:
-                    arrays.append(
-                        _arrow_from_python(kind, [column.value((), row) for row in logical])
-                    )
+                    arrays.append(_arrow_from_python(column, [read(row) for row in whole]))
         table = pa.table(arrays, names=[output.name for output in self.plan.outputs])
         if self._having is None:
             return table
         having = self._having
-        return table.filter(pa.array([_true(having, row) for row in logical], pa.bool_()))
+        return table.filter(pa.array([having(row) is True for row in whole], pa.bool_()))
 
-    def _physical(self, key: bytes, value: bytes) -> list[Any]:
+    def _row(self, key: bytes, value: bytes) -> list[Any]:
         """Key values, then answers, in physical form."""
         slots = self._slots_of(value)
-        row: list[Any] = list(decode_key(self.key_types, key))
+        row = self._key_of(key)
         row.extend([read(slots) for read in self._answers])
         return row
 
-    def _logical(self, physical: Sequence[Any]) -> list[Any]:
-        readers = self._key_logical + self._answer_logical
-        return [
-            value if read is None or value is None else read(value)
-            for read, value in zip(readers, physical, strict=True)
-        ]
+    def _final_columns(self, values: list[bytes]) -> list[tuple[np.ndarray, np.ndarray | None]]:
+        """Every answer as a column: (values, valid)."""
+        columns = self.partials.decode(values)
+        spans = _slot_spans(self.plan)
+        finals = []
+        for answer in self.plan.answers:
+            aggregate = self.plan.aggregates[answer.aggregate]
+            span = spans[answer.aggregate]
+            finals.append(finalize_columns(answer.final, aggregate, columns[span]))
+        return finals
 
-    def _logical_rows(self, pairs: Sequence[tuple[bytes, bytes]]) -> list[list[Any]]:
-        return [self._logical(self._physical(key, value)) for key, value in pairs]
 
+def _reader(expression: ex.Expression, keys: int) -> ex.Evaluate:
+    """Return the function from a row to an output's physical value."""
+    match expression:
+        case ex.Key(index=index):
+            return itemgetter(index)
+        case ex.Answer(index=index):
+            return itemgetter(keys + index)
+    evaluate = ex.compile_expression(expression, keys)
 
-class _Column:
-    """One output: where its value comes from and how it is written."""
-
-    def __init__(self, plan: ViewPlan, index: int) -> None:
-        output = plan.outputs[index]
-        kind = column_type(output.type)
-        self.label = msgspec.json.encode(output.name).decode() + ":"
-        self._write = json_writer(kind)
-        self._physical = ex.physical_writer(kind)
-        self.position: int | None = None
-        self.evaluate: ex.Evaluate | None = None
-        match output.expression:
-            case ex.Key(index=key):
-                self.position = key
-            case ex.Answer(index=answer):
-                self.position = len(plan.keys) + answer
-            case _:
-                self.evaluate = ex.compile_expression(output.expression, len(plan.keys))
-
-    def value(self, physical: Sequence[Any], logical: Sequence[Any] | None) -> Any:
-        """The physical value of the column in one row."""
-        if self.position is not None:
-            return physical[self.position]
+    def read(row: ex.Row) -> Any:
         try:
-            value = self.evaluate(logical)  # type: ignore[misc,arg-type]
+            return evaluate(row)
         except ArithmeticError:
             return None  # a value that does not fit its type; documented in docs/sql.md
-        return value if value is None or self._physical is None else self._physical(value)
 
-    def json(self, physical: Sequence[Any], logical: Sequence[Any] | None) -> str:
-        """The column of one row as ``"name":value``."""
-        value = self.value(physical, logical)
-        return self.label + ("null" if value is None else self._write(value))
+    return read
+
+
+def _writer(output: Output, read: ex.Evaluate) -> Callable[[ex.Row], str]:
+    """Return the function from a row to ``"name":value``."""
+    label = msgspec.json.encode(output.name).decode() + ":"
+    null = label + "null"
+    write = json_writer(column_type(output.type))
+
+    def write_column(row: ex.Row) -> str:
+        value = read(row)
+        return null if value is None else label + write(value)
+
+    return write_column
+
+
+def _slot_spans(plan: ViewPlan) -> list[slice]:
+    """Where the slots of each aggregate lie among all slots."""
+    spans = []
+    at = 0
+    for aggregate in plan.aggregates:
+        spans.append(slice(at, at := at + len(aggregate.slots)))
+    return spans
 
 
 def _answer_readers(plan: ViewPlan) -> list[Callable[[Sequence[Any]], Any]]:
-    starts = []
-    at = 0
-    for aggregate in plan.aggregates:
-        starts.append(at)
-        at += len(aggregate.slots)
+    """For each answer, the function from all slot values to its physical value."""
+    spans = _slot_spans(plan)
 
-    def reader(first: int, last: int, final: Callable[..., Any]) -> Callable[[Sequence[Any]], Any]:
-        return lambda slots: final(*slots[first:last])
+    def reader(span: slice, final: Callable[..., Any]) -> Callable[[Sequence[Any]], Any]:
+        if span.stop - span.start == 1:
+            only = span.start
+            return lambda slots: final(slots[only])
+        return lambda slots: final(*slots[span])
 
     return [
-        reader(
-            starts[answer.aggregate],
-            starts[answer.aggregate] + len(plan.aggregates[answer.aggregate].slots),
-            finalizer(answer.final, plan.aggregates[answer.aggregate]),
-        )
+        reader(spans[answer.aggregate], finalizer(answer.final, plan.aggregates[answer.aggregate]))
         for answer in plan.answers
     ]
-
-
-def _true(condition: ex.Evaluate, row: Sequence[Any]) -> bool:
-    try:
-        return condition(row) is True
-    except ArithmeticError:
-        return False
 
 
 def _arrow_from_python(kind: ColumnType, values: list[Any]) -> pa.Array:
@@ -250,10 +226,7 @@ def _arrow_from_python(kind: ColumnType, values: list[Any]) -> pa.Array:
             column = np.empty(len(values), object)
             column[:] = [None if value is None else str(value).encode() for value in values]
         case Physical.I128:
-            column = np.array(
-                [i128_of(0 if value is None else value) for value in values],
-                [("low", "<u8"), ("high", "<i8")],
-            )
+            column = np.array([i128_of(0 if value is None else value) for value in values], I128)
         case Physical.F64:
             column = np.array([0.0 if v is None else v for v in values], np.float64)
         case Physical.BOOL:

@@ -22,8 +22,11 @@ A key in the store has its view's prefix in front (keyfold/state/layout.py).
 
 from __future__ import annotations
 
+import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -41,26 +44,29 @@ _MASK64 = (1 << 64) - 1
 _WIDTH = {Physical.BOOL: 1, Physical.I64: 8, Physical.I128: 16, Physical.F64: 8}
 
 
-def encode_value(physical: Physical, value: object) -> bytes:
+def encode_value(physical: Physical, value: Any) -> bytes:
     """Encode one key value, or None, with its tag."""
     if value is None:
         return NULL
     match physical:
         case Physical.TEXT | Physical.JSON:
-            return VALUE + str(value).encode().replace(b"\0", b"\0\xff") + b"\0"
+            text = str(value).encode()
+            return VALUE + (text.replace(b"\0", b"\0\xff") if b"\0" in text else text) + b"\0"
         case Physical.I64:
-            return VALUE + _I64.pack((int(value) + _SIGN64) & _MASK64)  # type: ignore[call-overload]
+            return VALUE + _I64.pack(value + _SIGN64)
         case Physical.I128:
-            return VALUE + (int(value) + (1 << 127)).to_bytes(16, "big")  # type: ignore[call-overload]
+            return VALUE + (int(value) + (1 << 127)).to_bytes(16, "big")
         case Physical.BOOL:
-            return VALUE + (b"\x01" if value else b"\x00")
+            return b"\x01\x01" if value else b"\x01\x00"
         case Physical.F64:
-            number = float(value) + 0.0  # type: ignore[arg-type]  # -0.0 becomes 0.0
-            if number != number:
-                number = float("nan")
-            bits = int.from_bytes(_F64.pack(number), "big")
-            bits = bits ^ _MASK64 if bits & _SIGN64 and number == number else bits | _SIGN64
-            return VALUE + _I64.pack(bits)
+            return VALUE + _encode_double(value + 0.0)  # -0.0 becomes 0.0
+
+
+def _encode_double(value: float) -> bytes:
+    if math.isnan(value):
+        value = math.nan  # one NaN of many
+    bits: int = _I64.unpack(_F64.pack(value))[0]
+    return _I64.pack(bits ^ _MASK64 if value < 0 else bits | _SIGN64)
 
 
 def encode_key(types: Sequence[ColumnType], values: Sequence[object]) -> bytes:
@@ -81,36 +87,63 @@ def prefix_end(prefix: bytes) -> bytes:
 
 def decode_key(types: Sequence[ColumnType], key: bytes) -> tuple[object, ...]:
     """Decode a whole key into physical values, None for NULL."""
-    values: list[object] = []
-    at = 0
-    for column in types:
-        tag = key[at : at + 1]
-        at += 1
-        if tag == NULL:
-            values.append(None)
-            continue
-        physical = column.physical
-        if physical in (Physical.TEXT, Physical.JSON):
-            end = key.index(b"\0", at)
-            while key[end + 1 : end + 2] == b"\xff":
-                end = key.index(b"\0", end + 2)
-            values.append(key[at:end].replace(b"\0\xff", b"\0").decode())
-            at = end + 1
-            continue
-        width = _WIDTH[physical]
-        raw = key[at : at + width]
-        at += width
-        if physical is Physical.I64:
-            values.append(_I64.unpack(raw)[0] - _SIGN64)
-        elif physical is Physical.I128:
-            values.append(int.from_bytes(raw, "big") - (1 << 127))
-        elif physical is Physical.BOOL:
-            values.append(raw == b"\x01")
-        else:
-            bits = _I64.unpack(raw)[0]
-            bits = bits ^ _SIGN64 if bits & _SIGN64 else bits ^ _MASK64
-            values.append(_F64.unpack(_I64.pack(bits))[0])
-    return tuple(values)
+    return tuple(key_decoder(types)(key))
+
+
+def key_decoder(types: Sequence[ColumnType]) -> Callable[[bytes], list[Any]]:
+    """Return ``decode_key`` for one view's key columns, with the choices made in advance."""
+    decoders = [_DECODE[column.physical] for column in types]
+
+    def decode(key: bytes) -> list[Any]:
+        values: list[Any] = []
+        at = 0
+        for decode_column in decoders:
+            if key[at] == 2:
+                values.append(None)
+                at += 1
+            else:
+                value, at = decode_column(key, at + 1)
+                values.append(value)
+        return values
+
+    return decode
+
+
+def _decode_text(key: bytes, at: int) -> tuple[str, int]:
+    end = key.index(0, at)
+    if key[end + 1 : end + 2] != b"\xff":
+        return key[at:end].decode(), end + 1
+    while key[end + 1 : end + 2] == b"\xff":
+        end = key.index(0, end + 2)
+    return key[at:end].replace(b"\0\xff", b"\0").decode(), end + 1
+
+
+def _decode_i64(key: bytes, at: int) -> tuple[int, int]:
+    return _I64.unpack_from(key, at)[0] - _SIGN64, at + 8
+
+
+def _decode_i128(key: bytes, at: int) -> tuple[int, int]:
+    return int.from_bytes(key[at : at + 16], "big") - (1 << 127), at + 16
+
+
+def _decode_bool(key: bytes, at: int) -> tuple[bool, int]:
+    return key[at] == 1, at + 1
+
+
+def _decode_double(key: bytes, at: int) -> tuple[float, int]:
+    bits = _I64.unpack_from(key, at)[0]
+    bits ^= _SIGN64 if bits & _SIGN64 else _MASK64
+    return _F64.unpack(_I64.pack(bits))[0], at + 8
+
+
+_DECODE: dict[Physical, Callable[[bytes, int], tuple[Any, int]]] = {
+    Physical.TEXT: _decode_text,
+    Physical.JSON: _decode_text,
+    Physical.I64: _decode_i64,
+    Physical.I128: _decode_i128,
+    Physical.BOOL: _decode_bool,
+    Physical.F64: _decode_double,
+}
 
 
 def encode_keys(
@@ -138,12 +171,14 @@ def encode_keys(
 
 def slices(array: pa.Array) -> list[bytes]:
     """Return the values of a large_binary array without nulls as a list of bytes."""
+    if not len(array):
+        return []
     offsets = np.frombuffer(array.buffers()[1], np.int64)[
         array.offset : array.offset + len(array) + 1
     ].tolist()
     data = array.buffers()[2]
     raw = data.to_pybytes() if data is not None else b""
-    return [raw[a:b] for a, b in zip(offsets, offsets[1:], strict=False)]
+    return [raw[a:b] for a, b in pairwise(offsets)]
 
 
 def _encode_column(physical: Physical, array: pa.Array) -> pa.Array:

@@ -24,11 +24,13 @@ import datetime as dt
 import math
 import re
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from enum import StrEnum
 from functools import lru_cache
+from typing import Any, NoReturn
 
 import msgspec
+import numpy as np
 
 from keyfold.errors import RequestError, SqlError
 
@@ -47,8 +49,15 @@ TIMESTAMP = "TIMESTAMP"
 _DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 _NESTED = re.compile(r"(STRUCT\(|MAP\(|UNION\(|.*\[\d*\]$|JSON$)", re.DOTALL)
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_EPOCH_LOCAL = dt.datetime(1970, 1, 1)
 _EPOCH_DAY = dt.date(1970, 1, 1).toordinal()
 _INFINITY_US = 2**63 - 1
+_INFINITY_DAYS = 2**31 - 1
+_INFINITIES = ("infinity", "-infinity")
+_DAY_US = 86_400_000_000
+_WHOLE = re.compile(r"[+-]?[0-9]{1,40}")
+_FAR = re.compile(r"(-?[0-9]{4,6})-([0-9]{2})-([0-9]{2})(?:T(.*))?")
+_EXACT = Context(prec=100)
 
 
 class Physical(StrEnum):
@@ -79,6 +88,11 @@ class ColumnType(msgspec.Struct, frozen=True):
     def decimal(self) -> bool:
         """True for DECIMAL types."""
         return self.name.startswith("DECIMAL")
+
+    @property
+    def precision(self) -> int:
+        """The digits of a DECIMAL."""
+        return int(self.name[8:].split(",")[0])
 
     @property
     def integer(self) -> bool:
@@ -125,20 +139,27 @@ def column_type(name: str) -> ColumnType:
     raise SqlError(f"a view cannot hold a value of type {name}", hint=hint)
 
 
+def integer_range(column: ColumnType) -> tuple[int, int]:
+    """Return the least and the greatest value of an integer type (BOOLEAN: 0 and 1)."""
+    if column.name in UINT_BITS:
+        return 0, (1 << UINT_BITS[column.name]) - 1
+    if column.name == "BOOLEAN":
+        return 0, 1
+    half = 1 << INT_BITS[column.name] - 1
+    return -half, half - 1
+
+
 def timestamp_text(micros: int, *, utc: bool) -> str:
     """Write µs since the epoch as RFC 3339 (with ``Z`` when ``utc``), fraction only if there."""
     if micros in (_INFINITY_US, -_INFINITY_US):
         return "infinity" if micros > 0 else "-infinity"
-    seconds, fraction = divmod(micros, 1_000_000)
     try:
-        moment = _EPOCH + dt.timedelta(seconds=seconds)
-        text = moment.strftime("%Y-%m-%dT%H:%M:%S") if moment.year >= 1000 else moment.isoformat()
+        text = (_EPOCH_LOCAL + dt.timedelta(0, 0, micros)).isoformat()
+        if len(text) > 19:
+            text = text.rstrip("0")
     except OverflowError:  # beyond the years that Python's calendar knows
-        days, rest = divmod(seconds, 86_400)
-        text = f"{_far_date(days)}T{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}"
-    text = text[:-6] if text.endswith("+00:00") else text
-    if fraction:
-        text += f".{fraction:06}".rstrip("0")
+        days, rest = divmod(micros, _DAY_US)
+        text = f"{_far_date(days)}T{time_text(rest)}"
     return text + "Z" if utc else text
 
 
@@ -152,11 +173,25 @@ def _far_date(days: int) -> str:
     day = doy - (153 * mp + 2) // 5 + 1
     month = mp + 3 if mp < 10 else mp - 9
     year = yoe + era * 400 + (month <= 2)
-    return f"{year:04}-{month:02}-{day:02}"
+    sign = "-" if year < 0 else ""
+    return f"{sign}{abs(year):04}-{month:02}-{day:02}"
+
+
+def _far_days(year: int, month: int, day: int) -> int:
+    """The inverse of ``_far_date`` (Howard Hinnant's days_from_civil)."""
+    if not (1 <= month <= 12 and 1 <= day <= 31):
+        _fail()
+    year -= month <= 2
+    era, yoe = divmod(year, 400)
+    doy = (153 * (month - 3 if month > 2 else month + 9) + 2) // 5 + day - 1
+    doe = yoe * 365 + yoe // 4 - yoe // 100 + doy
+    return era * 146_097 + doe - 719_468
 
 
 def date_text(days: int) -> str:
     """Write days since the epoch as an ISO date."""
+    if days in (_INFINITY_DAYS, -_INFINITY_DAYS):
+        return "infinity" if days > 0 else "-infinity"
     try:
         return dt.date.fromordinal(days + _EPOCH_DAY).isoformat()
     except (ValueError, OverflowError):
@@ -188,39 +223,33 @@ def double_json(value: float) -> str:
 
 def float_json(value: float) -> str:
     """Write a single-precision float as JSON, shortest form that reads back as a float."""
-    import numpy as np  # noqa: PLC0415  # only views with FLOAT columns need it
-
     return str(np.float32(value)) if math.isfinite(value) else double_json(value)
 
 
 _json_text = msgspec.json.Encoder().encode
 
 
-def json_writer(column: ColumnType) -> Callable[[object], str]:
+def json_writer(column: ColumnType) -> Callable[[Any], str]:
     """Return the function that writes a non-null physical value of ``column`` as JSON."""
     scale = column.scale
-    name = column.name
-    if column.physical is Physical.TEXT:
-        return lambda value: _json_text(value).decode()
-    if column.physical is Physical.JSON:
-        return str
-    if column.physical is Physical.BOOL:
-        return lambda value: "true" if value else "false"
-    if name == "FLOAT":
-        return float_json  # type: ignore[return-value]
-    if name == "DOUBLE":
-        return double_json  # type: ignore[return-value]
     if column.decimal:
-        return lambda value: decimal_text(value, scale)  # type: ignore[arg-type]
-    if name == TIMESTAMPTZ:
-        return lambda value: f'"{timestamp_text(value, utc=True)}"'  # type: ignore[arg-type]
-    if name == TIMESTAMP:
-        return lambda value: f'"{timestamp_text(value, utc=False)}"'  # type: ignore[arg-type]
-    if name == "DATE":
-        return lambda value: f'"{date_text(value)}"'  # type: ignore[arg-type]
-    if name == "TIME":
-        return lambda value: f'"{time_text(value)}"'  # type: ignore[arg-type]
-    return str
+        return lambda value: decimal_text(value, scale)
+    match column.physical:
+        case Physical.TEXT:
+            return lambda value: _json_text(value).decode()
+        case Physical.BOOL:
+            return lambda value: "true" if value else "false"
+        case Physical.F64:
+            return float_json if column.name == "FLOAT" else double_json
+    return _TIME_WRITERS.get(column.name, str)
+
+
+_TIME_WRITERS: dict[str, Callable[[Any], str]] = {
+    TIMESTAMPTZ: lambda value: f'"{timestamp_text(value, utc=True)}"',
+    TIMESTAMP: lambda value: f'"{timestamp_text(value, utc=False)}"',
+    "DATE": lambda value: f'"{date_text(value)}"',
+    "TIME": lambda value: f'"{time_text(value)}"',
+}
 
 
 def parse_text(column: ColumnType, text: str) -> object:
@@ -247,29 +276,63 @@ _FORM = {
 
 
 def _parse(column: ColumnType, text: str) -> object:
-    name = column.name
     match column.physical:
         case Physical.TEXT:
             return text
         case Physical.JSON:
             return _json_text(msgspec.json.decode(text)).decode()
         case Physical.BOOL:
-            return text.lower() == "true" if text.lower() in ("true", "false") else _fail()
+            lowered = text.lower()
+            return lowered == "true" if lowered in ("true", "false") else _fail()
         case Physical.F64:
-            return float(text)
+            number = float(text) if "_" not in text else _fail()
+            return float(np.float32(number)) if column.name == "FLOAT" else number
     if column.decimal:
-        scaled = Decimal(text).scaleb(column.scale)
-        if scaled != scaled.to_integral_value():
-            _fail()
-        return _bounded(int(scaled), 64 if column.physical is Physical.I64 else 128)
-    if name in (TIMESTAMPTZ, TIMESTAMP):
-        return timestamp_micros(text)
-    if name == "DATE":
+        return _parse_decimal(column, text)
+    if column.integer:
+        low, high = integer_range(column)
+        value = int(text) if _WHOLE.fullmatch(text) else _fail()
+        return value if low <= value <= high else _fail()
+    if column.name == "DATE":
+        return _parse_date(text)
+    return _parse_time(text) if column.name == "TIME" else timestamp_micros(text)
+
+
+def _parse_decimal(column: ColumnType, text: str) -> int:
+    number = Decimal(text) if "_" not in text else _fail()
+    # The exponent is looked at first: 1e999999 is a short text and a long integer.
+    if not number.is_finite() or number.adjusted() > column.precision:
+        _fail()
+    scaled = _EXACT.scaleb(number, column.scale)
+    whole = int(scaled)
+    return whole if whole == scaled and abs(whole) < 10**column.precision else _fail()
+
+
+def _parse_date(text: str) -> int:
+    if text in _INFINITIES:
+        return _INFINITY_DAYS if text == "infinity" else -_INFINITY_DAYS
+    try:
         return dt.date.fromisoformat(text).toordinal() - _EPOCH_DAY
-    if name == "TIME":
-        time = dt.time.fromisoformat(text)
-        return ((time.hour * 60 + time.minute) * 60 + time.second) * 1_000_000 + time.microsecond
-    return _bounded(int(text), 64 if column.physical is Physical.I64 else 128)
+    except ValueError:
+        days, rest = _parse_far(text)
+        return days if rest is None and abs(days) < _INFINITY_DAYS else _fail()
+
+
+def _parse_time(text: str) -> int:
+    if text == "24:00:00":  # DuckDB's last moment of a day
+        return _DAY_US
+    time = dt.time.fromisoformat(text)
+    if time.tzinfo is not None:
+        _fail()
+    return ((time.hour * 60 + time.minute) * 60 + time.second) * 1_000_000 + time.microsecond
+
+
+def _parse_far(text: str) -> tuple[int, str | None]:
+    """Read a date beyond Python's calendar: (days, what stands after the T)."""
+    match = _FAR.fullmatch(text)
+    if match is None:
+        _fail()
+    return _far_days(int(match[1]), int(match[2]), int(match[3])), match[4]
 
 
 def timestamp_micros(text: str) -> int:
@@ -278,19 +341,18 @@ def timestamp_micros(text: str) -> int:
     Raises:
         ValueError: It is none.
     """
-    if text in ("infinity", "-infinity"):
+    if text in _INFINITIES:
         return _INFINITY_US if text == "infinity" else -_INFINITY_US
-    moment = dt.datetime.fromisoformat(text)
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError:
+        days, rest = _parse_far(text)
+        micros = days * _DAY_US + _parse_time((rest or "00:00:00").removesuffix("Z"))
+        return micros if abs(micros) < _INFINITY_US else _fail()
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=dt.UTC)
     return (moment - _EPOCH) // dt.timedelta(microseconds=1)
 
 
-def _bounded(value: int, bits: int) -> int:
-    if not -(1 << bits - 1) <= value < 1 << bits - 1:
-        _fail()
-    return value
-
-
-def _fail() -> object:
+def _fail() -> NoReturn:
     raise ValueError
