@@ -47,6 +47,7 @@ _GATHER_S = 0.015
 # 2,000 at a time is half as fast again as asking for 10,000.
 _CHUNK_MESSAGES = 2_000
 
+_NOTHING = pa.array([], pa.binary())
 _milliseconds = itemgetter(1)
 
 
@@ -225,9 +226,8 @@ class KafkaSource:
 
     def _batch(self, gathered: _Gathered) -> MessageBatch:
         news, self._news = self._news, {}
-        empty = not gathered.values
         return MessageBatch(
-            values=pa.array([], pa.binary()) if empty else _joined(gathered.values),
+            values=_joined(gathered.values),
             partitions=np.concatenate([np.empty(0, np.int32), *gathered.partitions]),
             offsets=np.concatenate([np.empty(0, np.int64), *gathered.offsets]),
             timestamps_ms=np.concatenate([np.empty(0, np.int64), *gathered.timestamps_ms]),
@@ -400,4 +400,4 @@ class KafkaSource:
 
 
 def _joined(parts: list[pa.Array]) -> pa.Array:
-    return parts[0] if len(parts) == 1 else pa.concat_arrays(parts)
+    return parts[0] if len(parts) == 1 else pa.concat_arrays([_NOTHING, *parts])

@@ -341,6 +341,14 @@ def test_a_source_that_starts_at_the_latest_keeps_where_that_was(
         assert read(source, lambda so_far: len(so_far) == 2).offsets == {0: [7, 8]}
 
 
+def test_a_batch_without_messages_has_all_its_columns(kafka_bootstrap: str, topic: str) -> None:
+    with opened(new_source(kafka_bootstrap, topic, frozenset({"key", "header"}))) as source:
+        batch = source.poll(1_000, 0)
+    assert batch is not None
+    assert (len(batch), len(batch.keys), batch.headers) == (0, 0, [])
+    assert (len(batch.partitions), len(batch.offsets), len(batch.timestamps_ms)) == (0, 0, 0)
+
+
 def test_a_source_can_start_at_a_time(kafka_bootstrap: str, topic: str) -> None:
     send(kafka_bootstrap, topic, {0: texts("old", 3), 1: texts("old", 2)}, timestamp=1_000)
     send(kafka_bootstrap, topic, {0: texts("new", 2)}, timestamp=5_000)
