@@ -1,0 +1,261 @@
+"""The ``file`` source: files as logs, one partition per file.
+
+Files are numbered in the order of discovery, sorted by path within one look. What a file was when
+it got its number (path, size, hash of its first bytes) is the source's identity, so a file that
+was changed is refused: its record numbers would mean something else. A new file gets the next
+number; so a growing data set is many files, each of which appears whole.
+
+``progress`` must be exact, so each file is counted when it is discovered: Parquet files from their
+metadata, others by a pass over their bytes (plain NDJSON at about a gigabyte per second, compressed
+files at the speed of their codec). The count is part of the identity and not taken again.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from ingest.source.file_options import FileOptions
+from ingest.source.file_records import BrokenFileError, count_records, read_messages
+from ingest.source.message import MessageBatch
+from ingest.source.protocol import SourceProgress
+from keyfold.errors import SourceError
+
+WATCH_INTERVAL_S: Final = 1.0
+FINGERPRINT_BYTES: Final = 64 << 10
+_REBUILD: Final = "restore the file as it was, or rebuild the state from the files as they are"
+
+
+class KnownFile(msgspec.Struct, frozen=True):
+    """One file as it was when it got its number.
+
+    Attributes:
+        path: As globbed, so relative to the source's directory unless the pattern was absolute.
+        size_bytes: Its size.
+        sha256: Of its first 64 KiB.
+        records: How many records can be read.
+        whole: False where the file is broken behind them.
+    """
+
+    path: str
+    size_bytes: int
+    sha256: str
+    records: int
+    whole: bool
+
+
+class FileSource:
+    """All files that match a pattern. Implements ``Source``.
+
+    Args:
+        options: The source's options.
+        directory: What a relative pattern is relative to.
+        monotonic_s: A clock in seconds that never goes back.
+        sleep_s: Waits for so many seconds.
+    """
+
+    def __init__(
+        self,
+        options: FileOptions,
+        directory: Path = Path(),
+        monotonic_s: Callable[[], float] = time.monotonic,
+        sleep_s: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._options = options
+        self._directory = directory
+        self._monotonic_s = monotonic_s
+        self._sleep_s = sleep_s
+        self._files: list[KnownFile] = []
+        self._positions: list[int] = []
+        # The file being read, its stream, and what the stream gave beyond the last batch.
+        self._current = 0
+        self._stream: Iterator[pa.Array] | None = None
+        self._values = pa.array([], pa.binary())
+        self._look_at_s = 0.0
+
+    def open(self, offsets: Mapping[int, int], identity: Mapping[str, str]) -> None:
+        """Check the files we knew, and find the new ones.
+
+        Raises:
+            SourceError: A known file is gone or changed, or no file matches and none is waited for.
+        """
+        self.close()
+        known = [
+            msgspec.json.decode(identity[str(number)], type=KnownFile)
+            for number in range(len(identity))
+        ]
+        for partition, offset in offsets.items():
+            if partition >= len(known) or offset > known[partition].records:
+                raise SourceError(
+                    f"offset {offset} of file {partition} is not one that this source gave out",
+                    hint="rebuild the state",
+                )
+        for partition, file in enumerate(known):
+            position = offsets.get(partition, 0)
+            # A file may be taken away once it was read to its end.
+            if self._absolute(file).exists() or position < file.records or not file.whole:
+                self._check(file)
+            self._files.append(file)
+            self._positions.append(position)
+        self._look()
+        if not self._files and not self._options.watch:
+            raise SourceError(
+                f"no file matches {self._options.path}",
+                hint="correct the path, or add watch = 'true' to wait for files",
+            )
+
+    def poll(self, messages_max: int, timeout_ms: int) -> MessageBatch | None:
+        """Return the next messages, file after file.
+
+        Raises:
+            SourceError: A file is broken or was changed; all before that place was returned.
+        """
+        deadline_s = self._monotonic_s() + timeout_ms / 1000
+        while True:
+            if self._options.watch and self._monotonic_s() >= self._look_at_s:
+                self._look()
+            batch = self._take(messages_max)
+            left_s = deadline_s - self._monotonic_s()
+            if batch is not None or left_s <= 0:
+                return batch
+            until_look_s = self._look_at_s - self._monotonic_s()
+            self._sleep_s(min(left_s, until_look_s) if self._options.watch else left_s)
+
+    def progress(self) -> SourceProgress:
+        """Say how many records each file has, and whether all were read."""
+        read = all(map(self._finished, range(len(self._files))))
+        return SourceProgress(
+            {partition: file.records for partition, file in enumerate(self._files)},
+            complete=read and not self._options.watch,
+        )
+
+    def identity(self) -> Mapping[str, str]:
+        """Return what each file was when it got its number."""
+        return {
+            str(partition): msgspec.json.encode(file).decode()
+            for partition, file in enumerate(self._files)
+        }
+
+    def committed(self, offsets: Mapping[int, int]) -> None:
+        """Ignore it: files have no one to tell."""
+
+    def close(self) -> None:
+        """Release the file being read. Safe to call twice."""
+        self._stream = None
+        self._values = self._values[:0]
+        self._files, self._positions = [], []
+        self._current = 0
+
+    def _absolute(self, file: KnownFile) -> Path:
+        return self._directory / file.path
+
+    def _finished(self, partition: int) -> bool:
+        file = self._files[partition]
+        return file.whole and self._positions[partition] >= file.records
+
+    def _look(self) -> None:
+        """Give each new file the next number."""
+        self._look_at_s = self._monotonic_s() + WATCH_INTERVAL_S
+        known = {file.path for file in self._files}
+        found = glob.glob(self._options.path, root_dir=self._directory, recursive=True)
+        for path in sorted(set(found) - known):
+            absolute = self._directory / path
+            if absolute.is_file():
+                try:
+                    size_bytes, sha256 = _fingerprint(absolute)
+                except OSError as error:
+                    raise SourceError(f"{path} cannot be read: {error.strerror}") from error
+                records, whole = count_records(str(absolute), self._options)
+                self._files.append(KnownFile(path, size_bytes, sha256, records, whole))
+                self._positions.append(0)
+
+    def _check(self, file: KnownFile) -> None:
+        try:
+            now = _fingerprint(self._absolute(file))
+        except OSError as error:
+            raise SourceError(
+                f"{file.path} cannot be read: {error.strerror}", hint=_REBUILD
+            ) from error
+        if now != (file.size_bytes, file.sha256):
+            raise SourceError(
+                f"{file.path} has changed since its first record was read", hint=_REBUILD
+            )
+
+    def _take(self, messages_max: int) -> MessageBatch | None:
+        pieces: list[tuple[int, int, pa.Array]] = []
+        left = messages_max
+        while left and self._current < len(self._files):
+            partition = self._current
+            try:
+                if not self._fill():
+                    self._current += 1
+                    continue
+            except SourceError:
+                # Read anew, the same place fails again: at the next poll, after what came before.
+                self._stream = None
+                if not pieces:
+                    raise
+                break
+            values = self._values[:left]
+            self._values = self._values[left:]
+            pieces.append((partition, self._positions[partition], values))
+            self._positions[partition] += len(values)
+            left -= len(values)
+        return _batch(pieces) if pieces else None
+
+    def _fill(self) -> bool:
+        """See that there are values of the current file; False at its end."""
+        partition, position = self._current, self._positions[self._current]
+        file = self._files[partition]
+        if self._stream is None:
+            if self._finished(partition):
+                return False
+            self._check(file)
+            self._stream = read_messages(str(self._absolute(file)), self._options, position)
+        try:
+            while not len(self._values):
+                values = next(self._stream, None)
+                if values is None:
+                    break
+                self._values = values
+        except BrokenFileError as error:
+            raise SourceError(
+                f"{file.path} cannot be read after record {position}: {error}",
+                hint="put a whole file in its place, and rebuild the state",
+            ) from error
+        at_end = not len(self._values)
+        if position + len(self._values) > file.records or (
+            at_end and not self._finished(partition)
+        ):
+            raise SourceError(f"{file.path} was changed while it was read", hint=_REBUILD)
+        if at_end:
+            self._stream = None
+        return not at_end
+
+
+def _fingerprint(path: Path) -> tuple[int, str]:
+    """Return the size of a file and the hash of its first bytes."""
+    with path.open("rb") as file:
+        size_bytes = os.fstat(file.fileno()).st_size
+        return size_bytes, hashlib.sha256(file.read(FINGERPRINT_BYTES)).hexdigest()
+
+
+def _batch(pieces: list[tuple[int, int, pa.Array]]) -> MessageBatch:
+    """Join pieces (partition, first offset, values) into one batch."""
+    lengths = [len(values) for _, _, values in pieces]
+    return MessageBatch(
+        values=pa.concat_arrays([values for _, _, values in pieces]),
+        partitions=np.repeat(np.array([p for p, _, _ in pieces], np.int32), lengths),
+        offsets=np.concatenate([np.arange(first, first + len(v)) for _, first, v in pieces]),
+        timestamps_ms=np.full(sum(lengths), -1, np.int64),
+        next_offsets={partition: first + len(values) for partition, first, values in pieces},
+    )
