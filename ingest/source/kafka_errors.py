@@ -6,7 +6,7 @@ damaged (these stop the source); harmless, or a fault that passes.
 
 from __future__ import annotations
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError
 
 from keyfold.errors import SettingsError, SourceError
 
@@ -62,7 +62,7 @@ HARMLESS = frozenset(
 def refused_properties(source: str, error: Exception) -> SettingsError:
     """The properties are not what librdkafka takes."""
     first = error.args[0] if error.args else error
-    reason = first.str() if isinstance(error, KafkaException) else str(first)
+    reason = first.str() if isinstance(first, KafkaError) else str(first)
     return SettingsError(
         f"source '{source}': librdkafka does not take the properties: {reason}",
         hint="the names and values after 'properties.' are those of librdkafka's CONFIGURATION.md",
