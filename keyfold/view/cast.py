@@ -14,6 +14,7 @@ HUGEINT             DOUBLE    each 64-bit word by itself, then their sum
 DECIMAL             DOUBLE    the digits before and after the point by themselves, beyond 2**53
 ==================  ========  ====================================================================
 
+The text of a NaN is ``nan``, where DuckDB shows the sign bit that the processor left (``-nan``).
 Text is only written, never read: what DuckDB takes for a number ('0x10', '1_000', ' 12.5 ') is its
 parser's to say, so ``CAST(text AS …)`` belongs inside the aggregate or the GROUP BY.
 """
@@ -36,6 +37,7 @@ from keyfold.view.types import (
     column_type,
     date_text,
     decimal_text,
+    float_text,
     integer_range,
     time_text,
     timestamp_text,
@@ -254,7 +256,7 @@ def _text_writer(source: ColumnType) -> Convert | None:
         case "DOUBLE":
             return repr
         case "FLOAT":
-            return lambda value: str(np.float32(value))
+            return float_text
         case "DATE":
             return lambda days: _era(date_text(days))
         case "TIME":

@@ -217,8 +217,11 @@ def _strict_unary(function: Scalar, argument: Evaluate) -> Evaluate:
 
 def _strict_binary(function: Scalar, first: Evaluate, second: Evaluate) -> Evaluate:
     def binary(row: Row) -> Any:
-        a, b = first(row), second(row)
-        return None if a is None or b is None else function(a, b)
+        a = first(row)
+        if a is None:
+            return None
+        b = second(row)
+        return None if b is None else function(a, b)
 
     return binary
 
@@ -288,4 +291,6 @@ def _compile_extreme(arguments: list[Evaluate], result: ColumnType, *, greatest:
         values = [v for v in (argument(row) for argument in arguments) if v is not None]
         return pick(values, key=key) if values else None
 
+    if result.name == "FLOAT":  # DuckDB turns -0.0 into 0.0 here, and for DOUBLE it does not
+        return _strict_unary(lambda value: value + 0.0, extreme)
     return extreme

@@ -56,7 +56,7 @@ _INFINITY_DAYS = 2**31 - 1
 _INFINITIES = ("infinity", "-infinity")
 _DAY_US = 86_400_000_000
 _WHOLE = re.compile(r"[+-]?[0-9]{1,40}")
-_FAR = re.compile(r"(-?[0-9]{4,6})-([0-9]{2})-([0-9]{2})(?:T(.*))?")
+_FAR = re.compile(r"(-?[0-9]{4,7})-([0-9]{2})-([0-9]{2})(?:T(.*))?")
 _EXACT = Context(prec=100)
 
 
@@ -179,8 +179,6 @@ def _far_date(days: int) -> str:
 
 def _far_days(year: int, month: int, day: int) -> int:
     """The inverse of ``_far_date`` (Howard Hinnant's days_from_civil)."""
-    if not (1 <= month <= 12 and 1 <= day <= 31):
-        _fail()
     year -= month <= 2
     era, yoe = divmod(year, 400)
     doy = (153 * (month - 3 if month > 2 else month + 9) + 2) // 5 + day - 1
@@ -223,7 +221,15 @@ def double_json(value: float) -> str:
 
 def float_json(value: float) -> str:
     """Write a single-precision float as JSON, shortest form that reads back as a float."""
-    return str(np.float32(value)) if math.isfinite(value) else double_json(value)
+    return float_text(value) if math.isfinite(value) else double_json(value)
+
+
+def float_text(value: float) -> str:
+    """Write a single-precision float as DuckDB does: an exponent below 1e-4 and from 1e16 on."""
+    single = np.float32(value)
+    if 1e-4 <= abs(value) < 1e16:
+        return np.format_float_positional(single, trim="0")
+    return str(single)
 
 
 _json_text = msgspec.json.Encoder().encode
@@ -332,7 +338,10 @@ def _parse_far(text: str) -> tuple[int, str | None]:
     match = _FAR.fullmatch(text)
     if match is None:
         _fail()
-    return _far_days(int(match[1]), int(match[2]), int(match[3])), match[4]
+    days = _far_days(int(match[1]), int(match[2]), int(match[3]))
+    if _far_date(days) != text.partition("T")[0]:  # the 30th of February
+        _fail()
+    return days, match[4]
 
 
 def timestamp_micros(text: str) -> int:
