@@ -120,7 +120,7 @@ class HotPartials:
         for column, empty in zip(self._columns, zero(self._codec.slots, 1), strict=True):
             column[places] = empty[0]
         if found:
-            partials = self._codec.decode([stored[i] for i in found])
+            partials = self._codec.decode([stored[i] for i in found])  # type: ignore[misc]
             for column, values in zip(self._columns, partials, strict=True):
                 column[places[found]] = values
         for key, place in zip(keys, places.tolist(), strict=True):
@@ -142,7 +142,7 @@ class HotPartials:
             idle = order[~(self._touched | self._dirty)[order]]
             victims = [place for place in idle.tolist() if self._keys[place] is not None][:wanted]
             for place in victims:
-                del self._places[self._keys[place]]  # type: ignore[arg-type]
+                del self._places[self._keys[place]]
                 self._keys[place] = None
             self._free.extend(victims)
             wanted -= len(victims)

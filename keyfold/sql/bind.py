@@ -1,0 +1,81 @@
+"""Types by DuckDB's own DESCRIBE: nothing here guesses what an expression's type is.
+
+DuckDB runs in memory, without external access and with its configuration locked: it sees the
+source's columns and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import duckdb
+
+from keyfold.view.plan import Column
+
+HIDDEN_PARTITION = "__partition"
+HIDDEN_OFFSET = "__offset"
+"""Columns that every batch has beside the source's, for the ledger and for dead letters."""
+
+
+def quoted(name: str) -> str:
+    """Return a name as a quoted SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def text_literal(text: str) -> str:
+    """Return a text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def locked_connection(*, threads: int = 1) -> duckdb.DuckDBPyConnection:
+    """Return a DuckDB in memory that reads nothing but what it is given."""
+    connection = duckdb.connect(config={"threads": threads})
+    for statement in (
+        "SET TimeZone = 'UTC'",
+        "SET python_enable_replacements = false",
+        "SET autoinstall_known_extensions = false",
+        "SET autoload_known_extensions = false",
+        "SET enable_external_access = false",
+        "SET lock_configuration = true",
+    ):
+        connection.execute(statement)
+    return connection
+
+
+class Binder:
+    """Describes expressions over typed columns."""
+
+    def __init__(self) -> None:
+        self._connection = locked_connection()
+
+    def table(self, name: str, columns: Sequence[Column]) -> None:
+        """Make an empty relation of these columns."""
+        listed = ", ".join(f"{quoted(column.name)} {column.type}" for column in columns)
+        self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} ({listed})")
+
+    def describe(self, query: str) -> list[Column]:
+        """Return the columns of a query.
+
+        Raises:
+            duckdb.Error: DuckDB cannot bind it.
+        """
+        rows = self._connection.execute(f"DESCRIBE {query}").fetchall()
+        return [Column(row[0], row[1]) for row in rows]
+
+    def type_of(self, expression: str, table: str) -> str:
+        """Return the type of one expression over a relation."""
+        return self.describe(f"SELECT {expression} AS x FROM {table}")[0].type
+
+    def constant(self, expression: str) -> tuple[str | None, str]:
+        """Return (text of the value or None, type) of an expression without columns."""
+        kind = self.describe(f"SELECT {expression} AS x")[0].type
+        value = self._connection.execute(f"SELECT CAST({expression} AS VARCHAR)").fetchone()
+        return (value[0] if value else None), kind
+
+    def volatile_functions(self) -> frozenset[str]:
+        """Return the names of functions whose value is not a function of their arguments."""
+        rows = self._connection.execute(
+            "SELECT DISTINCT function_name FROM duckdb_functions() "
+            "WHERE stability IN ('VOLATILE', 'CONSISTENT_WITHIN_QUERY')"
+        ).fetchall()
+        return frozenset(row[0].lower() for row in rows)
