@@ -1,0 +1,137 @@
+"""The lake process: ``python -m lake`` takes snapshots until it is stopped.
+
+::
+
+    python -m lake                   take snapshots; one more of each changed view at a clean stop
+    python -m lake verify [VIEW …]   compare tables with the state, one JSON object per line
+    python -m lake drop VIEW         let a table go, with its files, to make room for another one
+
+``verify`` exits with 1 where a table differs from the state.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import time
+
+import msgspec
+
+from keyfold.errors import LakeError, NotFoundError, StateError
+from keyfold.process import mark_started, run_role, start_role, stop_event
+from keyfold.settings import Settings
+from keyfold.state.layout import counter_path, lake_directory, state_directory
+from keyfold.state.reader import StateReader
+from lake.localfiles import lock_directory
+from lake.schedule import Schedule
+from lake.table import identifier_of, load_table, open_catalog
+from lake.verify import verify_view
+
+BLOCK_CACHE_BYTES = 16 << 20
+"""Scans read every block once, so a cache would only take memory."""
+STATE_WAIT_S = 0.25
+STATE_WAIT_S_MAX = 30.0
+"""How long a state that is there may take to become readable."""
+
+_logger = logging.getLogger("lake")
+
+
+def main() -> None:
+    """Run what the command line names."""
+    parser = argparse.ArgumentParser(prog="python -m lake")
+    commands = parser.add_subparsers(dest="command")
+    verify = commands.add_parser("verify")
+    verify.add_argument("views", nargs="*")
+    drop = commands.add_parser("drop")
+    drop.add_argument("view")
+    arguments = parser.parse_args()
+    settings = start_role("lake")
+    match arguments.command:
+        case "verify":
+            _verify(settings, arguments.views)
+        case "drop":
+            _drop(settings, arguments.view)
+        case _:
+            _run(settings)
+
+
+def _run(settings: Settings) -> None:
+    """Take snapshots until the process is told to stop."""
+    stop = stop_event()
+    reader = _wait_for_state(settings)
+    if reader is None:
+        return
+    with lock_directory(lake_directory(settings.data_dir)):
+        try:
+            with open_catalog(settings) as catalog:
+                schedule = Schedule(catalog, settings, reader, pid=os.getpid())
+                mark_started()
+                while not stop.wait(schedule.step()):
+                    pass
+                schedule.finish()
+        finally:
+            reader.close()
+
+
+def _wait_for_state(settings: Settings) -> StateReader | None:
+    """Return a reader once there is a state; None when the process was told to stop before.
+
+    Raises:
+        StateError: There is one, and it cannot be read.
+    """
+    stop = stop_event()
+    current = state_directory(settings.data_dir) / "CURRENT"
+    counter = counter_path(settings.data_dir)
+    told = False
+    while not (current.exists() and counter.exists()):
+        if not told:
+            _logger.info("waiting for the state in %s", settings.data_dir)
+            told = True
+        if stop.wait(STATE_WAIT_S):
+            return None
+    deadline_s = time.monotonic() + STATE_WAIT_S_MAX
+    while True:
+        try:
+            return StateReader.open(
+                settings.data_dir, os.getpid(), block_cache_bytes=BLOCK_CACHE_BYTES
+            )
+        except StateError:  # the writer may be in the middle of its first commit
+            if time.monotonic() > deadline_s:
+                raise
+        if stop.wait(STATE_WAIT_S):
+            return None
+
+
+def _verify(settings: Settings, names: list[str]) -> None:
+    """Compare tables with the state and say what was found."""
+    reader = StateReader.open(settings.data_dir, os.getpid(), block_cache_bytes=BLOCK_CACHE_BYTES)
+    different = False
+    try:
+        with open_catalog(settings) as catalog:
+            for name in names or sorted(reader.views):
+                view = reader.view(name)
+                verdict = verify_view(reader, view, load_table(catalog, settings, name))
+                different |= verdict.state == "different"
+                sys.stdout.write(msgspec.json.encode(verdict).decode() + "\n")
+    finally:
+        reader.close()
+    if different:
+        raise LakeError("a table differs from the state", hint="the examples above say where")
+
+
+def _drop(settings: Settings, name: str) -> None:
+    """Drop the table of a view, with its files."""
+    with lock_directory(lake_directory(settings.data_dir)), open_catalog(settings) as catalog:
+        if load_table(catalog, settings, name) is None:
+            raise NotFoundError(
+                f"there is no table of view {name!r}", code="no_such_view",
+                hint=f"tables stand in namespace {settings.lake_namespace}",
+            )  # fmt: skip
+        catalog.purge_table(identifier_of(settings, name))
+    _logger.info("table dropped", extra={"view": name})
+
+
+if __name__ == "__main__":
+    run_role(main)

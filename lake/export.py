@@ -1,0 +1,112 @@
+"""The rows of a view as Arrow tables in the exact types of its Iceberg table.
+
+Memory stays bounded: rows come in chunks of ``CHUNK_ROWS``. All chunks of one export are of one
+commit as long as nobody calls ``StateReader.refresh`` meanwhile (law 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+import pyarrow as pa
+from pyiceberg.io.pyarrow import schema_to_pyarrow
+from pyiceberg.schema import Schema, sanitize_column_names
+
+from keyfold.errors import LakeError
+from keyfold.state.reader import StateReader, ViewReader
+from keyfold.view.types import Physical, column_type
+from lake.nested import decode_json, parse_type, restorer
+
+CHUNK_ROWS = 250_000
+
+
+class Exporter:
+    """Turns the rows of one view into Arrow tables of one Iceberg schema.
+
+    Attributes:
+        schema: The Arrow schema of the tables, Iceberg field ids in its metadata.
+    """
+
+    def __init__(self, view: ViewReader, table_schema: Schema) -> None:
+        """Prepare the conversion.
+
+        Args:
+            view: The view.
+            table_schema: The schema of its Iceberg table; has every column of the view.
+        """
+        self._view = view
+        # Parquet columns are named as Avro allows; readers find them by field id.
+        self.schema: pa.Schema = schema_to_pyarrow(sanitize_column_names(table_schema))
+        positions = {output.name: at for at, output in enumerate(view.plan.outputs)}
+        self._columns = [
+            (field.name, positions.get(field.name), self.schema.field(at).type)
+            for at, field in enumerate(table_schema.fields)
+        ]
+        self._restorers = [
+            _column_restorer(output.type, self.schema.field(at).type)
+            for output in view.plan.outputs
+            for at in [table_schema.fields.index(table_schema.find_field(output.name))]
+        ]
+
+    def chunks(self, reader: StateReader, chunk_rows: int = CHUNK_ROWS) -> Iterator[pa.Table]:
+        """Yield the live rows of the view in key order, as they are at the reader's commit.
+
+        Raises:
+            LakeError: A value does not fit its Iceberg type.
+        """
+        rows = reader.rows(self._view)
+        while pairs := list(islice(rows, chunk_rows)):
+            yield self.table(pairs)
+
+    def table(self, pairs: Iterable[tuple[bytes, bytes]]) -> pa.Table:
+        """Return stored rows (key without prefix, value) as one Arrow table of ``schema``."""
+        rows = self._view.compiled.arrow_table(pairs)
+        arrays = [
+            pa.nulls(rows.num_rows, target)
+            if position is None
+            else self._convert(name, rows.column(position), position, target)
+            for name, position, target in self._columns
+        ]
+        return pa.table(arrays, schema=self.schema)
+
+    def _convert(
+        self, name: str, column: pa.ChunkedArray, position: int, target: pa.DataType
+    ) -> pa.ChunkedArray:
+        restore = self._restorers[position]
+        try:
+            if restore is not None:
+                return restore(column)
+            if column.type == target:
+                if pa.types.is_decimal(target):
+                    column.validate(full=True)  # 128 bits hold more than 38 digits
+                return column
+            return column.cast(target)
+        except (pa.ArrowInvalid, ValueError, OverflowError) as problem:
+            kind = self._view.plan.outputs[position].type
+            raise LakeError(
+                f"column {name} of view {self._view.plan.name} has a value that its Iceberg type "
+                f"{target} cannot hold: {problem}",
+                hint=f"cast it in the view's SELECT; it is {kind} now",
+            ) from problem
+
+
+def _column_restorer(
+    type_name: str, target: pa.DataType
+) -> Callable[[pa.ChunkedArray], pa.ChunkedArray] | None:
+    """Return how the JSON text of a nested column becomes values; None where it stays as it is."""
+    if column_type(type_name).physical is not Physical.JSON:
+        return None
+    tree = parse_type(type_name)
+    if tree is None:
+        return None
+    restore = restorer(tree, target)
+
+    def column(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+        values: list[Any] = [
+            None if text is None else restore(decode_json(text)) for text in texts.to_pylist()
+        ]
+        return pa.chunked_array([pa.array(values, target)])
+
+    return column

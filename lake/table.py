@@ -1,0 +1,282 @@
+"""The Iceberg table of a view: catalog, creation, evolution, and the commit of a snapshot.
+
+- A snapshot replaces the whole table in one Iceberg commit: one transaction that drops all files of
+  the last snapshot and adds the new ones, so no reader ever sees an empty or a half table. Where
+  the view changed, the change of schema is in the same commit.
+- One committer per table. The first snapshot says in its summary which log it was made from; a
+  state that was built from another log (a topic that was re-created) is refused.
+- A snapshot never goes back: a state that is being rebuilt waits until it has reached the offsets
+  of the last snapshot.
+- What happens to a changed view is told in lake/schema.py.
+
+Beside the catalog's own pointer, ``metadata/version-hint.text`` in the table's location names the
+current metadata file, for readers without a catalog (DuckDB's ``iceberg_scan``, ``StaticTable``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from pyiceberg.catalog import Catalog, load_catalog
+from pyiceberg.exceptions import (
+    NamespaceAlreadyExistsError,
+    NoSuchTableError,
+    TableAlreadyExistsError,
+)
+from pyiceberg.manifest import DataFile, ManifestFile
+from pyiceberg.table import Table, Transaction
+from pyiceberg.table.snapshots import Operation, Snapshot
+from pyiceberg.table.update.snapshot import _OverwriteFiles
+
+from keyfold.errors import LakeError
+from keyfold.settings import Settings
+from keyfold.state.layout import lake_directory
+from keyfold.state.record import CommitRecord
+from keyfold.view.plan import ViewPlan
+from keyfold.view.types import timestamp_text
+from lake.localfiles import local_path, replace_file
+from lake.schema import evolution, schema_of, sort_order_of
+
+CATALOG_NAME = "keyfold"
+CATALOG_TIMEOUT_S = 30
+METADATA_VERSIONS_MAX = 20
+VERSION_HINT = "version-hint.text"
+
+OFFSETS = "keyfold.offsets"
+WATERMARK = "keyfold.watermark"
+COMMIT = "keyfold.commit"
+FINGERPRINT = "keyfold.plan-fingerprint"
+SOURCE = "keyfold.source"
+IDENTITY = "keyfold.source-identity"
+ROWS = "keyfold.rows"
+
+_PROPERTIES = {
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": str(METADATA_VERSIONS_MAX),
+    "write.parquet.compression-codec": "zstd",
+    "write.parquet.compression-level": "1",
+}
+
+
+def open_catalog(settings: Settings) -> Catalog:
+    """Open the catalog that the settings name; by default SQLite and files in the data directory.
+
+    Raises:
+        LakeError: It cannot be opened.
+    """
+    properties = dict(settings.lake_catalog)
+    if not properties:
+        directory = lake_directory(settings.data_dir).absolute()
+        directory.mkdir(parents=True, exist_ok=True)
+        properties = {
+            "type": "sql",
+            "uri": f"sqlite:///{directory / 'catalog.db'}?timeout={CATALOG_TIMEOUT_S}",
+            # Not as_uri(): PyIceberg takes a location apart without decoding percent signs.
+            "warehouse": f"file://{directory / 'warehouse'}",
+        }
+    name = properties.pop("name", CATALOG_NAME)
+    try:
+        catalog = load_catalog(name, **properties)
+        namespace = namespace_of(settings)
+        if not catalog.namespace_exists(namespace):
+            catalog.create_namespace(namespace)
+    except NamespaceAlreadyExistsError:
+        pass  # another writer of the same catalog was faster
+    except Exception as problem:  # every kind of catalog has its own errors
+        raise LakeError(
+            f"the lake catalog cannot be opened: {problem}", hint="check the setting lake_catalog"
+        ) from problem
+    return catalog
+
+
+def namespace_of(settings: Settings) -> tuple[str, ...]:
+    """Return the namespace of all tables."""
+    return tuple(settings.lake_namespace.split("."))
+
+
+def identifier_of(settings: Settings, view: str) -> tuple[str, ...]:
+    """Return the identifier of a view's table."""
+    return (*namespace_of(settings), view)
+
+
+def load_table(catalog: Catalog, settings: Settings, view: str) -> Table | None:
+    """Return the table of a view, or None when there is none yet."""
+    try:
+        return catalog.load_table(identifier_of(settings, view))
+    except NoSuchTableError:
+        return None
+
+
+def open_table(catalog: Catalog, settings: Settings, plan: ViewPlan) -> Table:
+    """Return the table of a view; create it, empty and without a snapshot, when there is none."""
+    table = load_table(catalog, settings, plan.name)
+    if table is not None:
+        return table
+    schema = schema_of(plan)
+    try:
+        return catalog.create_table(
+            identifier_of(settings, plan.name),
+            schema,
+            sort_order=sort_order_of(plan, schema),
+            properties=_PROPERTIES | {"keyfold.view": plan.name},
+        )
+    except TableAlreadyExistsError:
+        return catalog.load_table(identifier_of(settings, plan.name))
+
+
+def summary_of(plan: ViewPlan, record: CommitRecord) -> dict[str, str]:
+    """Return what a snapshot's summary says of the state that it was made from.
+
+    ``keyfold.rows`` is added when the rows were counted.
+    """
+    source = record.sources[plan.source]
+    summary = {
+        OFFSETS: _json(record.views[plan.name].offsets),
+        COMMIT: str(record.sequence),
+        FINGERPRINT: plan.fingerprint,
+        SOURCE: plan.source,
+        IDENTITY: _json(source.identity),
+    }
+    if source.watermark_us is not None:
+        summary[WATERMARK] = timestamp_text(source.watermark_us, utc=True)
+    return summary
+
+
+def told_by(snapshot: Snapshot | None, name: str) -> str | None:
+    """Return one property of a snapshot's summary, or None."""
+    return snapshot.summary.get(name) if snapshot is not None and snapshot.summary else None
+
+
+def offsets_in(snapshot: Snapshot | None) -> dict[int, int]:
+    """Return partition → offset of a snapshot; empty for a snapshot that is not ours."""
+    offsets = told_by(snapshot, OFFSETS)
+    return msgspec.json.decode(offsets, type=dict[int, int]) if offsets else {}
+
+
+def changed(plan: ViewPlan, record: CommitRecord, last: Snapshot | None) -> bool:
+    """Say whether the state has something that the last snapshot does not have."""
+    if last is None:
+        return True
+    return (
+        offsets_in(last) != record.views[plan.name].offsets
+        or told_by(last, FINGERPRINT) != plan.fingerprint
+    )
+
+
+def check_continuity(plan: ViewPlan, record: CommitRecord, last: Snapshot | None) -> None:
+    """Refuse a state that does not continue the table.
+
+    Raises:
+        LakeError: It was built from another log, or has not yet reached the last snapshot.
+    """
+    known = told_by(last, IDENTITY)
+    if known is None:
+        return
+    then: dict[str, str] = msgspec.json.decode(known)
+    now = record.sources[plan.source].identity
+    for fact in sorted(then.keys() & now.keys()):
+        if then[fact] != now[fact]:
+            raise LakeError(
+                f"the table of view {plan.name} was written from another log: its {fact} is "
+                f"{then[fact]!r}, that of source {plan.source} is {now[fact]!r}",
+                hint=f"keep the old table and set another lake_namespace, or drop it with "
+                f"`python -m lake drop {plan.name}`",
+            )
+    offsets = record.views[plan.name].offsets
+    behind = {
+        partition: offset
+        for partition, offset in offsets_in(last).items()
+        if offsets.get(partition, 0) < offset
+    }
+    if behind:
+        partition, offset = min(behind.items())
+        raise LakeError(
+            f"view {plan.name} is at offset {offsets.get(partition, 0)} of partition {partition}, "
+            f"its last snapshot at {offset}",
+            hint="nothing to do while the view is being rebuilt: snapshots go on once it is there",
+        )
+
+
+def stage_schema(transaction: Transaction, plan: ViewPlan) -> None:
+    """Make the table's schema able to hold the view's rows, within the transaction.
+
+    Raises:
+        LakeError: The view changed in a way that the table refuses; see lake/schema.py.
+    """
+    view = schema_of(plan)
+    change = evolution(transaction.table_metadata.schema(), view)
+    if change.refused:
+        raise LakeError(
+            f"the table of view {plan.name} cannot take its new columns: "
+            + "; ".join(change.refused),
+            hint=f"name the view differently, or drop its table with "
+            f"`python -m lake drop {plan.name}`",
+        )
+    if change.needed:
+        with transaction.update_schema() as update:
+            for field in change.added:
+                update.add_column((field.name,), field.field_type)
+            for name, wider in change.widened.items():
+                update.update_column((name,), wider)
+
+
+def current_data_files(table: Table) -> list[DataFile]:
+    """Return the data files of the current snapshot, whoever wrote them."""
+    snapshot = table.current_snapshot()
+    if snapshot is None:
+        return []
+    return [
+        entry.data_file
+        for manifest in snapshot.manifests(table.io)
+        for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=True)
+    ]
+
+
+def stage_replacement(
+    transaction: Transaction, old: Sequence[DataFile], new: Sequence[DataFile],
+    summary: Mapping[str, str],
+) -> None:  # fmt: skip
+    """Stage the snapshot that drops the old files and adds the new ones."""
+    table = transaction._table
+    first = table.current_snapshot() is None
+    with _ReplaceFiles(
+        operation=Operation.APPEND if first else Operation.OVERWRITE,
+        transaction=transaction,
+        io=table.io,
+        snapshot_properties=dict(summary),
+    ) as replacement:
+        for file in old:
+            replacement.delete_data_file(file)
+        for file in new:
+            replacement.append_data_file(file)
+
+
+class _ReplaceFiles(_OverwriteFiles):
+    """PyIceberg's overwrite, without the manifests that have no live file left.
+
+    As it is, every snapshot would drag along one more manifest of files that were dropped before.
+    """
+
+    def _existing_manifests(self) -> list[ManifestFile]:
+        return [
+            manifest
+            for manifest in super()._existing_manifests()
+            if manifest.has_added_files() or manifest.has_existing_files()
+        ]
+
+
+def write_version_hint(table: Table) -> None:
+    """Let ``metadata/version-hint.text`` name the current metadata file."""
+    directory, _, name = table.metadata_location.rpartition("/")
+    text = name.removesuffix(".metadata.json").encode()
+    local = local_path(directory)
+    if local is not None:
+        replace_file(local / VERSION_HINT, text)
+        return
+    with table.io.new_output(f"{directory}/{VERSION_HINT}").create(overwrite=True) as stream:
+        stream.write(text)
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value, order="deterministic").decode()

@@ -1,0 +1,155 @@
+"""Comparing a table with the state: ``keyfold lake verify``.
+
+Law 4 says that the rows of a snapshot at offsets O are the rows of the state at O, so where the
+offsets agree the rows must be the same. Both sides are read in key order and compared chunk by
+chunk in memory of a few chunks; only where a chunk differs are the rest of the rows compared as a
+multiset, which needs memory for the differing part.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import msgspec
+import pyarrow as pa
+from pyiceberg.table import Table
+
+from keyfold.state.reader import StateReader, ViewReader
+from lake.export import CHUNK_ROWS, Exporter
+from lake.table import FINGERPRINT, offsets_in, told_by
+
+EXAMPLES_MAX = 5
+
+
+class Verdict(msgspec.Struct):
+    """What comparing one view said.
+
+    Attributes:
+        view: Its name.
+        state: ``same``, ``different``, ``other_offsets`` (not comparable now), ``no_snapshot``.
+        rows: Rows of the state that were compared.
+        missing: Rows of the state that the table does not have.
+        extra: Rows of the table that the state does not have.
+        examples: Some rows that differ, as JSON objects with a sign: ``-`` missing, ``+`` extra.
+        detail: A sentence for people, where there is something to say.
+    """
+
+    view: str
+    state: str
+    rows: int = 0
+    missing: int = 0
+    extra: int = 0
+    examples: list[str] = []
+    detail: str = ""
+
+
+def verify_view(
+    reader: StateReader, view: ViewReader, table: Table | None, *, chunk_rows: int = CHUNK_ROWS
+) -> Verdict:
+    """Compare the current snapshot of a view's table with the state at the reader's commit.
+
+    Args:
+        reader: The state; must not be refreshed meanwhile.
+        view: The view.
+        table: Its table, or None when there is none.
+        chunk_rows: Rows held in memory at once, per side.
+    """
+    name = view.plan.name
+    snapshot = table.current_snapshot() if table is not None else None
+    if table is None or snapshot is None:
+        return Verdict(name, "no_snapshot", detail="no snapshot was taken yet")
+    told = reader.record.views[name]
+    if offsets_in(snapshot) != told.offsets:
+        return Verdict(
+            name,
+            "other_offsets",
+            detail=f"the snapshot is at {offsets_in(snapshot)}, the state at {told.offsets}",
+        )
+    if told_by(snapshot, FINGERPRINT) != view.plan.fingerprint:
+        return Verdict(name, "other_offsets", detail="the view changed since the snapshot")
+    exporter = Exporter(view, table.schema())
+    theirs = _Rows(table.scan().to_arrow_batch_reader())
+    return _compare(name, exporter.chunks(reader, chunk_rows), theirs)
+
+
+def _compare(name: str, ours: Iterator[pa.Table], theirs: _Rows) -> Verdict:
+    rows = 0
+    for chunk in ours:
+        rows += chunk.num_rows
+        other = theirs.take(chunk.num_rows)
+        if not _same(chunk, other):
+            break
+    else:
+        extra = theirs.take_all()
+        return _verdict(name, rows, Counter(), _counted(extra))
+    here, there = _counted(chunk), _counted(other)
+    for chunk in ours:
+        rows += chunk.num_rows
+        here.update(_counted(chunk))
+    there.update(_counted(theirs.take_all()))
+    return _verdict(name, rows, here - there, there - here)
+
+
+def _verdict(name: str, rows: int, missing: Counter[str], extra: Counter[str]) -> Verdict:
+    examples = [f"- {row}" for row in list(missing)[:EXAMPLES_MAX]]
+    examples += [f"+ {row}" for row in list(extra)[:EXAMPLES_MAX]]
+    return Verdict(
+        name,
+        "different" if missing or extra else "same",
+        rows=rows,
+        missing=missing.total(),
+        extra=extra.total(),
+        examples=examples,
+    )
+
+
+class _Rows:
+    """The rows of a table as a stream that is taken in pieces of any size."""
+
+    def __init__(self, batches: pa.RecordBatchReader) -> None:
+        self._batches = batches
+        self._rest: pa.Table = batches.schema.empty_table()
+
+    def take(self, n: int) -> pa.Table:
+        """Return the next n rows, fewer at the end."""
+        pieces = [self._rest]
+        have = self._rest.num_rows
+        for batch in self._batches:
+            pieces.append(pa.Table.from_batches([batch]))
+            have += batch.num_rows
+            if have >= n:
+                break
+        joined = pa.concat_tables(pieces)
+        self._rest = joined.slice(n)
+        return joined.slice(0, n)
+
+    def take_all(self) -> pa.Table:
+        """Return all rows that are left."""
+        rest, self._rest = self._rest, self._rest.slice(0, 0)
+        return pa.concat_tables([rest, *(pa.Table.from_batches([b]) for b in self._batches)])
+
+
+def _same(ours: pa.Table, theirs: pa.Table) -> bool:
+    """Compare tables of equal columns; the names in Parquet may be written differently."""
+    if ours.num_rows != theirs.num_rows:
+        return False
+    return all(
+        a.combine_chunks().equals(b.cast(a.type).combine_chunks())
+        for a, b in zip(ours.columns, theirs.columns, strict=True)
+    )
+
+
+def _counted(rows: pa.Table) -> Counter[str]:
+    """Rows as texts, with how often each occurs. NaN is equal to itself here."""
+    columns = [_texts(column) for column in rows.columns]
+    names = rows.column_names
+    return Counter(str(dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True))
+
+
+def _texts(column: pa.ChunkedArray) -> list[object]:
+    """Values for people; times that Python's calendar does not know stay numbers."""
+    try:
+        return list(column.to_pylist())
+    except (ValueError, OverflowError):
+        return list(column.cast(pa.int64()).to_pylist())
