@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -340,6 +341,26 @@ def test_after_a_failed_sync_the_writer_stops_until_it_is_opened_again(
     written(partition, [b"d"])
     # A reader may have seen the entry whose sync failed, so its record has to stay.
     assert records(partition) == ([b"a", b"b", b"d"] if kept else [b"a", b"d"])
+
+
+@pytest.mark.parametrize(("push", "file_bytes_max"), [(b"x" * 300, 200), (b"x", 60)])
+def test_a_full_disk_refuses_the_push_and_leaves_no_trace_of_it(
+    partition: Path, push: bytes, file_bytes_max: int
+) -> None:
+    writer = EventLogWriter(partition, SEGMENT_BYTES)
+    writer.append([b"a"], 1)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # The data file breaks off in the first case, the index (now 56 bytes) in the second.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes_max, limits[1]))
+    try:
+        with pytest.raises(StateError, match="cannot be written: File too large"):
+            writer.append([push], 2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert data_path(partition, 0).read_bytes() == b"a\n"
+    assert writer.append([b"b"], 3) == AppendResult(0, 1, 1)
+    writer.close()
+    assert records(partition) == [b"a", b"b"]
 
 
 def test_a_record_with_a_newline_or_a_nul_is_our_bug() -> None:

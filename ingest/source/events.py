@@ -2,7 +2,8 @@
 
 Each serving worker appends to a partition of its own, so a partition is a directory, and a new one
 may appear at any time. The log is local disk and has no one to wake us: when there is nothing, the
-index files are looked at every millisecond, and the directory every second.
+index files are looked at every millisecond (every two once it is quiet), and the directory every
+second.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ from keyfold.eventlog.reader import EventLogReader
 
 DISCOVERY_INTERVAL_S: Final = 1.0
 LOOK_INTERVAL_S: Final = 0.001
+# Looking costs most of its time in waking up, which a source without traffic need not do so often.
+QUIET_AFTER_S: Final = 1.0
+QUIET_LOOK_INTERVAL_S: Final = 0.002
 
 
 class EventsSource:
@@ -53,6 +57,7 @@ class EventsSource:
         self._starts: dict[int, int] = {}
         self._turn = 0
         self._discovery_at_s = 0.0
+        self._quiet_at_s = 0.0
 
     def open(self, offsets: Mapping[int, int], identity: Mapping[str, str]) -> None:
         """Check that this is the log we knew, and go to the offsets.
@@ -91,13 +96,16 @@ class EventsSource:
                 self._discover(at_end=False)
             batch = self._take(messages_max)
             if batch is not None:
+                self._quiet_at_s = self._monotonic_s() + QUIET_AFTER_S
                 return batch
             until_s = min(deadline_s, self._discovery_at_s)
             while not any(reader.ready() for reader in self._readers.values()):
-                left_s = until_s - self._monotonic_s()
-                if left_s <= 0:
+                now_s = self._monotonic_s()
+                if now_s >= until_s:
                     break
-                self._sleep_s(min(LOOK_INTERVAL_S, left_s))
+                quiet = now_s >= self._quiet_at_s
+                look_s = QUIET_LOOK_INTERVAL_S if quiet else LOOK_INTERVAL_S
+                self._sleep_s(min(look_s, until_s - now_s))
             if self._monotonic_s() >= deadline_s:
                 return self._take(messages_max)
 

@@ -233,12 +233,13 @@ def _csv_objects(records: pa.Array, width: int, delimiter: str, rows: JsonRows) 
     """Return each record as a JSON object, or as it is where it does not fit the columns."""
     fits = compute.count_substring(records, delimiter).to_numpy(zero_copy_only=False) == width - 1
     has_quote = compute.match_substring(records, '"').to_numpy(zero_copy_only=False)
-    for number in np.flatnonzero(has_quote):
-        # How many fields it has, the parser will say; but it would take an open quote for a field.
-        fits[number] = _well_quoted(records[number].as_py(), delimiter)
-    fitting = _parsed_objects(records.filter(pa.array(fits)), width, delimiter, rows)
+    if has_quote.any():
+        # How many fields they have, the parser will say; but it would take an open quote as well.
+        quoted = records.filter(pa.array(has_quote)).to_pylist()
+        fits[has_quote] = [_well_quoted(record, delimiter) for record in quoted]
     if fits.all():
-        return fitting
+        return _parsed_objects(records, width, delimiter, rows)
+    fitting = _parsed_objects(records.filter(pa.array(fits)), width, delimiter, rows)
     ragged = records.filter(pa.array(~fits))
     order = np.empty(len(records), np.int64)
     order[fits] = np.arange(len(fitting))

@@ -51,6 +51,7 @@ class EventLogReader:
         self._entries = np.empty(0, INDEX_DTYPE)
         self._index_position = 0
         self._chain_offset = self._chain_byte = 0
+        self._next_of, self._next_path = -1, ""
         # Memory that was touched before is several times faster to read into than fresh memory.
         self._scratch = np.empty(0, np.uint8)
         # Where to load the next lines, and the lines that were loaded and not handed out yet.
@@ -211,10 +212,13 @@ class EventLogReader:
 
     def _next_segment_there(self) -> bool:
         """Say whether this segment is sealed: the next one bears the number of its end."""
-        return (
-            self._chain_offset != self._segment
-            and index_path(self._directory, self._chain_offset).exists()
-        )
+        if self._chain_offset == self._segment:
+            return False
+        # Asked every millisecond while there is nothing, so the path is not made anew each time.
+        if self._next_of != self._chain_offset:
+            self._next_of = self._chain_offset
+            self._next_path = str(index_path(self._directory, self._chain_offset))
+        return os.path.exists(self._next_path)
 
     def _next_segment(self) -> bool:
         """Go on to the segment that follows; False when this one is still the active one."""
