@@ -1,0 +1,5 @@
+"""``python -m keyfold.cli`` is ``keyfold``."""
+
+from keyfold.cli import main
+
+main()

@@ -1,0 +1,64 @@
+"""``keyfold check``: compile an SQL file and summarise what it defines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from keyfold.cli.show import add_row, out, table
+from keyfold.errors import SqlError
+from keyfold.sql.compile import compile_sql
+from keyfold.view.plan import Catalog, ViewPlan
+
+
+def compile_file(file: Path) -> Catalog:
+    """Read and compile an SQL file.
+
+    Raises:
+        SqlError: It cannot be read, or cannot be run.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as problem:
+        raise SqlError(
+            f"{file} cannot be read: {problem.strerror}", hint="give the path of an SQL file"
+        ) from problem
+    except UnicodeDecodeError as problem:
+        raise SqlError(f"{file} is no UTF-8 text", hint="save it as UTF-8") from problem
+    return compile_sql(text, str(file))
+
+
+def check_file(file: Path) -> None:
+    """Print what the file defines."""
+    catalog = compile_file(file)
+    console = out()
+    sources = table("source", "connector", "#columns", "event time")
+    for source in catalog.sources:
+        mark = source.watermark
+        columns = len(source.columns) + len(source.includes)
+        time = f"{mark.column}, {duration(mark.delay_us)} late at most" if mark else "none"
+        add_row(sources, [source.name, source.connector, columns or "detected", time])
+    views = table("view", "source", "key", "columns", "window")
+    for view in catalog.views:
+        keys = ", ".join(key.name for key in view.keys)
+        columns_of_view = ", ".join(output.name for output in view.outputs)
+        add_row(views, [view.name, view.source, keys, columns_of_view, window_text(view)])
+    console.print(sources)
+    console.print(views)
+    counts = f"{len(catalog.sources)} sources, {len(catalog.views)} views"
+    console.print(f"{file}: good, {counts}", markup=False)
+
+
+def window_text(view: ViewPlan) -> str:
+    """Say which window a view has, and for how long its rows are kept."""
+    if view.window is None:
+        return "none"
+    kept = f", kept {duration(view.retention_us)}" if view.retention_us is not None else ""
+    return f"{view.window.kind} {duration(view.window.size_us)} on {view.window.column}{kept}"
+
+
+def duration(us: int) -> str:
+    """Write a duration in the largest unit that makes it whole."""
+    for unit, size_us in (("d", 86_400_000_000), ("h", 3_600_000_000), ("min", 60_000_000)):
+        if us and us % size_us == 0:
+            return f"{us // size_us} {unit}"
+    return f"{us / 1e6:g} s"

@@ -1,0 +1,140 @@
+"""``keyfold explain``: how each view is kept, and what a group costs."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from rich.console import Console
+
+from keyfold.cli.check import compile_file, duration, window_text
+from keyfold.cli.show import add_row, out, table
+from keyfold.errors import SqlError
+from keyfold.state.layout import view_prefix
+from keyfold.view.aggregate import FAMILIES, Aggregate, Slot
+from keyfold.view.expression import Answer, Call, Expression, Key, Literal
+from keyfold.view.partial import PartialCodec
+from keyfold.view.plan import Catalog, ViewPlan
+from keyfold.view.rowkey import encode_value
+from keyfold.view.types import Physical, column_type
+
+_VERSION_BYTES = PartialCodec(()).width
+_INFIX = frozenset("= <> < <= > >= + - * / // % ||".split()) | {"and", "or"}
+
+
+def explain_file(file: Path, name: str | None) -> None:
+    """Print the plan of every view in the file, or of one.
+
+    Raises:
+        SqlError: The file cannot be run, or has no view of that name.
+    """
+    catalog = compile_file(file)
+    console = out()
+    for view in _chosen(catalog, file, name):
+        _explain(console, view)
+
+
+def _chosen(catalog: Catalog, file: Path, name: str | None) -> tuple[ViewPlan, ...]:
+    if name is None:
+        return catalog.views
+    names = [view.name for view in catalog.views]
+    if name not in names:
+        close = difflib.get_close_matches(name, names, 1)
+        hint = f"did you mean {close[0]}?" if close else f"views: {', '.join(names) or 'none'}"
+        raise SqlError(f"{file} defines no view {name}", hint=hint)
+    return (catalog.view(name),)
+
+
+def _explain(console: Console, view: ViewPlan) -> None:
+    console.rule(f"view {view.name} of source {view.source}", align="left", style="dim")
+    keys = table("key column", "type", "computed as", "bytes")
+    for key in view.keys:
+        add_row(keys, [key.name, key.type, key.sql, key_bytes_text(key.type)])
+    console.print(keys)
+    partials = table("partial", "of", "only where", "slots, with bytes", "#bytes", "can be undone")
+    for aggregate in view.aggregates:
+        add_row(partials, _partial_row(aggregate))
+    console.print(partials)
+    outputs = table("output", "type", "finalized as")
+    for output in view.outputs:
+        add_row(outputs, [output.name, output.type, expression_text(view, output.expression)])
+    console.print(outputs)
+    if view.having is not None:
+        _line(console, f"shown only where  {expression_text(view, view.having)}")
+    _line(console, f"window            {window_text(view)}")
+    kept = "for ever" if view.retention_us is None else duration(view.retention_us)
+    _line(console, f"retention         {kept}")
+    _line(console, f"cost of a group   {group_cost(view)}")
+    _line(console, f"columns read      {', '.join(view.columns_read) or 'none'}")
+    _line(console, f"fingerprint       {view.fingerprint}")
+    _line(console, f"\nSQL per batch:\n{view.batch_sql}\n")
+
+
+def _line(console: Console, text: str) -> None:
+    # SQL is meant to be copied: no markup, no cuts at the width of the terminal.
+    console.print(text, markup=False, soft_wrap=True)
+
+
+def _partial_row(aggregate: Aggregate) -> list[object]:
+    slots = ", ".join(
+        f"{slot.name} {slot.physical} {slot_bytes_text(slot)}" for slot in aggregate.slots
+    )
+    inverse = "yes" if FAMILIES[aggregate.family].inverse else "no"
+    size = PartialCodec(aggregate.slots).width - _VERSION_BYTES
+    argument = aggregate.argument or "*"
+    return [aggregate.family, argument, aggregate.where or "any", slots, size, inverse]
+
+
+def slot_bytes_text(slot: Slot) -> str:
+    """Say how many bytes a slot takes in a partial."""
+    width = PartialCodec((slot,)).width - _VERSION_BYTES
+    return f"{width} + text" if slot.physical is Physical.TEXT else str(width)
+
+
+def key_bytes_text(type_name: str) -> str:
+    """Say how many bytes a value of a key column takes in a row key."""
+    fixed, variable = _key_bytes(type_name)
+    return f"{fixed} + text" if variable else str(fixed)
+
+
+def _key_bytes(type_name: str) -> tuple[int, bool]:
+    """Return (bytes of tag, terminator and fixed value; whether text comes on top)."""
+    physical = column_type(type_name).physical
+    variable = physical in (Physical.TEXT, Physical.JSON)
+    return len(encode_value(physical, "" if variable else 0)), variable
+
+
+def group_cost(view: ViewPlan) -> str:
+    """Say what one group takes in the state, before compression."""
+    key = len(view_prefix(0)) + sum(_key_bytes(column.type)[0] for column in view.keys)
+    partial = PartialCodec(view.slots).width
+    texts = [f"the text of {column.name}" for column in view.keys if _key_bytes(column.type)[1]]
+    texts += [
+        f"the text of {aggregate.family}({aggregate.argument})"
+        for aggregate in view.aggregates
+        for slot in aggregate.slots
+        if slot.physical is Physical.TEXT
+    ]
+    more = "".join(f" + {text}" for text in texts)
+    return f"{key + partial} bytes (key {key}, partial {partial}){more}"
+
+
+def expression_text(view: ViewPlan, expression: Expression) -> str:
+    """Write an output's expression in SQL's words."""
+    match expression:
+        case Key(index=index):
+            return view.keys[index].name
+        case Answer(index=index):
+            answer = view.answers[index]
+            aggregate = view.aggregates[answer.aggregate]
+            where = f" FILTER (WHERE {aggregate.where})" if aggregate.where else ""
+            return f"{answer.final.function.upper()}({aggregate.argument or '*'}){where}"
+        case Literal(value=value):
+            return "NULL" if value is None else repr(value)
+        case Call(function=function, arguments=arguments):
+            texts = [expression_text(view, argument) for argument in arguments]
+            if function in _INFIX and len(texts) > 1:
+                return f"({f' {function.upper()} '.join(texts)})"
+            if function == "cast":
+                return f"CAST({texts[0]} AS {expression.type})"
+            return f"{function}({', '.join(texts)})"

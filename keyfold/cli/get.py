@@ -1,0 +1,45 @@
+"""``keyfold get``: one row by its key."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from keyfold.cli.client import ask, connect, path
+from keyfold.cli.show import add_row, out, table
+
+
+def get_row(view: str, key: Sequence[str], url: str | None, token: str | None) -> None:
+    """Print a row: a table on a terminal, the answer's JSON otherwise.
+
+    Raises:
+        ServerError: There is no such row, or no answer.
+    """
+    with connect(url, token) as client:
+        answer = ask(client, "GET", path("v1", "views", view, "rows", *key))
+    if sys.stdout.isatty():
+        _show(answer.content)
+    else:
+        sys.stdout.write(answer.text.rstrip("\n") + "\n")
+
+
+def _show(body: bytes) -> None:
+    # Numbers stay as the server wrote them: a DECIMAL must not become a double on the way.
+    answer = msgspec.json.decode(body, type=dict[str, dict[str, msgspec.Raw]])
+    row = table("column", "value")
+    for name, raw in answer["row"].items():
+        add_row(row, [name, _text(raw)])
+    console = out()
+    console.print(row)
+    fresh: dict[str, Any] = {n: msgspec.json.decode(raw) for n, raw in answer["freshness"].items()}
+    colour = "green" if fresh.get("state") in ("live", "complete") else "yellow"
+    told = f"{fresh.get('state')}, {fresh.get('staleness_ms')} ms behind its source"
+    console.print(told, style=colour)
+
+
+def _text(raw: msgspec.Raw) -> str:
+    value = msgspec.json.decode(raw)
+    return value if isinstance(value, str) else bytes(raw).decode()

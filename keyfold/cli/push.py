@@ -1,0 +1,160 @@
+"""``keyfold push``: the NDJSON events on stdin, in batches, into an ``events`` source.
+
+A batch that was answered is durable, and one that was refused was not taken. Where the connection
+breaks between the two, the batch may or may not have been taken; the error says which lines it was.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from keyfold.cli.client import ServerError, ask, connect, path
+from keyfold.cli.show import err, out
+
+BATCH_BYTES_MAX = 8 << 20
+"""Half of what a server takes by default, whatever the number of events."""
+RETRIES_MAX = 5
+RETRY_WAIT_S = 0.5
+_BUSY = (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE)
+
+
+@dataclass(slots=True)
+class Accepted:
+    """What a server took so far.
+
+    Attributes:
+        events: Their number.
+        lines: Lines of the input that they end at, blank ones included.
+        offsets: By partition: first and last offset.
+    """
+
+    events: int = 0
+    lines: int = 0
+    offsets: dict[int, tuple[int, int]] = field(default_factory=dict)
+
+    def add(self, answer: dict[str, Any], lines: int) -> None:
+        """Note an answered batch, which ended at so many lines of the input."""
+        self.events += answer["accepted"]
+        self.lines = lines
+        partition = answer["partition"]
+        first, _ = self.offsets.get(partition, (answer["first_offset"], 0))
+        self.offsets[partition] = (first, answer["last_offset"])
+
+    def text(self, source: str) -> str:
+        """Say it in a line."""
+        where = "; ".join(
+            f"partition {partition}, offsets {first} to {last}"
+            for partition, (first, last) in sorted(self.offsets.items())
+        )
+        return f"{self.events:,} events accepted by {source}{f': {where}' if where else ''}"
+
+
+def push_stdin(source: str, url: str | None, token: str | None, batch: int) -> None:
+    """Send stdin, show progress on a terminal, and print what was accepted.
+
+    Raises:
+        ServerError: The server refused a batch or does not answer; the message says from which
+            line on to send again.
+    """
+    accepted = Accepted()
+    size = _input_bytes()
+    columns = (TextColumn("pushing"), BarColumn(), TextColumn("{task.fields[told]}"))
+    console = err()
+    with (
+        connect(url, token) as client,
+        Progress(
+            *columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal
+        ) as bar,
+    ):
+        task = bar.add_task("push", total=size, told="")
+        started_s = time.monotonic()
+        for events, count, lines in batches(sys.stdin.buffer, batch):
+            try:
+                accepted.add(send(client, source, events), lines)
+            except ServerError as problem:
+                raise _stopped(problem, accepted, source, count) from problem
+            rate = accepted.events / max(time.monotonic() - started_s, 1e-3)
+            told = f"{accepted.events:,} events, {rate:,.0f} events/s"
+            bar.update(task, advance=len(events), told=told)
+    out().print(accepted.text(source), markup=False)
+
+
+def send(client: httpx.Client, source: str, events: bytes) -> dict[str, Any]:
+    """Push one NDJSON batch, again where the server is busy, and return its answer.
+
+    Raises:
+        ServerError: It was refused, or there is no answer.
+    """
+    for retry in range(RETRIES_MAX + 1):
+        try:
+            answer = ask(
+                client,
+                "POST",
+                path("v1", "sources", source, "events"),
+                content=events,
+                headers={"content-type": "application/x-ndjson"},
+            )
+        except ServerError as problem:
+            # Only what was surely not taken is sent again.
+            if problem.status not in _BUSY or retry == RETRIES_MAX:
+                raise
+            time.sleep(RETRY_WAIT_S * 2**retry)
+        else:
+            taken: dict[str, Any] = answer.json()
+            return taken
+    raise AssertionError("unreachable")
+
+
+def batches(lines: Iterable[bytes], events_max: int) -> Iterator[tuple[bytes, int, int]]:
+    """Cut lines into batches, without the blank ones.
+
+    Yields:
+        (the batch, its events, number of the input line that it ends at).
+    """
+    pending: list[bytes] = []
+    size, at = 0, 0
+    for line in lines:
+        event = line.strip()
+        if (
+            pending
+            and event
+            and (len(pending) == events_max or size + len(event) > BATCH_BYTES_MAX)
+        ):
+            yield b"\n".join(pending) + b"\n", len(pending), at
+            pending, size = [], 0
+        at += 1
+        if event:
+            pending.append(event)
+            size += len(event) + 1
+    if pending:
+        yield b"\n".join(pending) + b"\n", len(pending), at
+
+
+def _stopped(problem: ServerError, accepted: Accepted, source: str, count: int) -> ServerError:
+    rest = f"`tail -n +{accepted.lines + 1}` of the input"
+    if problem.status:
+        hint = f"{problem.hint}; " if problem.hint else ""
+        return ServerError(
+            f"{problem.message}; {accepted.text(source)}",
+            hint=f"{hint}the rest is {rest}",
+            status=problem.status,
+        )
+    return ServerError(
+        f"{problem.message}; {accepted.text(source)}; the {count:,} after them may have been taken",
+        hint=f"compare with `GET /v1/sources/{source}`; what was not answered is {rest}",
+    )
+
+
+def _input_bytes() -> int | None:
+    """The size of stdin where it is a file: progress then has an end."""
+    told = os.fstat(sys.stdin.fileno())
+    return told.st_size if stat.S_ISREG(told.st_mode) else None

@@ -1,0 +1,94 @@
+"""``keyfold run``, and one role each: ``ingest``, ``serve``, ``lake``, all under the supervisor."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NoReturn
+
+from keyfold.cli.check import compile_file
+from keyfold.errors import SettingsError
+from keyfold.process import role_environment, set_up_logging
+from keyfold.settings import Settings
+from keyfold.supervise import (
+    Role,
+    Supervisor,
+    address_url,
+    ingest_role,
+    lake_role,
+    listen,
+    serving_roles,
+)
+
+_logger = logging.getLogger("keyfold.run")
+
+
+def run_pipeline(settings: Settings, file: Path, rebuild: Sequence[str], *, lake: bool) -> NoReturn:
+    """Run all three roles until a signal, then exit."""
+    _check_pipeline(file, rebuild)
+    roles = [ingest_role(file, rebuild), *([lake_role()] if lake else [])]
+    _supervise("run", settings, roles, serve=True)
+
+
+def run_ingest(settings: Settings, file: Path, rebuild: Sequence[str]) -> NoReturn:
+    """Run the writer until a signal, then exit."""
+    _check_pipeline(file, rebuild)
+    _supervise("run", settings, [ingest_role(file, rebuild)], serve=False)
+
+
+def run_serving(settings: Settings) -> NoReturn:
+    """Run the serving workers until a signal, then exit."""
+    _supervise("run", settings, [], serve=True)
+
+
+def run_lake(settings: Settings) -> NoReturn:
+    """Run the Iceberg writer until a signal, then exit."""
+    _supervise("run", settings, [lake_role()], serve=False)
+
+
+def verify_lake(settings: Settings) -> NoReturn:
+    """Run the lake's comparison with the state, and exit as it does."""
+    command = [sys.executable, "-P", "-m", "lake", "--verify"]
+    environment = os.environ | role_environment(settings)
+    sys.exit(subprocess.run(command, env=environment, check=False).returncode)  # noqa: S603
+
+
+def stop_on_signals() -> threading.Event:
+    """Return an event that Ctrl-C, SIGTERM and a closed terminal set."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def _supervise(name: str, settings: Settings, roles: list[Role], *, serve: bool) -> NoReturn:
+    set_up_logging(name, settings)
+    stop = stop_on_signals()
+    with ExitStack() as stack:
+        if serve:
+            door = stack.enter_context(listen(settings.host, settings.port))
+            settings = settings.model_copy(update={"port": door.getsockname()[1]})
+            roles = [*roles, *serving_roles(door, settings.workers)]
+            url = address_url(door)
+            _logger.info("serving on %s", url, extra={"docs": f"{url}/docs"})
+        code = Supervisor(settings, roles).run(stop)
+    _logger.info("stopped", extra={"exit_code": code})
+    sys.exit(code)
+
+
+def _check_pipeline(file: Path, rebuild: Sequence[str]) -> None:
+    """Refuse a wrong file here, with its caret, rather than in the log of a child."""
+    views = [view.name for view in compile_file(file).views]
+    for name in rebuild:
+        if name not in views:
+            close = difflib.get_close_matches(name, views, 1)
+            known = f"did you mean {close[0]}?" if close else f"views: {', '.join(views)}"
+            raise SettingsError(f"--rebuild names {name}, which {file} does not define", hint=known)
