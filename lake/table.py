@@ -278,5 +278,5 @@ def write_version_hint(table: Table) -> None:
         stream.write(text)
 
 
-def _json(value: object) -> str:
-    return msgspec.json.encode(value, order="deterministic").decode()
+def _json(facts: Mapping[int, int] | Mapping[str, str]) -> str:
+    return msgspec.json.encode(dict(sorted(facts.items()))).decode()

@@ -1,0 +1,198 @@
+"""A snapshot holds the state of one commit, replaces the one before in one step, and says so."""
+
+import json
+
+import pytest
+from pyiceberg.table import StaticTable
+
+from keyfold.errors import LakeError
+from lake.table import offsets_in, told_by
+from tests.lake.state import COUNT, SPEND, SUM, plan
+
+
+def test_a_snapshot_has_the_rows_of_the_state_in_key_order(house):
+    lake = house(SPEND)
+    lake.state.put("spend", {("bea",): (2, 2, 30), ("al",): (1, 1, -5)})
+    lake.state.commit()
+    assert lake.snapshot().rows == 2
+    assert lake.rows() == [
+        {"user_id": "al", "orders": 1, "total": -5},
+        {"user_id": "bea", "orders": 2, "total": 30},
+    ]
+
+
+def test_rows_are_written_in_chunks_and_stay_in_order(house):
+    lake = house(SPEND)
+    users = [f"user{at:04}" for at in range(1_000)]
+    lake.state.put("spend", {(user,): (1, 1, at) for at, user in enumerate(users)})
+    lake.state.commit()
+    assert lake.snapshot(chunk_rows=64).rows == 1_000
+    assert [row["user_id"] for row in lake.rows()] == users
+
+
+def test_a_view_without_rows_gives_a_table_without_rows(house):
+    lake = house(SPEND)
+    assert lake.snapshot().rows == 0
+    assert lake.rows() == []
+    assert lake.table().current_snapshot() is not None
+
+
+def test_a_view_that_became_empty_gives_an_empty_table(house):
+    having = plan("spend", {"user_id": "VARCHAR"}, {"orders": COUNT, "total": SUM})
+    lake = house(having)
+    lake.state.put("spend", {("al",): (1, 1, 1)})
+    lake.state.commit()
+    lake.snapshot()
+    prefix = lake.state.writer.views["spend"].prefix
+    lake.state.store.write([], [], [(prefix, prefix[:-1] + b"\xff")], (b"\x00other", b""))
+    lake.state.advance("spend", 1)
+    lake.state.commit()
+    assert lake.snapshot().rows == 0
+    assert lake.rows() == []
+
+
+def test_the_summary_says_what_the_snapshot_was_made_from(house):
+    lake = house(SPEND)
+    lake.state.put("spend", {("al",): (1, 1, 1), ("bea",): (1, 1, 1)})
+    lake.state.source.watermark_us = 1_700_000_000_000_000
+    lake.state.commit()
+    snapshot = lake.snapshot().table.current_snapshot()
+    assert snapshot.summary.operation.value == "append"
+    told = {name: told_by(snapshot, f"keyfold.{name}") for name in [
+        "offsets", "watermark", "commit", "plan-fingerprint", "source", "source-identity", "rows",
+    ]}  # fmt: skip
+    assert told == {
+        "offsets": '{"0":2}',
+        "watermark": "2023-11-14T22:13:20Z",
+        "commit": str(lake.reader.record.sequence),
+        "plan-fingerprint": SPEND.fingerprint,
+        "source": "orders",
+        "source-identity": '{"log_id":"first"}',
+        "rows": "2",
+    }
+    assert told_by(snapshot, "total-records") == "2"
+
+
+def test_there_is_a_snapshot_only_where_the_view_changed(house):
+    lake = house(SPEND)
+    lake.state.put("spend", {("al",): (1, 1, 1)})
+    lake.state.commit()
+    assert lake.snapshot() is not None
+    assert lake.snapshot() is None
+    lake.state.commit()  # a commit that brings nothing for this view
+    assert lake.snapshot() is None
+    lake.state.put("spend", {("al",): (1, 1, 1)})
+    lake.state.commit()
+    assert lake.snapshot() is not None
+    assert lake.rows() == [{"user_id": "al", "orders": 2, "total": 2}]
+
+
+def test_each_snapshot_is_one_iceberg_commit_that_replaces_all_files(house):
+    lake = house(SPEND)
+    for at in range(4):
+        lake.state.put("spend", {(f"user{at}",): (1, 1, 1)})
+        lake.state.commit()
+        taken = lake.snapshot()
+        assert [s.sequence_number for s in taken.table.snapshots()] == list(range(1, at + 2))
+        assert len(list(taken.table.scan().plan_files())) == 1
+    manifests = taken.table.current_snapshot().manifests(taken.table.io)
+    assert len(manifests) == 2  # the file that came and the one that went: no trail of old ones
+    assert taken.table.current_snapshot().summary.operation.value == "overwrite"
+    assert told_by(taken.table.current_snapshot(), "total-data-files") == "1"
+
+
+def test_a_commit_during_the_scan_is_not_in_the_snapshot(house):
+    lake = house(SPEND)
+    lake.state.put("spend", {("al",): (1, 1, 1)})
+    lake.state.commit()
+    lake.reader.refresh()
+    lake.state.put("spend", {("bea",): (1, 1, 1), ("al",): (1, 1, 1)})
+    lake.state.commit()
+    view = lake.reader.view("spend")
+    from lake.snapshot import take_snapshot  # noqa: PLC0415
+
+    taken = take_snapshot(lake.catalog, lake.settings, lake.reader, view)
+    assert lake.rows() == [{"user_id": "al", "orders": 1, "total": 1}]
+    assert offsets_in(taken.table.current_snapshot()) == {0: 1}
+
+
+def test_an_older_snapshot_can_still_be_read(house):
+    lake = house(SPEND)
+    for amount in (1, 10, 100):
+        lake.state.put("spend", {("al",): (1, 1, amount)})
+        lake.state.commit()
+        lake.snapshot()
+    table = lake.table()
+    totals = [
+        table.scan(snapshot_id=one.snapshot_id).to_arrow().column("total").to_pylist()
+        for one in table.snapshots()
+    ]
+    assert totals == [[1], [11], [111]]
+
+
+def test_the_version_hint_leads_a_reader_without_a_catalog_to_the_newest_snapshot(house):
+    lake = house(SPEND)
+    for amount in (1, 10):
+        lake.state.put("spend", {("al",): (1, 1, amount)})
+        lake.state.commit()
+        lake.snapshot()
+        location = lake.table().location()
+        static = StaticTable.from_metadata(location)
+        assert static.metadata_location == lake.table().metadata_location
+    assert static.scan().to_arrow().column("total").to_pylist() == [11]
+
+
+def test_a_state_that_was_built_from_another_log_is_refused(house, tmp_path):
+    lake = house(SPEND)
+    lake.state.put("spend", {("al",): (1, 1, 1)})
+    lake.state.commit()
+    lake.snapshot()
+    lake.state.source.identity = {"log_id": "second"}
+    lake.state.put("spend", {("al",): (1, 1, 1)})
+    lake.state.commit()
+    with pytest.raises(LakeError, match="written from another log: its log_id is 'first'"):
+        lake.snapshot()
+    assert lake.rows() == [{"user_id": "al", "orders": 1, "total": 1}]
+
+
+def test_a_state_that_is_being_rebuilt_waits_until_it_has_reached_the_last_snapshot(house):
+    lake = house(SPEND)
+    lake.state.put("spend", {("al",): (1, 1, 1), ("bea",): (1, 1, 1)})
+    lake.state.commit()
+    lake.snapshot()
+    lake.state.writer.record.views["spend"].offsets = {0: 1}
+    lake.state.commit()
+    with pytest.raises(LakeError, match="at offset 1 of partition 0, its last snapshot at 2"):
+        lake.snapshot()
+    assert len(lake.rows()) == 2
+
+
+def test_expired_rows_and_rows_that_having_hides_are_left_out(house):
+    from keyfold.view import expression as ex  # noqa: PLC0415
+    from keyfold.view.plan import Window  # noqa: PLC0415
+
+    having = ex.Call(">", (ex.Answer(0, "BIGINT"), ex.Literal(1, "BIGINT")), "BOOLEAN")
+    timed = plan(
+        "timed",
+        {"user_id": "VARCHAR", "window_end": "TIMESTAMP WITH TIME ZONE"},
+        {"orders": COUNT},
+        having=having,
+        window=Window("tumble", "ts", 10),
+        retention_us=100,
+        window_key=1,
+    )
+    lake = house(timed)
+    lake.state.put("timed", {("al", 10): (5,), ("al", 900): (5,), ("bea", 900): (1,)})
+    lake.state.source.stream_time_us = 500
+    lake.state.commit()
+    assert lake.snapshot("timed").rows == 1
+    assert [row["user_id"] for row in lake.rows("timed")] == ["al"]
+
+
+def test_offsets_are_json_with_partitions_as_keys(house):
+    lake = house(SPEND)
+    lake.state.writer.record.views["spend"].offsets = {0: 7, 11: 2**62}
+    lake.state.commit()
+    snapshot = lake.snapshot().table.current_snapshot()
+    assert json.loads(told_by(snapshot, "keyfold.offsets")) == {"0": 7, "11": 2**62}
+    assert offsets_in(snapshot) == {0: 7, 11: 2**62}
