@@ -289,7 +289,7 @@ def common_type(first: ColumnType, second: ColumnType) -> ColumnType:
     Raises:
         SqlError: They compare in no type that is known here.
     """
-    if first == second:
+    if first == second and first.physical is not Physical.JSON:
         return first
     names = {first.name, second.name}
     numeric = first.numeric and second.numeric

@@ -21,8 +21,9 @@ from typing import Any
 
 import msgspec
 
+from keyfold.errors import SqlError
 from keyfold.view.cast import Convert, ExpressionError, caster, check_range, common_type, float32
-from keyfold.view.scalar import Scalar, comparison, order, scalar
+from keyfold.view.scalar import Scalar, comparison, order, remainder_nonzero, scalar
 from keyfold.view.types import ColumnType, Physical, column_type
 
 __all__ = [
@@ -146,6 +147,8 @@ def _compile_call(call: Call, arguments: list[Evaluate]) -> Evaluate:
         case "nullif":
             return _compile_nullif(arguments, types, result)
         case "greatest" | "least":
+            if result.physical is Physical.JSON:
+                raise _nested(call)
             operands = [_cast(a, t, result) for a, t in _zip(arguments, types)]
             return _compile_extreme(operands, result, greatest=call.function == "greatest")
         case "cast":
@@ -153,12 +156,24 @@ def _compile_call(call: Call, arguments: list[Evaluate]) -> Evaluate:
     if None in types:
         return lambda _: None  # a strict function of the literal NULL
     known = [kind for kind in types if kind is not None]
+    if any(kind.physical is Physical.JSON for kind in (*known, result)):
+        raise _nested(call)
     wanted = _operand_types(call.function, known, result)
     operands = [_cast(a, t, w) for a, t, w in zip(arguments, known, wanted, strict=True)]
     if call.function in COMPARISONS:
         return _compile_strict(comparison(call.function, wanted[0]), operands)
+    exact = not any(kind.physical is Physical.F64 for kind in known)
+    if call.function == "%" and result.name == "DOUBLE" and exact:
+        return _compile_strict(remainder_nonzero, operands)
     function = scalar(call.function, wanted[0], result)
     return _compile_strict(function, operands, _fitter(call.function, result))
+
+
+def _nested(call: Call) -> SqlError:
+    return SqlError(
+        f"an output column cannot apply {call.function} to a nested value",
+        hint="apply it inside the aggregate or the GROUP BY expression",
+    )
 
 
 def _zip(

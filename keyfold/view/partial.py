@@ -89,8 +89,9 @@ class PartialCodec:
             b"".join(value[:width] for value in values) if self.text_slots else b"".join(values)
         )
         front = np.frombuffer(fronts, self.dtype)
-        if len(values) and not (front["version"] == VERSION).all():
-            raise _wrong_version(int(front["version"].max()))
+        wrong = front["version"] != VERSION
+        if wrong.any():
+            raise _wrong_version(int(front["version"][wrong][0]))
         columns: list[np.ndarray] = [front[f"s{i}"].copy() for i in range(len(self.slots))]
         if self.text_slots:
             at = np.full(len(values), width, np.int64)

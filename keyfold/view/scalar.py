@@ -107,6 +107,13 @@ def _remainder_real(a: float, b: float) -> float:
     return math.fmod(a, b)
 
 
+def remainder_nonzero(a: float, b: float) -> float:
+    """``%`` over decimals too wide for one DECIMAL: in double, but zero is still refused."""
+    if b == 0.0:
+        raise ExpressionError("division by zero")
+    return _remainder_real(a, b)
+
+
 def _remainder_whole(result: ColumnType) -> Scalar:
     check = check_range(result)
 

@@ -1,0 +1,210 @@
+"""Updates in batches, merged and finalized, are what DuckDB says over everything at once."""
+
+import math
+from collections.abc import Iterator, Sequence
+from decimal import Context, Decimal
+from itertools import pairwise
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from keyfold.view.aggregate import FAMILIES, Aggregate, Final, finalize_columns, finalizer, zero
+from keyfold.view.columns import int_of, physical_column
+from keyfold.view.types import Physical, column_type
+
+WIDE = Context(prec=60)
+INT64 = (0, 1, -1, 2**63 - 1, -(2**63), 2**53 + 1)
+VALUES: dict[str, st.SearchStrategy[object]] = {
+    "TINYINT": st.integers(-128, 127),
+    "BIGINT": st.sampled_from(INT64) | st.integers(-(2**63), 2**63 - 1),
+    "UBIGINT": st.integers(0, 2**64 - 1),
+    "HUGEINT": st.integers(-(2**120), 2**120) | st.integers(-3, 3),
+    "DECIMAL(4,1)": st.integers(-9999, 9999),
+    "DECIMAL(18,2)": st.integers(-(10**18) + 1, 10**18 - 1),
+    "DECIMAL(38,10)": st.integers(-(10**36), 10**36),
+    "DOUBLE": st.floats(-1e9, 1e9).filter(lambda v: v == 0 or abs(v) > 1e-9),
+    "FLOAT": st.floats(-1e9, 1e9, width=32).filter(lambda v: v == 0 or abs(v) > 1e-9),
+    "VARCHAR": st.text("aäz\uffff😀\x01", max_size=3),
+    "BOOLEAN": st.booleans(),
+    "DATE": st.integers(-700_000, 700_000),
+    "TIMESTAMP": st.integers(-(2**55), 2**55),
+    "TIMESTAMP WITH TIME ZONE": st.integers(-(2**55), 2**55),
+}
+SUMMED = ("TINYINT", "BIGINT", "UBIGINT", "HUGEINT", "DECIMAL(4,1)", "DECIMAL(18,2)")
+SUMMED += ("DECIMAL(38,10)", "DOUBLE", "FLOAT")
+Row = tuple[object, bool]
+
+
+@pytest.fixture(scope="module")
+def con() -> Iterator[duckdb.DuckDBPyConnection]:
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone='UTC'").fetchall()
+    connection.execute("SET threads=1").fetchall()
+    yield connection
+    connection.close()
+
+
+def cell(name: str, value: object) -> str:
+    column = column_type(name)
+    match value:
+        case None:
+            return f"CAST(NULL AS {name})"
+        case bool() | float():
+            return f"CAST('{value}' AS {name})"
+        case int() if name == "DATE":
+            return f"(DATE '1970-01-01' + CAST({value} AS INTEGER))"
+        case int() if name.startswith("TIMESTAMP"):
+            return f"CAST(make_timestamp({value}) AS {name})"
+        case int():
+            return f"CAST('{Decimal(value).scaleb(-column.scale, WIDE):f}' AS {name})"
+    return f"'{value}'"
+
+
+def load(con: duckdb.DuckDBPyConnection, name: str, rows: Sequence[Row]) -> None:
+    con.execute(f"CREATE OR REPLACE TEMP TABLE events (i INTEGER, x {name}, f BOOLEAN)").fetchall()
+    if rows:
+        cells = ", ".join(f"({i}, {cell(name, x)}, {f})" for i, (x, f) in enumerate(rows))
+        con.execute(f"INSERT INTO events VALUES {cells}").fetchall()
+
+
+def aggregates(name: str) -> list[tuple[Aggregate, Final]]:
+    """Every aggregate function over x, with and without FILTER."""
+    pairs = []
+    for where in ("", "f"):
+        pairs.append((Aggregate("count", where=where), Final("count", "BIGINT")))
+        for family in ("count", "min", "max"):
+            final = Final(family, "BIGINT" if family == "count" else name)
+            pairs.append((Aggregate(family, "x", name, where), final))
+        if name in SUMMED:
+            real = column_type(name).physical is Physical.F64
+            column = column_type(name)
+            total = f"DECIMAL(38,{column.scale})" if column.decimal else "HUGEINT"
+            family = "sum_real" if real else "sum_int"
+            kept = Aggregate(family, "x", name, where)
+            pairs.append((kept, Final("sum", "DOUBLE" if real else total)))
+            pairs.append((kept, Final("avg", "DOUBLE")))
+    return pairs
+
+
+def partial_of(con: duckdb.DuckDBPyConnection, kept: Aggregate, low: int, high: int) -> list:
+    """The partial of the batch low <= i < high, as DuckDB makes it."""
+    batch = f"(SELECT * FROM events WHERE i >= {low} AND i < {high}) batch"
+    table = con.sql(f"SELECT {', '.join(kept.update_sql())} FROM {batch}").to_arrow_table()
+    return [
+        physical_column(slot.physical, column.combine_chunks())
+        for slot, column in zip(kept.slots, table.columns, strict=True)
+    ]
+
+
+def python_slot(physical: Physical, value: object) -> object:
+    if physical is Physical.I128:
+        return int_of(value["low"], value["high"])
+    if physical is Physical.TEXT:
+        return None if value is None else value.decode()
+    return value.item()
+
+
+def answer(kept: Aggregate, final: Final, partial: list) -> object:
+    """Finalize by row and by column; they agree bit for bit."""
+    slots = [python_slot(s.physical, c[0]) for s, c in zip(kept.slots, partial, strict=True)]
+    by_row = finalizer(final, kept)(*slots)
+    values, valid = finalize_columns(final, kept, partial)
+    by_column = None
+    if valid is None or valid[0]:
+        by_column = python_slot(column_type(final.type).physical, values[0])
+    assert repr(by_row) == repr(by_column)
+    return by_row
+
+
+def expected(con: duckdb.DuckDBPyConnection, kept: Aggregate, final: Final) -> object:
+    where = f" FILTER (WHERE {kept.where})" if kept.where else ""
+    query = f"SELECT {final.function}({kept.argument or '*'}){where} FROM events"
+    column: pa.Array = con.sql(query).to_arrow_table().column(0).combine_chunks()
+    if column.null_count:
+        return None
+    physical = column_type(final.type).physical
+    return python_slot(physical, physical_column(physical, column)[0])
+
+
+def agree(ours: object, theirs: object, scale: float) -> bool:
+    if isinstance(ours, float) and isinstance(theirs, float):
+        if math.isnan(theirs) or math.isinf(theirs):
+            return repr(ours) == repr(theirs)
+        return math.isclose(ours, theirs, rel_tol=1e-12, abs_tol=1e-12 * scale)
+    return ours == theirs and type(ours) is type(theirs)
+
+
+def check(con: duckdb.DuckDBPyConnection, name: str, rows: list[Row], cuts: list[int]) -> None:
+    load(con, name, rows)
+    ends = [0, *sorted(cuts), len(rows)]
+    sizes = [abs(x) for x, _ in rows if isinstance(x, float) and math.isfinite(x)]
+    for kept, final in aggregates(name):
+        state = zero(kept.slots, 1)
+        for low, high in pairwise(ends):
+            state = FAMILIES[kept.family].merge(state, partial_of(con, kept, low, high))
+        ours, theirs = answer(kept, final, state), expected(con, kept, final)
+        # Plain SUM and AVG of DuckDB round at every step, ours once: compare by the summands' size.
+        scale = sum(sizes) if final.function in ("sum", "avg") else 0.0
+        assert agree(ours, theirs, scale), (kept, final, ours, theirs)
+
+
+@pytest.mark.parametrize("name", VALUES)
+@settings(max_examples=12, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_batches_merged_are_one_batch_over_everything(con, name, data):
+    row = st.tuples(VALUES[name] | st.none(), st.booleans())
+    rows = data.draw(st.lists(row, max_size=8))
+    cuts = data.draw(st.lists(st.integers(0, len(rows)), max_size=3))
+    check(con, name, rows, cuts)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [math.inf, 1.0, 2.0],
+        [1.0, math.inf, -math.inf, 3.0],
+        [math.nan, 1.0, -5.0],
+        [math.nan, math.inf],
+        [1e308, 1e308, 1.0],
+        [-1e308, -1e308, -1e308],
+        [-0.0],
+        [None, math.nan],
+        [5e-324, 5e-324],
+    ],
+)
+@pytest.mark.parametrize("cuts", [[], [1], [1, 1, 2]])
+def test_infinities_and_nan_add_up_as_in_duckdb(con, values, cuts):
+    check(con, "DOUBLE", [(value, True) for value in values], cuts)
+
+
+def test_a_compensated_sum_keeps_what_a_plain_one_loses(con):
+    values = [1e16, 1.0, 1.0, -1e16] * 50
+    load(con, "DOUBLE", [(value, True) for value in values])
+    kept = Aggregate("sum_real", "x", "DOUBLE")
+    state = zero(kept.slots, 1)
+    for i in range(len(values)):
+        state = FAMILIES["sum_real"].merge(state, partial_of(con, kept, i, i + 1))
+    assert answer(kept, Final("sum", "DOUBLE"), state) == math.fsum(values) == 100.0
+
+
+@pytest.mark.parametrize(
+    ("name", "total", "count", "mean"),
+    [
+        ("BIGINT", 2**53 + 1, 1, 9007199254740992.0),
+        ("BIGINT", 10, 4, 2.5),
+        ("HUGEINT", 2**127 - 1, 3, (2**127 - 1) / 3),
+        ("HUGEINT", -(2**63), 1, -9223372036854775808.0),
+        ("DECIMAL(18,2)", 1, 3, 1 / 300),
+        ("DECIMAL(38,38)", 10**38 - 1, 1, 1.0),
+        ("DECIMAL(38,20)", 3 * 10**19, 1, 0.3),
+    ],
+)
+def test_a_mean_is_rounded_once(name, total, count, mean):
+    kept, final = Aggregate("sum_int", "x", name), Final("avg", "DOUBLE")
+    words = np.zeros(1, kept_dtype := zero(kept.slots, 1)[1].dtype)
+    words[0] = np.array([(total & (2**64 - 1), total >> 64)], kept_dtype)[0]
+    assert answer(kept, final, [np.array([count]), words]) == mean

@@ -1,0 +1,237 @@
+"""A compiled view: keys from text and JSON, and one row the same as JSON, values and Arrow."""
+
+import json
+import math
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keyfold.errors import RequestError
+from keyfold.view import expression as ex
+from keyfold.view.aggregate import Aggregate, Final
+from keyfold.view.columns import DTYPE, i128_of
+from keyfold.view.plan import Answer, KeyColumn, Output, ViewPlan
+from keyfold.view.row import CompiledView
+from keyfold.view.rowkey import encode_key
+from keyfold.view.types import Physical, column_type
+
+WINDOW = "TIMESTAMP WITH TIME ZONE"
+TOTAL = "DECIMAL(38,2)"
+AGGREGATES = (
+    Aggregate("count"),
+    Aggregate("sum_int", "amount", "DECIMAL(18,2)"),
+    Aggregate("max", "note", "VARCHAR"),
+    Aggregate("sum_real", "ratio", "DOUBLE"),
+)
+ANSWERS = (
+    Answer(0, Final("count", "BIGINT")),
+    Answer(1, Final("sum", TOTAL)),
+    Answer(1, Final("avg", "DOUBLE")),
+    Answer(2, Final("max", "VARCHAR")),
+    Answer(3, Final("sum", "DOUBLE")),
+)
+PER_ORDER = ex.Call("/", (ex.Answer(1, TOTAL), ex.Answer(0, "BIGINT")), "DOUBLE")
+DOUBLED = ex.Call("*", (ex.Answer(1, TOTAL), ex.Literal(2, "INTEGER")), TOTAL)
+SOME = ex.Call(">", (ex.Answer(0, "BIGINT"), ex.Literal(0, "INTEGER")), "BOOLEAN")
+OUTPUTS = (
+    Output("user", "VARCHAR", ex.Key(0, "VARCHAR")),
+    Output("window_start", WINDOW, ex.Key(1, WINDOW)),
+    Output("orders", "BIGINT", ex.Answer(0, "BIGINT")),
+    Output("total", TOTAL, ex.Answer(1, TOTAL)),
+    Output("mean", "DOUBLE", ex.Answer(2, "DOUBLE")),
+    Output("note", "VARCHAR", ex.Answer(3, "VARCHAR")),
+    Output("ratio", "DOUBLE", ex.Answer(4, "DOUBLE")),
+    Output("per_order", "DOUBLE", PER_ORDER),
+    Output("doubled", TOTAL, DOUBLED),
+)
+
+
+def plan_of(outputs: tuple[Output, ...] = OUTPUTS, having: ex.Expression | None = None) -> ViewPlan:
+    return ViewPlan(
+        name="spend",
+        source="orders",
+        keys=(KeyColumn("user", "VARCHAR", "user"), KeyColumn("window_start", WINDOW, "w")),
+        aggregates=AGGREGATES,
+        answers=ANSWERS,
+        outputs=outputs,
+        having=having,
+        window=None,
+        retention_us=None,
+        window_key=1,
+        freshness_slo_ms=1000,
+        batch_sql="",
+        count_sql="",
+        columns_read=(),
+        sql="",
+        fingerprint="",
+    )
+
+
+VIEW = CompiledView(plan_of())
+
+
+def stored(count: int = 2, total: int = 1234, note: str | None = "hé", ratio: float = 0.5) -> bytes:
+    """The value of one row in the store."""
+    text = np.empty(1, object)
+    text[0] = None if note is None else note.encode()
+    return VIEW.partials.encode(
+        [
+            np.array([count]),
+            np.array([count]),
+            np.array([i128_of(total)], DTYPE[Physical.I128]),
+            np.array([note is not None]),
+            text,
+            np.array([count]),
+            np.array([ratio]),
+            np.array([0.0]),
+        ]
+    )[0]
+
+
+def key(user: str | None = "ann", window: int | None = 60_000_000) -> bytes:
+    return encode_key(VIEW.key_types, [user, window])
+
+
+def test_a_row_is_a_json_object_in_the_order_of_select():
+    assert VIEW.json_row(key(), stored()) == (
+        '{"user":"ann","window_start":"1970-01-01T00:01:00Z","orders":2,"total":12.34,'
+        '"mean":6.17,"note":"hé","ratio":0.5,"per_order":6.17,"doubled":24.68}'
+    )
+
+
+def test_the_answer_over_no_values_is_null():
+    row = json.loads(VIEW.json_row(key(None, None), stored(0, 0, None, 0.0)))
+    assert row.pop("orders") == 0
+    assert set(row.values()) == {None}
+
+
+def test_a_value_that_does_not_fit_its_type_is_null_and_leaves_the_rest():
+    row = json.loads(VIEW.json_row(key(), stored(total=10**38 - 1)))
+    assert row["doubled"] is None
+    assert row["orders"] == 2
+
+
+ROWS = st.lists(
+    st.tuples(
+        st.text(max_size=3) | st.none(),
+        st.integers(-(10**15), 10**15) | st.none(),
+        st.integers(0, 5),
+        st.integers(-(10**38) + 1, 10**38 - 1) | st.integers(-100, 100),
+        st.text(max_size=3) | st.none(),
+        st.floats(),
+    ),
+    max_size=5,
+)
+
+
+@given(ROWS, st.booleans())
+def test_json_values_and_arrow_give_the_same_rows(rows, hide):
+    view = CompiledView(plan_of(having=SOME)) if hide else VIEW
+    pairs = [(key(row[0], row[1]), stored(*row[2:])) for row in rows]
+    shown = [view.json_row(*pair) for pair in pairs]
+    values = [view.values(*pair) for pair in pairs]
+    assert [text is None for text in shown] == [row is None for row in values]
+    assert [text is None for text in shown] == [hide and row[2] == 0 for row in rows]
+    table = view.arrow_table(pairs)
+    assert table.column_names == [output.name for output in OUTPUTS]
+    visible = [json.loads(text, parse_float=str, parse_int=str) for text in shown if text]
+    physical = [row for row in values if row is not None]
+    assert table.num_rows == len(visible) == len(physical)
+    for i, (names, row) in enumerate(zip(visible, physical, strict=True)):
+        for output, value in zip(OUTPUTS, row, strict=True):
+            cell = table.column(output.name)[i]
+            assert cell_text(cell) == plain(names[output.name]), output.name
+            assert (value is None) == (not cell.is_valid)
+
+
+def cell_text(cell: pa.Scalar) -> str | None:
+    """An Arrow value in the text that JSON has for it."""
+    if not cell.is_valid:
+        return None
+    value = cell.as_py()
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+    if pa.types.is_timestamp(cell.type):
+        text = value.replace(tzinfo=None).isoformat()
+        return (text.rstrip("0") if "." in text else text) + "Z"
+    return format(value, "f") if pa.types.is_decimal(cell.type) else str(value)
+
+
+def plain(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def test_having_hides_a_row_unless_it_is_true():
+    unknown = ex.Call(">", (ex.Answer(1, TOTAL), ex.Literal(0, "INTEGER")), "BOOLEAN")
+    view = CompiledView(plan_of(having=unknown))
+    for value in (stored(0, 0), stored(1, 0), stored(1, -5)):
+        assert view.json_row(key(), value) is None
+        assert view.values(key(), value) is None
+        assert view.arrow_table([(key(), value)]).num_rows == 0
+    assert view.json_row(key(), stored(1, 1)) is not None
+
+
+def test_a_having_that_overflows_hides_the_row():
+    wide = ex.Call(">", (DOUBLED, ex.Literal(0, "INTEGER")), "BOOLEAN")
+    view = CompiledView(plan_of(having=wide))
+    assert view.json_row(key(), stored(total=10**38 - 1)) is None
+    assert view.arrow_table([(key(), stored(total=10**38 - 1))]).num_rows == 0
+
+
+def test_no_rows_are_an_empty_table_of_the_same_types():
+    assert VIEW.arrow_table([]).schema == VIEW.arrow_table([(key(), stored())]).schema
+
+
+def test_a_constant_output_has_its_value_in_every_row():
+    view = CompiledView(plan_of((Output("one", "INTEGER", ex.Literal(1, "INTEGER")),)))
+    assert view.json_row(key(), stored()) == '{"one":1}'
+    assert view.arrow_table([(key(), stored())] * 2).column("one").to_pylist() == [1, 1]
+
+
+def test_keys_from_text_and_from_json_are_the_stored_key():
+    assert VIEW.key_from_text(["ann", "1970-01-01T00:01:00Z"]) == key()
+    assert VIEW.key_from_json(["ann", "1970-01-01T00:01:00Z"]) == key()
+    assert VIEW.key_from_json([None, None]) == key(None, None)
+
+
+def test_the_first_columns_of_a_key_are_a_prefix_of_it():
+    assert key().startswith(VIEW.key_from_text(["ann"]))
+    assert VIEW.key_from_text([]) == b""
+
+
+def test_a_wrong_number_of_key_values_is_a_request_error_that_names_the_key():
+    with pytest.raises(RequestError, match="3 key values given, view spend has 2") as caught:
+        VIEW.key_from_text(["ann", "1970-01-01", "x"])
+    assert caught.value.hint == "the key is (user, window_start)"
+    with pytest.raises(RequestError, match="a key of view spend has 2 values, 1 given"):
+        VIEW.key_from_json(["ann"])
+
+
+@pytest.mark.parametrize("value", [{"a": 1}, [1], "yesterday", 5, True])
+def test_a_key_value_of_another_type_is_a_request_error(value):
+    with pytest.raises(RequestError, match="TIMESTAMP WITH TIME ZONE"):
+        VIEW.key_from_json(["ann", value])
+
+
+def test_a_row_is_expired_at_and_below_the_horizon_and_never_under_a_null():
+    assert VIEW.expired(key(window=60), 60)
+    assert not VIEW.expired(key(window=61), 60)
+    assert not VIEW.expired(key(window=None), 60)
+
+
+def test_a_nested_key_is_written_as_json_and_read_from_json_values():
+    nested = ViewPlan(
+        **{
+            **{name: getattr(plan_of(), name) for name in ViewPlan.__struct_fields__},
+            "keys": (KeyColumn("tags", "VARCHAR[]", "tags"),),
+            "outputs": (Output("tags", "VARCHAR[]", ex.Key(0, "VARCHAR[]")),),
+        }
+    )
+    view = CompiledView(nested)
+    stored_key = view.key_from_json([["a", "é"]])
+    assert stored_key == encode_key([column_type("VARCHAR[]")], ['["a","é"]'])
+    assert stored_key == view.key_from_text(['[ "a", "é" ]'])
+    assert view.json_row(stored_key, stored()) == '{"tags":["a","é"]}'
