@@ -4,27 +4,46 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from keyfold.cli.infer import columns_of_files
 from keyfold.cli.show import add_row, out, table
 from keyfold.errors import SqlError
-from keyfold.sql.compile import compile_sql
+from keyfold.sql.compile import compile_sql, unbound_sources
+from keyfold.sql.parse import UnboundSource
 from keyfold.view.plan import Catalog, ViewPlan
 
 
 def compile_file(file: Path) -> Catalog:
-    """Read and compile an SQL file.
+    """Read and compile an SQL file; a `file` source without a column list is looked into.
 
     Raises:
         SqlError: It cannot be read, or cannot be run.
     """
+    schemas = {
+        source.name: columns_of_files(source.options["path"].value)
+        for source in sources_of(file)
+        if source.columns is None and source.connector == "file" and "path" in source.options
+    }
+    return compile_sql(_text(file), str(file), schemas)
+
+
+def sources_of(file: Path) -> list[UnboundSource]:
+    """Return the sources of an SQL file as written.
+
+    Raises:
+        SqlError: It cannot be read.
+    """
+    return unbound_sources(_text(file), str(file))
+
+
+def _text(file: Path) -> str:
     try:
-        text = file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8")
     except OSError as problem:
         raise SqlError(
             f"{file} cannot be read: {problem.strerror}", hint="give the path of an SQL file"
         ) from problem
     except UnicodeDecodeError as problem:
         raise SqlError(f"{file} is no UTF-8 text", hint="save it as UTF-8") from problem
-    return compile_sql(text, str(file))
 
 
 def check_file(file: Path) -> None:
@@ -44,8 +63,12 @@ def check_file(file: Path) -> None:
         add_row(views, [view.name, view.source, keys, columns_of_view, window_text(view)])
     console.print(sources)
     console.print(views)
-    counts = f"{len(catalog.sources)} sources, {len(catalog.views)} views"
-    console.print(f"{file}: good, {counts}", markup=False)
+    counts = [_count(len(catalog.sources), "source"), _count(len(catalog.views), "view")]
+    console.print(f"{file}: good, {' and '.join(counts)}", markup=False)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def window_text(view: ViewPlan) -> str:

@@ -15,13 +15,13 @@ TIMEOUT_S = 60.0
 
 
 class ServerError(KeyfoldError):
-    """The server cannot be reached, or answered with an error."""
+    """The server answered with an error, whose code this has; or it did not (``no_answer``)."""
 
-    code = "server_error"
+    code = "no_answer"
 
-    def __init__(self, message: str, *, hint: str = "", status: int = 0) -> None:
+    def __init__(self, message: str, *, hint: str = "", code: str = "no_answer") -> None:
         super().__init__(message, hint=hint)
-        self.status = status
+        self.code = code
 
 
 def connect(url: str | None, token: str | None) -> httpx.Client:
@@ -73,9 +73,9 @@ def problem_of(response: httpx.Response) -> ServerError:
         body = None
     if not isinstance(body, dict):
         text = f"the server answered {response.status_code} {response.reason_phrase}"
-        return ServerError(text, hint="is that a Keyfold server?", status=response.status_code)
+        return ServerError(text, hint="is that a Keyfold server?", code="no_problem")
     message = body.get("detail") or body.get("title") or f"the server answered {body}"
     hint = str(body.get("hint") or "")
     if response.status_code == httpx.codes.UNAUTHORIZED and not hint:
         hint = "give a token with --token or KEYFOLD_TOKEN"
-    return ServerError(str(message), hint=hint, status=response.status_code)
+    return ServerError(str(message), hint=hint, code=str(body.get("code")))

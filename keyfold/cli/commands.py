@@ -190,19 +190,45 @@ def lake(
 
 
 @lake_app.command("verify")
-def lake_verify(context: typer.Context, data_dir: DataDir = None) -> None:
-    """Compare the Iceberg tables with the state, row by row.
+def lake_verify(
+    context: typer.Context,
+    view: Annotated[list[str] | None, typer.Argument(metavar="VIEW...", help="[all]")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Compare the Iceberg tables with the state, row by row: one JSON object per view.
 
     \b
     Example:
-      keyfold lake verify --data-dir /var/lib/keyfold
+      keyfold lake verify spend_1m --data-dir /var/lib/keyfold
 
     \b
     Exit codes: 0 they agree, 1 they do not, 2 wrong settings or state.
     """
-    from keyfold.cli.run import verify_lake
+    from keyfold.cli.run import lake_job
 
-    verify_lake(context.obj if data_dir is None else load_settings(data_dir=data_dir))
+    settings = context.obj if data_dir is None else load_settings(data_dir=data_dir)
+    lake_job(settings, "verify", *(view or []))
+
+
+@lake_app.command("drop")
+def lake_drop(
+    context: typer.Context,
+    view: Annotated[str, typer.Argument(metavar="VIEW", help="The view.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Drop the Iceberg table of a view, with its files.
+
+    \b
+    Example:
+      keyfold lake drop spend_1m --data-dir /var/lib/keyfold
+
+    \b
+    Exit codes: 0 dropped, 1 there is none, 2 wrong settings, or `keyfold lake` is running.
+    """
+    from keyfold.cli.run import lake_job
+
+    settings = context.obj if data_dir is None else load_settings(data_dir=data_dir)
+    lake_job(settings, "drop", view)
 
 
 @app.command()
@@ -303,7 +329,9 @@ def push(
 @app.command()
 def get(
     view: Annotated[str, typer.Argument(metavar="VIEW", help="The view.")],
-    key: Annotated[list[str], typer.Argument(metavar="KEY...", help="Its whole key, in order.")],
+    key: Annotated[
+        list[str], typer.Argument(metavar="KEY...", help="Its whole key, in order; \\N is NULL.")
+    ],
     url: Url = None,
     token: Token = None,
 ) -> None:

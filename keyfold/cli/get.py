@@ -11,6 +11,10 @@ import msgspec
 from keyfold.cli.client import ask, connect, path
 from keyfold.cli.show import add_row, out, table
 
+NULL_WORD = "\\N"
+"""A key argument that stands for NULL, as in PostgreSQL's COPY: an argument cannot hold a NUL."""
+_NULL_TEXT = "\0"  # what stands for NULL in a path
+
 
 def get_row(view: str, key: Sequence[str], url: str | None, token: str | None) -> None:
     """Print a row: a table on a terminal, the answer's JSON otherwise.
@@ -18,8 +22,9 @@ def get_row(view: str, key: Sequence[str], url: str | None, token: str | None) -
     Raises:
         ServerError: There is no such row, or no answer.
     """
+    parts = [_NULL_TEXT if part == NULL_WORD else part for part in key]
     with connect(url, token) as client:
-        answer = ask(client, "GET", path("v1", "views", view, "rows", *key))
+        answer = ask(client, "GET", path("v1", "views", view, "rows", *parts))
     if sys.stdout.isatty():
         _show(answer.content)
     else:

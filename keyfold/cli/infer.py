@@ -15,7 +15,6 @@ import duckdb
 import pyarrow as pa
 
 from keyfold.errors import SettingsError
-from keyfold.sql.infer import infer_columns
 from keyfold.view.plan import Column
 
 SAMPLE_EVENTS = 10_000
@@ -33,15 +32,34 @@ def infer_from_files(name: str, pattern: str) -> None:
         columns = _infer(list(islice(sys.stdin.buffer, SAMPLE_EVENTS)), "stdin")
         _print(name, columns, {"connector": "events"}, "JSON")
         return
-    found = sorted(glob.glob(pattern, recursive=True))
-    if not found:
-        raise SettingsError(f"no file matches {pattern}", hint="quote a glob, or give - for stdin")
-    first = Path(found[0])
-    reader = next((_TABLES[suffix] for suffix in first.suffixes if suffix in _TABLES), None)
-    columns = _described(first, reader) if reader else _infer(_lines(first), str(first))
+    columns = columns_of_files(pattern)
+    reader = _reader_of(_first(pattern))
     _print(
         name, columns, {"connector": "file", "path": pattern}, _ENCODES.get(reader or "", "JSON")
     )
+
+
+def columns_of_files(pattern: str) -> tuple[Column, ...]:
+    """Return the columns of the first file that a path or glob names.
+
+    Raises:
+        SettingsError: There is no such file, or nothing in it.
+    """
+    first = _first(pattern)
+    reader = _reader_of(first)
+    return _described(first, reader) if reader else _infer(_lines(first), str(first))
+
+
+def _first(pattern: str) -> Path:
+    found = sorted(glob.glob(pattern, recursive=True))
+    if not found:
+        raise SettingsError(f"no file matches {pattern}", hint="quote a glob, or give - for stdin")
+    return Path(found[0])
+
+
+def _reader_of(file: Path) -> str | None:
+    """Return DuckDB's reader of a file in columns, None for JSON."""
+    return next((_TABLES[suffix] for suffix in file.suffixes if suffix in _TABLES), None)
 
 
 def infer_from_topic(name: str, topic: str, bootstrap: str, options: Sequence[str]) -> NoReturn:
@@ -75,6 +93,8 @@ def _infer(lines: Sequence[bytes], where: str) -> tuple[Column, ...]:
     events = [line.strip() for line in lines if line.strip()]
     if not events:
         raise SettingsError(f"{where} holds no events", hint="give one JSON object per line")
+    from keyfold.sql.infer import infer_columns  # noqa: PLC0415
+
     return infer_columns(events)
 
 

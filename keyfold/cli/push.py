@@ -1,7 +1,7 @@
 """``keyfold push``: the NDJSON events on stdin, in batches, into an ``events`` source.
 
-A batch that was answered is durable, and one that was refused was not taken. Where the connection
-breaks between the two, the batch may or may not have been taken; the error says which lines it was.
+A batch that was answered is durable, and one that was refused was not taken. Where there is no
+answer or the server failed, it may or may not have been taken; the error says which lines it was.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ BATCH_BYTES_MAX = 8 << 20
 """Half of what a server takes by default, whatever the number of events."""
 RETRIES_MAX = 5
 RETRY_WAIT_S = 0.5
-_BUSY = (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE)
+_BUSY = ("busy", "not_caught_up")  # refused before anything was written
+_UNSURE = ("no_answer", "no_problem", "internal_error", "bad_state", "answer_timeout")
 
 
 @dataclass(slots=True)
@@ -105,7 +106,7 @@ def send(client: httpx.Client, source: str, events: bytes) -> dict[str, Any]:
             )
         except ServerError as problem:
             # Only what was surely not taken is sent again.
-            if problem.status not in _BUSY or retry == RETRIES_MAX:
+            if problem.code not in _BUSY or retry == RETRIES_MAX:
                 raise
             time.sleep(RETRY_WAIT_S * 2**retry)
         else:
@@ -141,16 +142,17 @@ def batches(lines: Iterable[bytes], events_max: int) -> Iterator[tuple[bytes, in
 
 def _stopped(problem: ServerError, accepted: Accepted, source: str, count: int) -> ServerError:
     rest = f"`tail -n +{accepted.lines + 1}` of the input"
-    if problem.status:
+    if problem.code not in _UNSURE:
         hint = f"{problem.hint}; " if problem.hint else ""
         return ServerError(
             f"{problem.message}; {accepted.text(source)}",
             hint=f"{hint}the rest is {rest}",
-            status=problem.status,
+            code=problem.code,
         )
     return ServerError(
         f"{problem.message}; {accepted.text(source)}; the {count:,} after them may have been taken",
         hint=f"compare with `GET /v1/sources/{source}`; what was not answered is {rest}",
+        code=problem.code,
     )
 
 

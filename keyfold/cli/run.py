@@ -5,16 +5,14 @@ from __future__ import annotations
 import difflib
 import logging
 import os
-import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NoReturn
 
-from keyfold.cli.check import compile_file
+from keyfold.cli.check import compile_file, sources_of
 from keyfold.errors import SettingsError
 from keyfold.process import role_environment, set_up_logging
 from keyfold.settings import Settings
@@ -26,6 +24,7 @@ from keyfold.supervise import (
     lake_role,
     listen,
     serving_roles,
+    stop_on_signals,
 )
 
 _logger = logging.getLogger("keyfold.run")
@@ -54,19 +53,11 @@ def run_lake(settings: Settings) -> NoReturn:
     _supervise("run", settings, [lake_role()], serve=False)
 
 
-def verify_lake(settings: Settings) -> NoReturn:
-    """Run the lake's comparison with the state, and exit as it does."""
-    command = [sys.executable, "-P", "-m", "lake", "--verify"]
+def lake_job(settings: Settings, *arguments: str) -> NoReturn:
+    """Run one job of the lake house, and exit as it does."""
+    command = [sys.executable, "-P", "-m", "lake", *arguments]
     environment = os.environ | role_environment(settings)
     sys.exit(subprocess.run(command, env=environment, check=False).returncode)  # noqa: S603
-
-
-def stop_on_signals() -> threading.Event:
-    """Return an event that Ctrl-C, SIGTERM and a closed terminal set."""
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop.set())
-    return stop
 
 
 def _supervise(name: str, settings: Settings, roles: list[Role], *, serve: bool) -> NoReturn:
@@ -86,6 +77,8 @@ def _supervise(name: str, settings: Settings, roles: list[Role], *, serve: bool)
 
 def _check_pipeline(file: Path, rebuild: Sequence[str]) -> None:
     """Refuse a wrong file here, with its caret, rather than in the log of a child."""
+    if any(source.columns is None for source in sources_of(file)):
+        return  # only the writer can detect them: it checks the file then
     views = [view.name for view in compile_file(file).views]
     for name in rebuild:
         if name not in views:
