@@ -1,0 +1,124 @@
+"""What the catalog routes say of views and sources, as plain structures for JSON.
+
+Read from the catalog, the commit record and the writer's status: never from the rows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from keyfold.errors import NotFoundError
+from keyfold.state.reader import StateReader
+from keyfold.view.plan import SourcePlan, ViewPlan
+from serving.lookup import ViewLookup
+from serving.size import view_size
+
+HEARTBEAT_MS_MAX = 5_000
+"""An ingest process that was not heard of for longer is taken for dead."""
+
+
+def view_summary(reader: StateReader, view: ViewLookup, now_ms: int) -> dict[str, Any]:
+    """Say in short what a view is and how it is."""
+    plan = view.plan
+    told = reader.record.views.get(plan.name)
+    freshness = view.freshness(now_ms)
+    return {
+        "name": plan.name,
+        "source": plan.source,
+        "key": list(view.key_names),
+        "columns": [{"name": output.name, "type": output.type} for output in plan.outputs],
+        "state": msgspec.json.decode(freshness)["state"],
+        "error": (told.error or None) if told else None,
+        "freshness": msgspec.Raw(freshness.encode()),
+    }
+
+
+def view_detail(reader: StateReader, view: ViewLookup, now_ms: int) -> dict[str, Any]:
+    """Say all that is known of a view."""
+    plan = view.plan
+    told = reader.record.views.get(plan.name)
+    ledgers = sorted(told.ledger.items()) if told else []
+    return {
+        **view_summary(reader, view, now_ms),
+        "key_types": [key.type for key in plan.keys],
+        "sql": plan.sql,
+        "ready": view.ready,
+        "window": _window(plan),
+        "retention_ms": None if plan.retention_us is None else plan.retention_us / 1_000,
+        "freshness_slo_ms": plan.freshness_slo_ms or None,
+        "offsets": {str(p): offset for p, offset in sorted(told.offsets.items())} if told else {},
+        "ledger": {
+            "total": told.total().as_dict() if told else {},
+            "partitions": {str(partition): one.as_dict() for partition, one in ledgers},
+        },
+        "size": view_size(reader, view.view),
+    }
+
+
+def source_detail(reader: StateReader, name: str, now_ms: int) -> dict[str, Any]:
+    """Say how a source is.
+
+    Raises:
+        NotFoundError: There is none of that name.
+    """
+    plan = source_plan(reader, name)
+    _, heartbeat_ms, status = reader.status()
+    told = reader.record.sources.get(name)
+    live = status.sources.get(name)
+    partitions = []
+    known = told.partitions if told else {}
+    for number in sorted({*known, *(live.partitions if live else {})}):
+        offset = known[number].offset if number in known else 0
+        now = live.partitions.get(number) if live else None
+        offset = max(offset, now.offset) if now else offset
+        end = max(offset, now.end_offset) if now else offset
+        partitions.append(
+            {"partition": number, "offset": offset, "end_offset": end, "lag": end - offset}
+        )
+    state, error = (live.state, live.error) if live else ("catching_up", "")
+    silent_ms = now_ms - heartbeat_ms
+    if state not in ("complete", "stopped") and (status.stopped or silent_ms > HEARTBEAT_MS_MAX):
+        state = "stopped"
+        error = (
+            "the ingest process was stopped"
+            if status.stopped
+            else f"nothing was heard of the ingest process for {silent_ms / 1000:.0f} s"
+        )
+    return {
+        "name": name,
+        "connector": plan.connector,
+        "state": state,
+        "error": error or None,
+        "lag": sum(partition["lag"] for partition in partitions),
+        "partitions": partitions,
+        "events_per_second": live.events_per_second if live and state != "stopped" else 0.0,
+        "ledger": {
+            "in": sum(one.taken for one in known.values()),
+            "dead_lettered": sum(one.dead_lettered for one in known.values()),
+        },
+    }
+
+
+def source_plan(reader: StateReader, name: str) -> SourcePlan:
+    """Return a source of the catalog.
+
+    Raises:
+        NotFoundError: There is none of that name.
+    """
+    sources = reader.catalog.catalog.sources
+    for source in sources:
+        if source.name == name:
+            return source
+    known = ", ".join(sorted(source.name for source in sources)) or "none"
+    raise NotFoundError(
+        f"there is no source {name!r}", code="no_such_source", hint=f"sources: {known}"
+    )
+
+
+def _window(plan: ViewPlan) -> dict[str, Any] | None:
+    window = plan.window
+    if window is None:
+        return None
+    return {"kind": window.kind, "column": window.column, "size_ms": window.size_us / 1_000}

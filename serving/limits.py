@@ -1,0 +1,220 @@
+"""Limits of a request: bytes of headers and body, time to send it, time to take the answer.
+
+uvicorn has a deadline for idle connections only. ``BoundedProtocol`` adds those for a request whose
+headers do not end and for an answer that nobody reads; ``read_body`` bounds the body. Deadlines of
+connections are looked at by one sweep over all of them, so that a request pays for no timer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from serving.problem import PROBLEM_TYPE, Answer, RefusedError, problem_answer
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+HEADER_BYTES_MAX = 64 << 10
+SWEEP_INTERVAL_S = 0.25
+_REASONS = {400: b"Bad Request", 408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
+_DECODED_CHUNK_BYTES = 1 << 20
+
+
+class ClientGoneError(Exception):
+    """The client closed the connection; nobody waits for an answer."""
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP protocol, with bounds on headers and on time."""
+
+    began = 0.0
+    reading_headers = True
+    header_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start the clock: a client that connects and says nothing is cut off, too."""
+        super().connection_made(transport)
+        self.began = self.loop.time()
+
+    def on_message_begin(self) -> None:
+        """Start the clock of a request."""
+        super().on_message_begin()
+        self.began = self.loop.time()
+        self.reading_headers = True
+        self.header_bytes = 0
+
+    def on_headers_complete(self) -> None:
+        """Stop counting: what follows is the body."""
+        self.reading_headers = False
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        """Count what comes before the headers end."""
+        super().data_received(data)
+        if self.reading_headers:
+            self.header_bytes += len(data)
+            if self.header_bytes > HEADER_BYTES_MAX:
+                self.refuse(
+                    "headers_too_large", f"the headers have more than {HEADER_BYTES_MAX} bytes"
+                )
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP with a problem, too."""
+        self.refuse("bad_request", "this is not an HTTP/1.1 request")
+
+    def refuse(self, code: str, detail: str) -> None:
+        """Answer with a problem from below ASGI, and close."""
+        if self.transport.is_closing():
+            return
+        answer = problem_answer(RefusedError(code, detail))
+        self.transport.write(
+            b"HTTP/1.1 %d %b\r\ncontent-type: %b\r\n"
+            b"content-length: %d\r\nconnection: close\r\n\r\n%b"
+            % (answer.status, _REASONS[answer.status], PROBLEM_TYPE, len(answer.body), answer.body)
+        )
+        self.transport.close()
+
+    def overdue(self, now: float, timeout_s: float) -> None:
+        """Cut the connection off if it has outlived its deadline.
+
+        Args:
+            now: The loop's clock.
+            timeout_s: For a request to arrive, and again for its answer to be made and taken.
+        """
+        age_s = now - self.began
+        answering = self.cycle is not None and not self.cycle.response_complete
+        if answering:
+            # Body and answer have their own deadlines; this one is for an answer nobody takes.
+            if age_s > 2 * timeout_s + 1.0:
+                self.transport.abort()
+        elif self.reading_headers and age_s > timeout_s:
+            if self.header_bytes:
+                self.refuse("request_timeout", "the headers did not end in time")
+            else:
+                self.transport.close()
+        elif self.timeout_keep_alive_task is None and age_s > timeout_s:
+            self.transport.close()
+
+
+def sweep(connections: Iterable[object], now: float, timeout_s: float) -> None:
+    """Cut off every connection that has outlived its deadline."""
+    for connection in list(connections):
+        if isinstance(connection, BoundedProtocol):
+            connection.overdue(now, timeout_s)
+
+
+async def read_body(scope: Scope, receive: Receive, bytes_max: int, timeout_s: float) -> bytes:
+    """Return the whole body.
+
+    Raises:
+        RefusedError: It is too large, or does not come in time.
+        ClientGoneError: The client went away.
+    """
+    declared = next((v for n, v in scope["headers"] if n == b"content-length"), b"")
+    if declared.isdigit() and int(declared) > bytes_max:
+        raise _too_large(bytes_max)
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(timeout_s):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientGoneError
+                chunk = message.get("body", b"")
+                size += len(chunk)
+                if size > bytes_max:
+                    raise _too_large(bytes_max)
+                chunks.append(chunk)
+                if not message.get("more_body", False):
+                    return b"".join(chunks) if len(chunks) > 1 else chunk
+    except TimeoutError:
+        raise RefusedError(
+            "request_timeout",
+            f"the body did not arrive within {timeout_s:g} s; {size} bytes did",
+            hint="send smaller bodies, or raise request_timeout_ms",
+        ) from None
+
+
+def decoded(body: bytes, encoding: str, bytes_max: int) -> bytes:
+    """Return the body without its content encoding.
+
+    Raises:
+        RefusedError: The encoding is not known, or what it holds is broken or too large.
+    """
+    match encoding.strip().lower():
+        case "" | "identity":
+            return body
+        case "gzip" | "x-gzip":
+            return _gunzip(body, bytes_max)
+        case "zstd":
+            return _unzstd(body, bytes_max)
+    raise RefusedError(
+        "unsupported_media_type",
+        f"content encoding {encoding!r} is not known",
+        hint="send the body as it is, or with gzip or zstd",
+        headers={"accept-encoding": "gzip, zstd"},
+    )
+
+
+def _gunzip(body: bytes, bytes_max: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while body:  # a gzip file may hold several members
+        stream = zlib.decompressobj(wbits=31)
+        try:
+            part = stream.decompress(body, bytes_max + 1 - size)
+        except zlib.error as error:
+            raise _broken("gzip") from error
+        size += len(part)
+        if size > bytes_max:
+            raise _too_large(bytes_max)
+        if not stream.eof:
+            raise _broken("gzip")
+        parts.append(part)
+        body = stream.unused_data
+    return b"".join(parts)
+
+
+def _unzstd(body: bytes, bytes_max: int) -> bytes:
+    import pyarrow as pa  # noqa: PLC0415  # loaded with the state anyway, and not by this module
+
+    parts: list[bytes] = []
+    size = 0
+    try:
+        with pa.CompressedInputStream(pa.BufferReader(body), "zstd") as stream:
+            while part := stream.read(_DECODED_CHUNK_BYTES):
+                size += len(part)
+                if size > bytes_max:
+                    raise _too_large(bytes_max)
+                parts.append(part)
+    except OSError as error:
+        raise _broken("zstd") from error
+    return b"".join(parts)
+
+
+def _broken(encoding: str) -> RefusedError:
+    return RefusedError("bad_request", f"the body is not whole {encoding}")
+
+
+def _too_large(bytes_max: int) -> RefusedError:
+    return RefusedError(
+        "too_large",
+        f"the body has more than {bytes_max} bytes",
+        hint="send it in parts, or raise body_bytes_max",
+    )
+
+
+async def send_answer(send: Send, answer: Answer) -> None:
+    """Send a whole answer."""
+    await send(
+        {"type": "http.response.start", "status": answer.status, "headers": answer.all_headers()}
+    )
+    await send({"type": "http.response.body", "body": answer.body})

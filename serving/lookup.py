@@ -1,0 +1,374 @@
+"""Lookups: one row, many keys, pages over a range of keys. No word of HTTP in here.
+
+A ``ViewLookup`` is a view of an open state, compiled for questions. Its label (freshness and
+commit) is of the same moment as the row, since both are read without an await between them; a page
+takes its label when its iterator is made, and the iterator shows that moment to its end.
+
+A cursor names the last key that was looked at, bound to the view's id and the page's range; it is
+checked, not secret.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from keyfold.errors import NotFoundError, NotReadyError, RequestError
+from keyfold.state.protocol import Pair
+from keyfold.state.reader import StateReader, ViewReader
+from keyfold.state.record import CommitRecord
+from keyfold.view.rowkey import encode_value
+from keyfold.view.types import ColumnType, parse_text
+
+T = TypeVar("T")
+
+ROWS_PER_TURN = 100
+"""Rows that are read before other requests get their turn: about half a millisecond."""
+HIDDEN_ROWS_MAX = 10_000
+"""Rows that are expired or hidden by HAVING, of which one page looks at so many at most."""
+NULL_TEXT = "\0"
+"""Key text that stands for NULL in paths and queries: ``%00``."""
+
+_DIGEST_BYTES = 8
+_AFTER_VALUE = b"\x03"
+"""Sorts after every next key column (tags 01 and 02) and before the escape FF of a longer text."""
+_NULL_TAG, _VALUE_TAG = b"\x02", b"\x01"
+BOUNDS = ("gt", "gte", "lt", "lte")
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What an answer says of itself.
+
+    Attributes:
+        freshness: A JSON object.
+        commit: A JSON object: sequence, and the offsets that the view has applied.
+    """
+
+    freshness: str
+    commit: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRange:
+    """Rows with start <= stored key < end."""
+
+    start: bytes
+    end: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Rows of one moment, in key order.
+
+    Attributes:
+        rows: As the caller had them rendered.
+        next_cursor: Where the next page starts; None at the end.
+        label: Freshness and commit of that moment.
+    """
+
+    rows: list[T]
+    next_cursor: str | None
+    label: Label
+
+
+class ViewLookup:
+    """A view of an open state, ready for questions. Valid until the state's catalog changes."""
+
+    def __init__(self, reader: StateReader, view: ViewReader, stale_after_ms: int) -> None:
+        self.view = view
+        self.plan = view.plan
+        self.key_names = tuple(key.name for key in view.plan.keys)
+        self._reader = reader
+        self._key_types = view.compiled.key_types
+        self._key_count = len(self._key_types)
+        self._get = reader.replica.get
+        self._prefix = view.prefix
+        self._json_row = view.compiled.json_row
+        self._stale_after_ms = stale_after_ms
+        self._record: CommitRecord | None = None
+        self._horizon: int | None = None
+        self._label_ms = -1
+        self._freshness = ""
+        self._freshness_parts: tuple[object, str, str] = (None, "", "")
+
+    def row(self, texts: Sequence[str | None]) -> str:
+        """Return the row under a whole key as a JSON object.
+
+        Raises:
+            RequestError: The key has another number of columns, or a value is not of its type.
+            NotFoundError: There is no such row.
+            NotReadyError: There is none yet, and the view has never caught up.
+        """
+        if len(texts) != self._key_count:
+            raise self._wrong_count(len(texts))
+        key = encode_columns(self._key_types, texts)
+        value = self._get(self._prefix + key)
+        if value is not None:
+            if self._record is not self._reader.record:
+                self._take_over_record()
+            if self._horizon is None or not self.view.compiled.expired(key, self._horizon):
+                row = self._json_row(key, value)
+                if row is not None:
+                    return row
+        raise self._absent()
+
+    async def rows(
+        self, keys: Sequence[Sequence[object]], now_ms: int
+    ) -> tuple[list[str | None], Label]:
+        """Return the rows under whole keys given as JSON values, in order, None where absent.
+
+        Raises:
+            RequestError: A key does not fit the view.
+            NotReadyError: A row is absent, and the view has never caught up.
+        """
+        encoded: list[bytes] = []
+        for start in range(0, len(keys), ROWS_PER_TURN):
+            encoded += [self._key_of(key) for key in keys[start : start + ROWS_PER_TURN]]
+            await asyncio.sleep(0)
+        if self._reader.views.get(self.plan.name) is not self.view:
+            raise not_ready(f"view {self.plan.name} was replaced while it was read")
+        # One call, so that all rows are of one commit.
+        values = self._reader.replica.get_many([self._prefix + key for key in encoded])
+        label, horizon, ready = self.label(now_ms), self.horizon(), self.ready
+        expired = self.view.compiled.expired
+        rows: list[str | None] = []
+        for key, value in zip(encoded, values, strict=True):
+            gone = value is None or (horizon is not None and expired(key, horizon))
+            row = None if gone or value is None else self._json_row(key, value)
+            if row is None and not ready:
+                raise self._absent()
+            rows.append(row)
+            if len(rows) % ROWS_PER_TURN == 0:
+                await asyncio.sleep(0)
+        return rows, label
+
+    async def page(
+        self,
+        wanted: KeyRange,
+        cursor: str | None,
+        limit: int,
+        now_ms: int,
+        render: Callable[[bytes, bytes], T | None],
+    ) -> Page[T]:
+        """Return at most ``limit`` rows of a range, from the cursor on.
+
+        Args:
+            wanted: As ``key_range`` makes it.
+            cursor: Of the page before, or None.
+            limit: Rows at most; fewer come, with a cursor, where many are hidden.
+            now_ms: The clock, ms since the epoch.
+            render: (row key, value) → the row, or None when it is hidden.
+
+        Raises:
+            RequestError: The cursor is not of this view and range.
+        """
+        start = wanted.start if cursor is None else self._resume(cursor, wanted)
+        cut = len(self._prefix)
+        pairs = self._reader.replica.scan(start, wanted.end)
+        # The iterator is made by the first step: label and iterator are of one moment.
+        pair = next(pairs, None)
+        label, horizon = self.label(now_ms), self.horizon()
+        expired = self.view.compiled.expired
+        rows: list[T] = []
+        seen, last = 0, b""
+        while pair is not None and len(rows) < limit and seen < limit + HIDDEN_ROWS_MAX:
+            last, value = pair
+            key = last[cut:]
+            if horizon is None or not expired(key, horizon):
+                row = render(key, value)
+                if row is not None:
+                    rows.append(row)
+            seen += 1
+            if seen % ROWS_PER_TURN == 0:
+                await asyncio.sleep(0)
+            pair = next(pairs, None)
+        return Page(rows, self._cursor(last, wanted) if pair is not None else None, label)
+
+    def key_range(
+        self, equals: Mapping[str, str | None], bounds: Mapping[tuple[str, str], str | None]
+    ) -> KeyRange:
+        """Return the range for equality on the first key columns and bounds on the next one.
+
+        Args:
+            equals: Column → text, None for NULL.
+            bounds: (column, one of ``BOUNDS``) → text.
+
+        Raises:
+            RequestError: The key order does not allow the predicate, or a value is not of its type.
+        """
+        names = self.key_names
+        count = len(equals)
+        bounded = {column for column, _ in bounds}
+        allowed = set(names[count : count + 1])
+        if set(equals) != set(names[:count]) or not bounded <= allowed:
+            raise self._bad_predicate()
+        prefix = encode_columns(self._key_types, [equals[name] for name in names[:count]])
+        start = self._prefix + prefix
+        end = start + _AFTER_VALUE if prefix else self.view.end
+        if not bounds:
+            return KeyRange(start, end)
+        # NULL is in no range: a lower bound leaves it out above, an upper one cannot reach it.
+        base, low, high = start, start + _VALUE_TAG, start + _NULL_TAG
+        kind = self._key_types[count : count + 1]
+        for (_, bound), text in bounds.items():
+            if text is None:
+                raise RequestError("NULL is in no range", hint="ask for NULL by equality")
+            edge = base + encode_columns(kind, [text])
+            match bound:
+                case "gte":
+                    low = max(low, edge)
+                case "gt":
+                    low = max(low, edge + _AFTER_VALUE)
+                case "lt":
+                    high = min(high, edge)
+                case _:
+                    high = min(high, edge + _AFTER_VALUE)
+        return KeyRange(low, max(low, high))
+
+    def label(self, now_ms: int) -> Label:
+        """Return freshness and commit of this moment."""
+        return Label(self.freshness(now_ms), self.commit())
+
+    def freshness(self, now_ms: int) -> str:
+        """Return the freshness at ``now_ms`` as a JSON object.
+
+        Kept for the millisecond and the commit; and what stands around the staleness is kept for as
+        long as it stays the same.
+        """
+        if now_ms == self._label_ms and self._record is self._reader.record:
+            return self._freshness
+        if self._record is not self._reader.record:
+            self._take_over_record()
+        told = self._reader.freshness(self.plan, now_ms, self._stale_after_ms)
+        facts = (told.as_of_ms, told.watermark_us, told.state)
+        known, before, after = self._freshness_parts
+        if known != facts:
+            mark = f'"staleness_ms":{told.staleness_ms},'
+            before, _, after = told.json().partition(mark)
+            before, after = before + '"staleness_ms":', "," + after
+            self._freshness_parts = (facts, before, after)
+        self._freshness = f"{before}{told.staleness_ms}{after}"
+        self._label_ms = now_ms
+        return self._freshness
+
+    def commit(self) -> str:
+        """Return sequence and applied offsets of this moment as a JSON object."""
+        record = self._reader.record
+        told = record.views.get(self.plan.name)
+        pairs = sorted(told.offsets.items()) if told else []
+        offsets = ",".join([f'"{partition}":{offset}' for partition, offset in pairs])
+        return f'{{"sequence":{record.sequence},"offsets":{{{offsets}}}}}'
+
+    def horizon(self) -> int | None:
+        """Return the window key value at or below which rows are expired, or None."""
+        if self._record is not self._reader.record:
+            self._take_over_record()
+        return self._horizon
+
+    @property
+    def ready(self) -> bool:
+        """True once the view has caught up with its source."""
+        told = self._reader.record.views.get(self.plan.name)
+        return told is not None and told.ready
+
+    def _take_over_record(self) -> None:
+        self._record = self._reader.record
+        self._horizon = self._reader.expired(self.plan)
+        self._label_ms = -1
+
+    def _key_of(self, values: Sequence[object]) -> bytes:
+        return guarded(self.view.compiled.key_from_json, values)
+
+    def _absent(self) -> Exception:
+        if self.ready:
+            return NotFoundError(f"view {self.plan.name} has no such key", code="no_such_key")
+        told = self._reader.record.views.get(self.plan.name)
+        why = f"stopped before it had caught up: {told.error}" if told and told.error else ""
+        return not_ready(f"view {self.plan.name} {why or 'has not caught up with its source yet'}")
+
+    def _wrong_count(self, given: int) -> RequestError:
+        names = ", ".join(self.key_names)
+        first = self.key_names[0] if self.key_names else ""
+        return RequestError(
+            f"the key of view {self.plan.name} has {self._key_count} values, {given} given",
+            hint=f"the key is ({names}); for all rows of a prefix ask /rows?{first}=…",
+        )
+
+    def _bad_predicate(self) -> RequestError:
+        names = ", ".join(self.key_names)
+        return RequestError(
+            f"these columns are no prefix of the key ({names})",
+            hint="give equality on the first key columns in this order, and then gt, gte, lt, lte "
+            "on the next one only",
+        )
+
+    def _digest(self, last: bytes, wanted: KeyRange) -> bytes:
+        digest = hashlib.blake2b(self.plan.fingerprint.encode(), digest_size=_DIGEST_BYTES)
+        for part in (wanted.start, wanted.end, last):
+            digest.update(len(part).to_bytes(4, "big") + part)
+        return digest.digest()
+
+    def _cursor(self, last: bytes, wanted: KeyRange) -> str:
+        raw = self._digest(last, wanted) + last
+        return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+    def _resume(self, cursor: str, wanted: KeyRange) -> bytes:
+        """Return the least key after the one that the cursor names."""
+        try:
+            padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+            raw = base64.b64decode(padded, altchars=b"-_", validate=True)
+        except ValueError:
+            raw = b""
+        digest, last = raw[:_DIGEST_BYTES], raw[_DIGEST_BYTES:]
+        if digest != self._digest(last, wanted) or not wanted.start <= last < wanted.end:
+            raise RequestError(
+                "the cursor does not belong to this view and these predicates",
+                hint="give next_cursor of the page before, with the same view and predicates",
+            )
+        return last + b"\0"
+
+
+def not_ready(message: str) -> NotReadyError:
+    """Return the error for state that is not there yet."""
+    return NotReadyError(message, hint="ask again in a second; /readyz says what is missing")
+
+
+def encode_columns(types: Sequence[ColumnType], texts: Sequence[str | None]) -> bytes:
+    """Encode the first ``len(texts)`` key columns from text, None for NULL.
+
+    Raises:
+        RequestError: A text is not of its column's type.
+    """
+    return b"".join(
+        [
+            encode_value(
+                column.physical, None if text is None else guarded(parse_text, column, text)
+            )
+            for column, text in zip(types, texts, strict=False)
+        ]
+    )
+
+
+def guarded(parse: Callable[..., T], *arguments: object) -> T:
+    """Call a parser of key values; what no type can hold is the request's fault, however it fails.
+
+    Raises:
+        RequestError: The value is not of its type.
+    """
+    try:
+        return parse(*arguments)
+    except (ArithmeticError, RecursionError, UnicodeError):
+        raise RequestError("a key value is out of the range of its type") from None
+
+
+def visible_pairs(view: ViewReader) -> Callable[[bytes, bytes], Pair | None]:
+    """Return the renderer that keeps rows as they are stored, for columns made of them later."""
+    compiled = view.compiled
+    if view.plan.having is None:
+        return lambda key, value: (key, value)
+    return lambda key, value: (key, value) if compiled.values(key, value) is not None else None

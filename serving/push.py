@@ -1,0 +1,275 @@
+"""Push: events into the log of an ``events`` source, answered once they are durable.
+
+One thread per source owns the log's writer. While it syncs, pushes gather; the next turn takes all
+of them, so one pair of syncs serves everybody who waits (group commit). What may wait is bounded,
+and beyond it a push is refused at once: the client knows best whether to try again.
+
+Each worker process writes the partition of its own number. If a worker dies, what it acknowledged
+is on disk, and its successor goes on in the same partition.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from keyfold.errors import KeyfoldError, StateError
+from keyfold.eventlog.format import source_directory
+from keyfold.eventlog.lines import LineBlock, json_array_lines, split_ndjson
+from keyfold.eventlog.options import EventsOptions, events_options
+from keyfold.eventlog.writer import AppendResult, EventLogWriter
+from keyfold.state.record import CommitRecord
+from keyfold.view.plan import Catalog, SourcePlan
+from serving.problem import RefusedError
+
+WAITING_MAX = 4_096
+"""Pushes that may wait for one source."""
+WAITING_BYTES_MAX = 64 << 20
+"""Bytes that may wait for one source."""
+RETAIN_INTERVAL_S = 60.0
+"""Time between two looks at old segments."""
+SETTLED_S = 120.0
+"""A commit that was seen this long ago is taken for durable, though the log of the state is not
+synced: the kernel writes dirty pages after 30 s by default."""
+
+_WHITESPACE = b" \t\r\n"
+_logger = logging.getLogger("keyfold.serving")
+Outcome = AppendResult | KeyfoldError
+
+
+@dataclass(frozen=True, slots=True)
+class _Push:
+    block: LineBlock
+    done: Callable[[Outcome], None]
+
+
+class SourceLog:
+    """The log of one source in this worker, and the thread that writes it."""
+
+    def __init__(self, directory: Path, options: EventsOptions) -> None:
+        self._directory = directory
+        self._options = options
+        self._writer: EventLogWriter | None = None
+        self._waiting: deque[_Push] = deque()
+        self._waiting_bytes = 0
+        self._retain_up_to: int | None = None
+        self._closing = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name=f"push-{directory.parent.name}")
+        self._thread.daemon = True
+        self._thread.start()
+
+    def submit(self, block: LineBlock, done: Callable[[Outcome], None]) -> None:
+        """Queue a push; ``done`` is called from the writing thread.
+
+        Raises:
+            RefusedError: Too much is waiting.
+        """
+        with self._changed:
+            full = len(self._waiting) >= WAITING_MAX or (
+                self._waiting and self._waiting_bytes + len(block.data) > WAITING_BYTES_MAX
+            )
+            if full or self._closing:
+                raise RefusedError(
+                    "busy",
+                    "too many pushes are waiting for the disk",
+                    hint="push again in a second, or put more events into one push",
+                )
+            self._waiting.append(_Push(block, done))
+            self._waiting_bytes += len(block.data)
+            self._changed.notify()
+
+    def retain(self, applied_offset: int) -> None:
+        """Let old segments go, up to an offset that the state has durably applied."""
+        with self._changed:
+            self._retain_up_to = applied_offset
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Write what waits, and release the partition."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not (self._waiting or self._closing or self._retain_up_to is not None):
+                    self._changed.wait()
+                taken, self._waiting = list(self._waiting), deque()
+                self._waiting_bytes = 0
+                retain_up_to, self._retain_up_to = self._retain_up_to, None
+                closing = self._closing
+            if taken:
+                self._append(taken)
+            if retain_up_to is not None:
+                self._retain(retain_up_to)
+            if closing and not taken:
+                self._drop_writer()
+                return
+
+    def _append(self, pushes: list[_Push]) -> None:
+        now_ms = time.time_ns() // 1_000_000
+        try:
+            if self._writer is None:
+                self._writer = EventLogWriter(self._directory, self._options.segment_bytes)
+            results = self._writer.append_many([push.block for push in pushes], now_ms)
+        except Exception as error:
+            _logger.exception("a push could not be written")
+            # A writer that failed is opened again by the next push, which mends its files.
+            self._drop_writer()
+            refusal = error if isinstance(error, KeyfoldError) else StateError(str(error))
+            for push in pushes:
+                push.done(refusal)
+            return
+        for push, result in zip(pushes, results, strict=True):
+            push.done(result)
+
+    def _retain(self, applied_offset: int) -> None:
+        options = self._options
+        try:
+            if self._writer is not None:
+                removed = self._writer.retain(
+                    options.retention_bytes,
+                    options.retention_ms,
+                    applied_offset,
+                    time.time_ns() // 1_000_000,
+                )
+                if removed:
+                    _logger.info("old segments were removed", extra={"segments": removed})
+        except Exception:
+            _logger.exception("old segments could not be removed")
+
+    def _drop_writer(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
+
+
+class PushLogs:
+    """The logs of all ``events`` sources that this worker was sent events for."""
+
+    def __init__(self, data_directory: Path, worker: int) -> None:
+        self._data_directory = data_directory
+        self._worker = worker
+        self._logs: dict[str, SourceLog] = {}
+        self._seen: deque[tuple[float, dict[str, int]]] = deque()
+
+    async def push(self, source: SourcePlan, block: LineBlock) -> AppendResult:
+        """Append events, and return once they are durable.
+
+        Raises:
+            RefusedError: The source is not of this kind, or too much is waiting.
+            StateError: The log cannot be written.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[AppendResult] = loop.create_future()
+
+        def settle(outcome: Outcome) -> None:
+            if future.done():
+                return  # the client went away
+            if isinstance(outcome, AppendResult):
+                future.set_result(outcome)
+            else:
+                future.set_exception(outcome)
+
+        def done(outcome: Outcome) -> None:
+            try:
+                loop.call_soon_threadsafe(settle, outcome)
+            except RuntimeError:
+                _logger.warning("a push was written after its client's connection was closed")
+
+        self.log(source).submit(block, done)
+        return await future
+
+    def log(self, source: SourcePlan) -> SourceLog:
+        """Return the log of a source, opened at the first push.
+
+        Raises:
+            RefusedError: The source takes no pushes.
+        """
+        if source.connector != "events":
+            raise RefusedError(
+                "not_an_events_source",
+                f"source {source.name} reads from {source.connector}",
+                hint="push into a source WITH (connector = 'events')",
+            )
+        log = self._logs.get(source.name)
+        if log is None:
+            directory = source_directory(self._data_directory, source.name) / str(self._worker)
+            log = SourceLog(directory, events_options(source.name, source.options))
+            self._logs[source.name] = log
+        return log
+
+    def retain(self, catalog: Catalog, record: CommitRecord, now_s: float) -> None:
+        """Let segments go that every view has applied, as of a commit that has settled.
+
+        Args:
+            catalog: The catalog of the commit.
+            record: The commit that the replica stands at.
+            now_s: A monotonic clock.
+        """
+        applied = {name: applied_offset(catalog, record, name, self._worker) for name in self._logs}
+        self._seen.append((now_s, applied))
+        while len(self._seen) > 1 and self._seen[1][0] <= now_s - SETTLED_S:
+            self._seen.popleft()
+        seen_s, settled = self._seen[0]
+        if seen_s > now_s - SETTLED_S:
+            return
+        for name, log in self._logs.items():
+            log.retain(min(settled.get(name, 0), applied[name]))
+
+    def close(self) -> None:
+        """Write what waits, and release all partitions."""
+        for log in self._logs.values():
+            log.close()
+        self._logs.clear()
+
+
+def applied_offset(catalog: Catalog, record: CommitRecord, source: str, partition: int) -> int:
+    """Return the offset before which the state needs no record of a partition any more.
+
+    The least over the source and each of its views; a view that has not seen the partition yet
+    needs all of it.
+    """
+    told = record.sources.get(source)
+    if told is None or partition not in told.partitions:
+        return 0
+    least = told.partitions[partition].offset
+    for plan in catalog.views:
+        if plan.source == source:
+            view = record.views.get(plan.name)
+            least = min(least, view.offsets.get(partition, 0) if view else 0)
+    return least
+
+
+def parse_body(body: bytes, content_type: str, events_max: int) -> LineBlock:
+    """Split a pushed body into events.
+
+    A JSON array where it starts with ``[``, unless the content type says NDJSON.
+
+    Raises:
+        RequestError: It cannot be split.
+        RefusedError: There are too many events.
+    """
+    ndjson = content_type.partition(";")[0].strip().lower() in (
+        "application/x-ndjson",
+        "application/ndjson",
+        "application/jsonl",
+    )
+    array = not ndjson and body.lstrip(_WHITESPACE).startswith(b"[")
+    block = json_array_lines(body) if array else split_ndjson(body)
+    if block.count > events_max:
+        raise RefusedError(
+            "too_large",
+            f"the push has {block.count} events, more than {events_max}",
+            hint="send it in parts, or raise push_events_max",
+        )
+    return block
