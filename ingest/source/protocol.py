@@ -1,8 +1,8 @@
 """The door that every source comes through, and the options they share.
 
 Law 2: the stream is the write-ahead log. A source never remembers where it was: it is told by
-``open``, reads on from there, and may be closed or killed at any moment. Delivery of the same
-offset twice in one life of a source is a bug; after ``open`` it starts again from the given offsets.
+``open``, reads on from there, and may be closed or killed at any moment. Delivery of one offset
+twice in one life of a source is a bug; after ``open`` it starts again from the given offsets.
 """
 
 from __future__ import annotations

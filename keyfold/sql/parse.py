@@ -43,7 +43,7 @@ class UnboundSource:
         watermark: (column, delay in µs), if declared.
         includes: INCLUDE columns.
         options: WITH options by key, ``connector`` among them.
-        encode: ``json``, ``csv`` or ``parquet``.
+        encode: ``json``, ``csv``, ``parquet``, or empty where ENCODE was left out.
         sql: The statement's text.
         location: Of its name.
     """
@@ -186,7 +186,7 @@ def _parse_source(source: SqlText, tokens: list[Token]) -> UnboundSource:
         )
     options: dict[str, Option] = {}
     includes: list[Include] = []
-    encode = "json"
+    encode = ""
     properties = tree.args.get("properties")
     for item in properties.expressions if properties else []:
         match item:

@@ -153,6 +153,11 @@ class StateWriter:
         """Keys that the next commit will write."""
         return sum(view.hot.dirty_count for view in self.views.values())
 
+    @property
+    def deletes_waiting(self) -> bool:
+        """Whether expired rows were found that the next commit deletes."""
+        return bool(self._pending.deletes)
+
     def reclaim(self, keys_max: int) -> int:
         """Look through at most ``keys_max`` rows for expired ones; the next commit deletes them.
 

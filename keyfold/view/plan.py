@@ -69,7 +69,7 @@ class SourcePlan(msgspec.Struct, frozen=True, kw_only=True):
         options: WITH options except ``connector``, as written.
         columns: Declared columns that are decoded from the message.
         includes: Columns that the transport fills.
-        encode: ``json``, ``csv`` or ``parquet``.
+        encode: ``json``, ``csv``, ``parquet``, or empty where ENCODE was left out.
         watermark: The event time, if declared.
         max_future_skew_us: An event dated more than this after its message's own timestamp does
             not move the watermark.

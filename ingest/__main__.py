@@ -1,0 +1,111 @@
+"""``python -m ingest PIPELINE.sql``: the writer process. Started by ``keyfold``."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+from ingest.detect import detect, known_schemas, with_placeholders
+from ingest.pipeline import Pipeline, clock_ms
+from ingest.source.connect import connect
+from keyfold.errors import SettingsError
+from keyfold.process import mark_started, run_role, start_role, stop_event
+from keyfold.settings import Settings
+from keyfold.sql.compile import compile_sql, unbound_sources
+from keyfold.state.counter import CounterWriter
+from keyfold.state.layout import CATALOG_KEY, counter_path, state_directory
+from keyfold.state.record import catalog_decoder
+from keyfold.state.rocks import RocksStore
+from keyfold.state.writer import StateWriter
+from keyfold.view.plan import Catalog
+
+_log = logging.getLogger("keyfold.ingest")
+
+
+def main() -> None:
+    """Read the arguments and run until a stop signal."""
+    parser = argparse.ArgumentParser(prog="python -m ingest")
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--rebuild", action="append", default=[])
+    arguments = parser.parse_args()
+    settings = start_role("ingest")
+    run(settings, arguments.file, arguments.rebuild)
+
+
+def run(settings: Settings, file: Path, rebuild: Collection[str]) -> None:
+    """Keep the views of a file until stopped.
+
+    Raises:
+        SettingsError: The file cannot be read, or a setting or option is wrong.
+        SqlError: The file's SQL is wrong.
+        StateError: The state is locked, of another format, or of another SQL.
+    """
+    try:
+        text = file.read_text()
+    except (OSError, UnicodeDecodeError) as problem:
+        raise SettingsError(f"{file} cannot be read: {problem}") from problem
+    sources = unbound_sources(text, str(file))
+    store = RocksStore(
+        state_directory(settings.data_dir),
+        block_cache_bytes=settings.ingest_block_cache_bytes,
+        bulk_keys_min=settings.bulk_keys_min,
+        wal_bytes_max=settings.wal_bytes_max,
+    )
+    counter = CounterWriter(counter_path(settings.data_dir))
+    try:
+        raw = store.get(CATALOG_KEY)
+        stored = catalog_decoder.decode(raw).catalog if raw else None
+        schemas = known_schemas(sources, stored)
+        waiting = [one for one in sources if one.columns is None and one.name not in schemas]
+        if waiting:
+            _check_sources(with_placeholders(sources, schemas, None), settings)
+            _open_state(store, with_placeholders(sources, schemas, stored), settings, ())
+            mark_started()
+        for source in waiting:
+            columns = detect(source, settings.data_dir, stop_event())
+            if columns is None:
+                return
+            schemas[source.name] = columns
+        catalog = compile_sql(text, str(file), schemas)
+        _check_sources(catalog, settings)
+        again = {*rebuild, *(source.name for source in waiting)}
+        state = _open_state(store, catalog, settings, again)
+        pipeline = Pipeline(state, counter, settings, pid=os.getpid())
+        mark_started()
+        _log.info(
+            "keeping %d views of %d sources",
+            len(catalog.views),
+            len(catalog.sources),
+            extra={"commit": state.record.sequence},
+        )
+        pipeline.run(stop_event())
+        _log.info("stopped cleanly", extra={"commit": state.record.sequence})
+    finally:
+        store.close()
+        counter.close()
+
+
+def _open_state(
+    store: RocksStore, catalog: Catalog, settings: Settings, rebuild: Collection[str]
+) -> StateWriter:
+    return StateWriter(
+        store,
+        catalog,
+        rebuild=rebuild,
+        hot_bytes_max=settings.hot_bytes_max,
+        dead_letters_max=settings.dead_letters_max,
+        now_ms=clock_ms(),
+    )
+
+
+def _check_sources(catalog: Catalog, settings: Settings) -> None:
+    """Refuse wrong source options before the state is touched."""
+    for source in catalog.sources:
+        connect(source, settings.data_dir)
+
+
+if __name__ == "__main__":
+    run_role(main)

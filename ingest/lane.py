@@ -1,0 +1,364 @@
+"""One source and the views that read it: a batch's way from messages to the working state.
+
+``poll → decode → for each view: evaluate → merge → ledger → offsets``. Nothing is durable here; the
+pipeline commits (ingest/pipeline.py).
+
+Each view has its own offsets. Where they differ (a view is new, or being rebuilt), the source is
+read from the least of them, and a view passes over what it has had.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from ingest.decode.json import Decoded, JsonDecoder, Reject
+from ingest.evaluate import Delta, Evaluator, Poison
+from ingest.progress import Progress
+from ingest.source.connect import connect, starts_at_beginning
+from ingest.source.message import MessageBatch
+from keyfold.errors import SourceError
+from keyfold.state.counter import PartitionStatus, SourceStatus
+from keyfold.state.deadletter import DeadLetter
+from keyfold.state.record import PartitionRecord, SourceRecord
+from keyfold.state.writer import StateWriter, advance_times, book
+from keyfold.view.plan import SourcePlan, ViewPlan
+
+_log = logging.getLogger("keyfold.ingest")
+RETRY_MS = 5_000
+
+
+class Lane:
+    """The way from one source to its views. Not thread-safe.
+
+    Attributes:
+        plan: The source's plan.
+        error: Why the source stopped, or empty.
+        moved: True when something was read that is not committed yet.
+        behind: True while the last poll came back full.
+    """
+
+    def __init__(
+        self,
+        plan: SourcePlan,
+        state: StateWriter,
+        connection: duckdb.DuckDBPyConnection,
+        data_directory: Path,
+    ) -> None:
+        """Prepare a lane; ``open`` connects it.
+
+        Raises:
+            SettingsError: An option of the source is wrong.
+        """
+        self.plan = plan
+        self.error = ""
+        self.moved = False
+        self.behind = False
+        self._state = state
+        self._source = connect(plan, data_directory)
+        self._views = [view for view in state.catalog.views if view.source == plan.name]
+        needed = {name for view in self._views for name in view.columns_read}
+        self._decoder = JsonDecoder(connection, plan, needed)
+        self._evaluators = {
+            view.name: Evaluator(connection, view, state.views[view.name].prefix)
+            for view in self._views
+        }
+        self._progress = Progress(self._record.as_of_ms)
+        self._complete = False
+        self._open = False
+        self._retry_at_ms = 0
+        self._delay_us = plan.watermark.delay_us if plan.watermark else 0
+
+    @property
+    def _record(self) -> SourceRecord:
+        return self._state.record.sources[self.plan.name]
+
+    # --- polling -----------------------------------------------------------------------------
+
+    def step(self, messages_max: int, timeout_ms: int, now_ms: int) -> int:
+        """Read and apply one batch; return the number of messages.
+
+        A source that cannot go on is closed, says so, and is tried again later (law 7).
+        """
+        if not self._open and not self._try_open(now_ms):
+            return 0
+        try:
+            batch = self._source.poll(messages_max, timeout_ms)
+            progress = self._source.progress()
+        except SourceError as problem:
+            self._stop(problem, now_ms)
+            return 0
+        self._progress.sample(now_ms, progress.end_offsets)
+        self._complete = progress.complete
+        if batch is None:
+            self.behind = False
+            return 0
+        self.behind = len(batch) >= messages_max // 2
+        self.apply(batch, now_ms)
+        return len(batch)
+
+    def close(self) -> None:
+        """Let go of the source."""
+        self._source.close()
+
+    def _try_open(self, now_ms: int) -> bool:
+        if now_ms < self._retry_at_ms:
+            return False
+        try:
+            self._source.open(self._start_offsets(), self._record.identity)
+        except SourceError as problem:
+            self._stop(problem, now_ms)
+            return False
+        if self.error:
+            _log.info("source goes on again", extra={"source": self.plan.name})
+        self.error = ""
+        self._open = True
+        self._record.identity = dict(self._source.identity())
+        return True
+
+    def _stop(self, problem: SourceError, now_ms: int) -> None:
+        if str(problem) != self.error:
+            _log.error("source stopped: %s", problem, extra={"source": self.plan.name})
+        self.error = str(problem)
+        self._open = False
+        self._retry_at_ms = now_ms + RETRY_MS
+        self._source.close()
+
+    def _start_offsets(self) -> dict[int, int]:
+        """The least offsets that some view needs; empty to start as the source's options say."""
+        own = {p: told.offset for p, told in self._record.partitions.items()}
+        views = [self._state.record.views[view.name] for view in self._views]
+        live = [view for view in views if not view.error]
+        if not live:
+            return own
+        if any(not view.offsets for view in live):
+            if starts_at_beginning(self.plan) or not own:
+                return {}
+            for view in live:
+                if not view.offsets:  # "latest" means from now on, for a view that is new too
+                    view.offsets = dict(own)
+        return {p: min(view.offsets.get(p, 0) for view in live) for p in own}
+
+    # --- applying ----------------------------------------------------------------------------
+
+    def apply(self, batch: MessageBatch, now_ms: int) -> None:
+        """Merge a batch into every view, and move offsets, times and ledgers on."""
+        source = self._record
+        self._progress.count(now_ms, len(batch))
+        horizon_time_us = source.stream_time_us
+        if len(batch):
+            decoded = self._decoder.decode(batch)
+            fresh = self._fresh(batch, {p: t.offset for p, t in source.partitions.items()})
+            self._bury(batch, decoded.rejects, "", fresh, now_ms)
+            for rejects in decoded.misfits.values():
+                self._bury(batch, rejects, "", fresh, now_ms)
+            for view in self._views:
+                self._apply_view(view, batch, decoded, horizon_time_us, now_ms)
+            self._count_source(source, batch, decoded, fresh)
+            self._advance_times(source, batch, decoded)
+        for partition, offset in batch.next_offsets.items():
+            told = source.partitions.setdefault(partition, PartitionRecord(offset))
+            told.offset = max(told.offset, offset)
+            for view in self._views:
+                record = self._state.record.views[view.name]
+                if not record.error:
+                    record.offsets[partition] = max(record.offsets.get(partition, 0), offset)
+        source.identity = dict(self._source.identity()) if self._open else source.identity
+        self.moved = True
+
+    def _fresh(self, batch: MessageBatch, offsets: Mapping[int, int]) -> np.ndarray | None:
+        """Which messages lie at or after ``offsets``: bool[n], or None when all do."""
+        if all(offset <= self._first(batch, p) for p, offset in offsets.items()):
+            return None
+        floor = np.zeros(max(int(batch.partitions.max()), *offsets) + 1, np.int64)
+        for partition, offset in offsets.items():
+            floor[partition] = offset
+        return np.asarray(batch.offsets >= floor[batch.partitions])
+
+    @staticmethod
+    def _first(batch: MessageBatch, partition: int) -> int:
+        here = np.flatnonzero(batch.partitions == partition)
+        return int(batch.offsets[here[0]]) if len(here) else 1 << 62
+
+    def _apply_view(
+        self,
+        view: ViewPlan,
+        batch: MessageBatch,
+        decoded: Decoded,
+        horizon_time_us: int | None,
+        now_ms: int,
+    ) -> None:
+        record = self._state.record.views[view.name]
+        if record.error:
+            return
+        fresh = self._fresh(batch, record.offsets)
+        table, rows = decoded.table, decoded.rows
+        dead = [reject.row for reject in decoded.rejects]
+        misfits = {
+            reject.row
+            for name, rejects in decoded.misfits.items()
+            if name in view.columns_read
+            for reject in rejects
+        }
+        keep = np.ones(len(rows), np.bool_) if misfits or fresh is not None else None
+        if keep is not None and misfits:
+            dead += sorted(misfits)
+            keep &= ~np.isin(rows, np.fromiter(misfits, np.int64))
+        if keep is not None and fresh is not None:
+            keep &= fresh[rows]
+            dead = [row for row in dead if fresh[row]]
+        if keep is not None:
+            table, rows = table.filter(pa.array(keep)), rows[keep]
+        try:
+            poison = self._merge(view, table, horizon_time_us)
+        except (duckdb.Error, OverflowError, MemoryError) as problem:
+            error = str(problem).split("\n")[0]
+            _log.error("view stopped: %s", error, extra={"view": view.name})
+            self._state.fail_view(view.name, error)
+            return
+        letters = [Reject(int(rows[bad.row]), bad.reason) for bad in poison]
+        self._bury(batch, letters, view.name, None, now_ms)
+        for row in dead + [letter.row for letter in letters]:
+            book(record, int(batch.partitions[row]), dead_lettered=1)
+
+    def _merge(self, view: ViewPlan, table: pa.Table, time_us: int | None) -> list[Poison]:
+        """Evaluate and merge a batch, and book what was applied, filtered and late."""
+        horizon_us = None
+        if view.retention_us is not None and time_us is not None:
+            horizon_us = time_us - view.retention_us
+        record = self._state.record.views[view.name]
+        poison: list[Poison] = []
+        for part in self._evaluators[view.name].evaluate(table, horizon_us):
+            match part:
+                case Poison():
+                    poison.append(part)
+                case Delta():
+                    if part.keys:
+                        self._state.merge(view.name, part.keys, part.slots)
+                    for partition in {*part.applied, *part.filtered, *part.late}:
+                        book(
+                            record,
+                            partition,
+                            applied=part.applied.get(partition, 0),
+                            filtered=part.filtered.get(partition, 0),
+                            late=part.late.get(partition, 0),
+                        )
+        return poison
+
+    def _bury(
+        self,
+        batch: MessageBatch,
+        rejects: Collection[Reject],
+        view: str,
+        fresh: np.ndarray | None,
+        now_ms: int,
+    ) -> None:
+        for reject in rejects:
+            row = reject.row
+            if fresh is not None and not fresh[row]:
+                continue
+            self._state.bury(
+                DeadLetter(
+                    source=self.plan.name,
+                    partition=int(batch.partitions[row]),
+                    offset=int(batch.offsets[row]),
+                    timestamp_ms=int(batch.timestamps_ms[row]),
+                    reason=reject.reason,
+                    value=batch.values[row].as_py(),
+                    view=view,
+                    field=reject.field,
+                    key=batch.keys[row].as_py() if batch.keys is not None else None,
+                    headers=batch.headers[row] if batch.headers is not None else None,
+                    time_ms=now_ms,
+                )
+            )
+
+    def _count_source(
+        self,
+        source: SourceRecord,
+        batch: MessageBatch,
+        decoded: Decoded,
+        fresh: np.ndarray | None,
+    ) -> None:
+        partitions = batch.partitions if fresh is None else batch.partitions[fresh]
+        counts = np.bincount(partitions)
+        for partition in np.flatnonzero(counts).tolist():
+            told = source.partitions.setdefault(partition, PartitionRecord(0))
+            told.taken += int(counts[partition])
+        dead = {reject.row for reject in decoded.rejects}
+        dead |= {reject.row for rejects in decoded.misfits.values() for reject in rejects}
+        for row in dead:
+            if fresh is None or fresh[row]:
+                source.partitions[int(batch.partitions[row])].dead_lettered += 1
+
+    def _advance_times(self, source: SourceRecord, batch: MessageBatch, decoded: Decoded) -> None:
+        if self.plan.watermark is None or not len(decoded.rows):
+            return
+        times = decoded.table.column(self.plan.watermark.column)
+        micros = np.asarray(times.combine_chunks().view(pa.int64()).to_numpy())
+        partitions = batch.partitions[decoded.rows]
+        taken_ms = batch.timestamps_ms[decoded.rows]
+        # One bad clock must not expire everybody's rows: such an event is applied, no more.
+        sane = (taken_ms < 0) | (micros <= taken_ms * 1_000 + self.plan.max_future_skew_us)
+        greatest = np.full(int(partitions.max()) + 1, -(1 << 62), np.int64)
+        np.maximum.at(greatest, partitions[sane], micros[sane])
+        seen = np.flatnonzero(greatest > -(1 << 62)).tolist()
+        for partition in seen:
+            source.partitions.setdefault(partition, PartitionRecord(0))
+        advance_times(source, {p: int(greatest[p]) for p in seen}, self._delay_us)
+
+    # --- committing --------------------------------------------------------------------------
+
+    def before_commit(self, now_ms: int) -> None:
+        """Write into the record what the coming commit will have reached."""
+        offsets = self._offsets()
+        self._record.as_of_ms = self._progress.committed(now_ms, offsets)
+        if self._progress.caught_up(offsets):
+            for view in self._views:
+                record = self._state.record.views[view.name]
+                record.ready = record.ready or not record.error
+
+    def after_commit(self) -> None:
+        """Tell the source what is durable."""
+        self.moved = False
+        if self._open:
+            self._source.committed(self._offsets())
+
+    def needs_ready(self) -> bool:
+        """Say whether a commit would make a view ready though nothing else moved."""
+        return self._progress.caught_up(self._offsets()) and any(
+            not record.ready and not record.error
+            for record in (self._state.record.views[view.name] for view in self._views)
+        )
+
+    def status(self, now_ms: int) -> SourceStatus:
+        """Say where the source is; true of the last commit when nothing has moved since."""
+        offsets = self._offsets()
+        if not self.moved and self._open:
+            self._progress.committed(now_ms, offsets)
+        caught_up = self._progress.caught_up(offsets)
+        if self.error:
+            state = "stopped"
+        elif self._complete and caught_up:
+            state = "complete"
+        else:
+            state = "live" if caught_up or not self.behind else "catching_up"
+        ends = self._progress.end_offsets
+        return SourceStatus(
+            state=state,
+            error=self.error,
+            as_of_ms=self._progress.as_of_ms,
+            events_per_second=self._progress.rate(now_ms),
+            partitions={
+                p: PartitionStatus(offsets.get(p, 0), max(ends.get(p, 0), offsets.get(p, 0)))
+                for p in sorted({*offsets, *ends})
+            },
+        )
+
+    def _offsets(self) -> dict[int, int]:
+        return {p: told.offset for p, told in self._record.partitions.items()}

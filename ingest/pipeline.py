@@ -1,0 +1,140 @@
+"""The loop of the writer process: poll every lane in turn, commit on time, tell the readers.
+
+Step 1: each lane reads a batch and merges it into the working state.
+Step 2: a commit, when the interval has passed, or many keys have changed: everything that was
+        merged, with the offsets it came from, in one atomic write (law 2).
+Step 3: the commit counter is moved on, so readers take the commit over; sources hear of it.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from ingest.lane import Lane
+from keyfold import metrics
+from keyfold.settings import Settings
+from keyfold.sql.bind import locked_connection
+from keyfold.state.counter import CounterWriter, Status
+from keyfold.state.writer import StateWriter
+
+_log = logging.getLogger("keyfold.ingest")
+HEARTBEAT_MS = 50
+RECLAIM_INTERVAL_MS = 1_000
+RECLAIM_KEYS_MAX = 10_000
+
+
+def clock_ms() -> int:
+    """Return the wall clock, ms since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+class Pipeline:
+    """All sources and views of one data directory, until stopped."""
+
+    def __init__(
+        self,
+        state: StateWriter,
+        counter: CounterWriter,
+        settings: Settings,
+        *,
+        pid: int,
+        clock: Callable[[], int] = clock_ms,
+    ) -> None:
+        """Prepare a lane per source of the state's catalog.
+
+        Raises:
+            SettingsError: An option of a source is wrong.
+        """
+        self._state = state
+        self._counter = counter
+        self._settings = settings
+        self._clock = clock
+        connection = locked_connection(threads=settings.ingest_threads)
+        directory = Path(settings.data_dir)
+        self.lanes = [Lane(plan, state, connection, directory) for plan in state.catalog.sources]
+        self._status = Status(pid=pid, started_ms=clock())
+        self._commit_at_ms = 0
+        self._heartbeat_at_ms = 0
+        self._reclaim_at_ms = 0
+        self._commits = 0
+        self._commit_seconds = 0.0
+        self._batches = 0
+
+    def run(self, stop: threading.Event) -> None:
+        """Run until ``stop`` is set, then commit what was read and close the sources."""
+        # The state's dictionaries live as long as the process; scanning them is wasted time.
+        gc.freeze()
+        gc.set_threshold(100_000, 50, 1_000)
+        self._publish(self._clock())
+        try:
+            while not stop.is_set():
+                self.turn()
+            self.commit()
+        finally:
+            for lane in self.lanes:
+                lane.close()
+        self._status.stopped = True
+        self._publish(self._clock())
+
+    def turn(self) -> None:
+        """Poll every lane once, and commit if it is time."""
+        settings = self._settings
+        timeout_ms = max(1, settings.poll_timeout_ms // max(1, len(self.lanes)))
+        idle = True
+        for lane in self.lanes:
+            read = lane.step(settings.batch_messages_max, timeout_ms, self._clock())
+            self._batches += read > 0
+            idle = idle and lane.error != ""
+        now_ms = self._clock()
+        if now_ms >= self._reclaim_at_ms:
+            self._reclaim_at_ms = now_ms + RECLAIM_INTERVAL_MS
+            if self._state.reclaim(RECLAIM_KEYS_MAX):
+                self._reclaim_at_ms = now_ms  # more to find: go on with the next turn
+        if self._must_commit(now_ms):
+            self.commit()
+        elif now_ms >= self._heartbeat_at_ms:
+            self._publish(now_ms)
+        if idle:
+            time.sleep(timeout_ms / 1_000)
+
+    def commit(self) -> None:
+        """Make everything that was merged durable and visible."""
+        now_ms = self._clock()
+        started = time.perf_counter()
+        for lane in self.lanes:
+            lane.before_commit(now_ms)
+        self._state.commit(now_ms)
+        for lane in self.lanes:
+            lane.after_commit()
+        self._commit_seconds += time.perf_counter() - started
+        self._commits += 1
+        self._commit_at_ms = self._clock()
+        self._publish(self._commit_at_ms)
+
+    def _must_commit(self, now_ms: int) -> bool:
+        settings = self._settings
+        if self._state.dirty_count >= settings.commit_keys_max:
+            return True
+        if not any(lane.moved or lane.needs_ready() for lane in self.lanes):
+            return self._state.deletes_waiting
+        behind = any(lane.behind for lane in self.lanes)
+        wait_ms = settings.commit_interval_backlog_ms if behind else settings.commit_interval_ms
+        return now_ms - self._commit_at_ms >= wait_ms
+
+    def _publish(self, now_ms: int) -> None:
+        self._heartbeat_at_ms = now_ms + HEARTBEAT_MS
+        status = self._status
+        status.sources = {lane.plan.name: lane.status(now_ms) for lane in self.lanes}
+        status.metrics = {
+            metrics.COMMITS.name: float(self._commits),
+            metrics.COMMIT_SECONDS.name: self._commit_seconds,
+            metrics.BATCHES.name: float(self._batches),
+        }
+        for name, view in self._state.views.items():
+            status.metrics[f'{metrics.HOT_KEYS.name}{{view="{name}"}}'] = float(len(view.hot))
+        self._counter.publish(self._state.record.sequence, now_ms, status)

@@ -1,0 +1,51 @@
+"""A source's plan → the source: the one place that knows every connector."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ingest.source.events import EventsSource
+from ingest.source.file import FileSource
+from ingest.source.file_options import file_options
+from ingest.source.kafka import KafkaSource, kafka_options
+from ingest.source.protocol import Source
+from keyfold.errors import SettingsError
+from keyfold.eventlog.format import source_directory
+from keyfold.eventlog.options import events_options
+from keyfold.view.plan import SourcePlan
+
+DECODER_OPTIONS = ("timestamp.unit",)
+"""Options that the decoder reads; no connector knows them."""
+
+
+def connect(plan: SourcePlan, data_directory: Path) -> Source:
+    """Return the source of a plan, not yet open.
+
+    Args:
+        plan: The source's plan.
+        data_directory: Where the logs of ``events`` sources lie.
+
+    Raises:
+        SettingsError: An option is missing, unknown or wrong, or the format does not fit.
+    """
+    options = {key: value for key, value in plan.options.items() if key not in DECODER_OPTIONS}
+    if plan.connector != "file" and plan.encode not in ("", "json"):
+        raise SettingsError(
+            f"source {plan.name}: a {plan.connector} source cannot be ENCODE {plan.encode.upper()}",
+            hint="use FORMAT PLAIN ENCODE JSON",
+        )
+    match plan.connector:
+        case "kafka":
+            # Keys and headers are kept even where no view reads them: a dead letter needs them.
+            return KafkaSource(kafka_options(plan.name, options, frozenset({"key", "header"})))
+        case "events":
+            directory = source_directory(data_directory, plan.name)
+            return EventsSource(directory, events_options(plan.name, options))
+        case "file":
+            return FileSource(file_options(plan.name, options, plan.encode or None))
+    raise SettingsError(f"source {plan.name}: there is no connector {plan.connector}")
+
+
+def starts_at_beginning(plan: SourcePlan) -> bool:
+    """Say whether a view that is new on a source reads it from its beginning."""
+    return plan.options.get("scan.startup.mode", "earliest") == "earliest"
