@@ -20,7 +20,7 @@ import numpy as np
 
 from keyfold.errors import StateError
 from keyfold.view.aggregate import Slot
-from keyfold.view.columns import I128, int_of
+from keyfold.view.columns import I128
 from keyfold.view.types import Physical
 
 VERSION = 1
@@ -29,7 +29,7 @@ _FORMAT = {
     Physical.BOOL: "?",
     Physical.I64: "q",
     Physical.F64: "d",
-    Physical.I128: "Qq",
+    Physical.I128: "16s",
     Physical.TEXT: "I",
 }
 _FIELD: dict[Physical, np.dtype] = {
@@ -113,40 +113,24 @@ class PartialCodec:
     def row_decoder(self) -> Callable[[bytes], list[object]]:
         """Return the function from one value to its slot values, as Python values."""
         unpack = self.struct.unpack_from
-        plan = [slot.physical for slot in self.slots]
-        wide = Physical.I128 in plan
-        if not wide and not self.text_slots:
-
-            def decode_narrow(value: bytes) -> list[object]:
-                version, *slots = unpack(value)
-                if version != VERSION:
-                    raise _wrong_version(version)
-                return slots
-
-            return decode_narrow
+        wide = [i for i, slot in enumerate(self.slots) if slot.physical is Physical.I128]
+        text_slots = self.text_slots
         width = self.width
 
         def decode(value: bytes) -> list[object]:
-            raw = unpack(value)
-            if raw[0] != VERSION:
-                raise _wrong_version(raw[0])
-            slots: list[object] = []
-            at, tail = 1, width
-            for physical in plan:
-                if physical is Physical.I128:
-                    slots.append(int_of(raw[at], raw[at + 1]))
-                    at += 2
-                elif physical is Physical.TEXT:
-                    length = raw[at]
-                    at += 1
-                    if length == _NO_TEXT:
-                        slots.append(None)
-                    else:
-                        slots.append(value[tail : tail + length].decode())
-                        tail += length
+            version, *slots = unpack(value)
+            if version != VERSION:
+                raise _wrong_version(version)
+            for i in wide:
+                slots[i] = int.from_bytes(slots[i], "little", signed=True)
+            start = width
+            for i in text_slots:
+                length = slots[i]
+                if length == _NO_TEXT:
+                    slots[i] = None
                 else:
-                    slots.append(raw[at])
-                    at += 1
+                    slots[i] = value[start : start + length].decode()
+                    start += length
             return slots
 
         return decode

@@ -22,7 +22,14 @@ from keyfold.view.columns import I128, arrow_column, i128_of
 from keyfold.view.partial import PartialCodec
 from keyfold.view.plan import Output, ViewPlan
 from keyfold.view.rowkey import encode_key, key_decoder
-from keyfold.view.types import ColumnType, Physical, column_type, json_writer, parse_text
+from keyfold.view.types import (
+    ColumnType,
+    Physical,
+    column_type,
+    json_writer,
+    parse_text,
+    text_parser,
+)
 
 
 class CompiledView:
@@ -38,6 +45,7 @@ class CompiledView:
         self.key_types = plan.key_types
         self.partials = PartialCodec(plan.slots)
         self._slots_of = self.partials.row_decoder()
+        self._parsers = [text_parser(column) for column in self.key_types]
         self._key_of = key_decoder(self.key_types)
         self._answers = _answer_readers(plan)
         self._readers = [_reader(output.expression, len(plan.keys)) for output in plan.outputs]
@@ -58,10 +66,8 @@ class CompiledView:
                 f"{len(texts)} key values given, view {self.plan.name} has {len(self.key_types)}",
                 hint=f"the key is ({names})",
             )
-        return encode_key(
-            self.key_types,
-            [parse_text(t, text) for t, text in zip(self.key_types, texts, strict=False)],
-        )
+        pairs = zip(self._parsers, texts, strict=False)
+        return encode_key(self.key_types, [parse(text) for parse, text in pairs])
 
     def key_from_json(self, values: Sequence[object]) -> bytes:
         """Encode a whole key given as JSON values; None is NULL.

@@ -46,34 +46,46 @@ _WIDTH = {Physical.BOOL: 1, Physical.I64: 8, Physical.I128: 16, Physical.F64: 8}
 
 def encode_value(physical: Physical, value: Any) -> bytes:
     """Encode one key value, or None, with its tag."""
-    if value is None:
-        return NULL
-    match physical:
-        case Physical.TEXT | Physical.JSON:
-            text = str(value).encode()
-            return VALUE + (text.replace(b"\0", b"\0\xff") if b"\0" in text else text) + b"\0"
-        case Physical.I64:
-            return VALUE + _I64.pack(value + _SIGN64)
-        case Physical.I128:
-            return VALUE + (int(value) + (1 << 127)).to_bytes(16, "big")
-        case Physical.BOOL:
-            return b"\x01\x01" if value else b"\x01\x00"
-        case Physical.F64:
-            return VALUE + _encode_double(value + 0.0)  # -0.0 becomes 0.0
+    return NULL if value is None else _ENCODE[physical](value)
+
+
+def _encode_text(value: str) -> bytes:
+    text = value.encode()
+    return VALUE + (text.replace(b"\0", b"\0\xff") if b"\0" in text else text) + b"\0"
+
+
+def _encode_i64(value: int) -> bytes:
+    return VALUE + _I64.pack(value + _SIGN64)
+
+
+def _encode_i128(value: int) -> bytes:
+    return VALUE + (value + (1 << 127)).to_bytes(16, "big")
+
+
+def _encode_bool(value: bool) -> bytes:
+    return b"\x01\x01" if value else b"\x01\x00"
 
 
 def _encode_double(value: float) -> bytes:
-    if math.isnan(value):
-        value = math.nan  # one NaN of many
-    bits: int = _I64.unpack(_F64.pack(value))[0]
-    return _I64.pack(bits ^ _MASK64 if value < 0 else bits | _SIGN64)
+    number = math.nan if math.isnan(value) else value + 0.0  # one NaN of many, one zero of two
+    bits: int = _I64.unpack(_F64.pack(number))[0]
+    return VALUE + _I64.pack(bits ^ _MASK64 if number < 0 else bits | _SIGN64)
+
+
+_ENCODE: dict[Physical, Callable[[Any], bytes]] = {
+    Physical.TEXT: _encode_text,
+    Physical.JSON: _encode_text,
+    Physical.I64: _encode_i64,
+    Physical.I128: _encode_i128,
+    Physical.BOOL: _encode_bool,
+    Physical.F64: _encode_double,
+}
 
 
 def encode_key(types: Sequence[ColumnType], values: Sequence[object]) -> bytes:
     """Encode the first ``len(values)`` key columns: a whole key, or a prefix of one."""
-    return b"".join(
-        encode_value(column.physical, value) for column, value in zip(types, values, strict=False)
-    )
+    pairs = zip(types, values, strict=False)
+    return b"".join([encode_value(column.physical, value) for column, value in pairs])
 
 
 def prefix_end(prefix: bytes) -> bytes:

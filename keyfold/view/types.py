@@ -151,13 +151,13 @@ def integer_range(column: ColumnType) -> tuple[int, int]:
 
 def timestamp_text(micros: int, *, utc: bool) -> str:
     """Write µs since the epoch as RFC 3339 (with ``Z`` when ``utc``), fraction only if there."""
-    if micros in (_INFINITY_US, -_INFINITY_US):
-        return "infinity" if micros > 0 else "-infinity"
     try:
         text = (_EPOCH_LOCAL + dt.timedelta(0, 0, micros)).isoformat()
         if len(text) > 19:
             text = text.rstrip("0")
     except OverflowError:  # beyond the years that Python's calendar knows
+        if abs(micros) == _INFINITY_US:
+            return "infinity" if micros > 0 else "-infinity"
         days, rest = divmod(micros, _DAY_US)
         text = f"{_far_date(days)}T{time_text(rest)}"
     return text + "Z" if utc else text
@@ -188,11 +188,11 @@ def _far_days(year: int, month: int, day: int) -> int:
 
 def date_text(days: int) -> str:
     """Write days since the epoch as an ISO date."""
-    if days in (_INFINITY_DAYS, -_INFINITY_DAYS):
-        return "infinity" if days > 0 else "-infinity"
     try:
         return dt.date.fromordinal(days + _EPOCH_DAY).isoformat()
     except (ValueError, OverflowError):
+        if abs(days) == _INFINITY_DAYS:
+            return "infinity" if days > 0 else "-infinity"
         return _far_date(days)
 
 
@@ -264,12 +264,24 @@ def parse_text(column: ColumnType, text: str) -> object:
     Raises:
         RequestError: The text is not of the column's type.
     """
-    try:
-        return _parse(column, text)
-    except (ValueError, InvalidOperation, OverflowError, msgspec.DecodeError):
-        raise RequestError(
-            f"{text!r} is not a value of type {column.name}", hint=_FORM.get(column.name, "")
-        ) from None
+    return text_parser(column)(text)
+
+
+def text_parser(column: ColumnType) -> Callable[[str], object]:
+    """Return ``parse_text`` for one column, with the choices made in advance."""
+    if column.physical is Physical.TEXT:
+        return str
+    parse = _parser(column)
+
+    def read(text: str) -> object:
+        try:
+            return parse(text)
+        except (ValueError, InvalidOperation, OverflowError, msgspec.DecodeError):
+            raise RequestError(
+                f"{text!r} is not a value of type {column.name}", hint=_FORM.get(column.name, "")
+            ) from None
+
+    return read
 
 
 _FORM = {
@@ -281,27 +293,34 @@ _FORM = {
 }
 
 
-def _parse(column: ColumnType, text: str) -> object:
+def _parser(column: ColumnType) -> Callable[[str], object]:
     match column.physical:
-        case Physical.TEXT:
-            return text
         case Physical.JSON:
-            return _json_text(msgspec.json.decode(text)).decode()
+            return lambda text: _json_text(msgspec.json.decode(text)).decode()
         case Physical.BOOL:
-            lowered = text.lower()
-            return lowered == "true" if lowered in ("true", "false") else _fail()
+            return lambda text: _BOOLEANS[text.lower()] if text.lower() in _BOOLEANS else _fail()
         case Physical.F64:
-            number = float(text) if "_" not in text else _fail()
-            return float(np.float32(number)) if column.name == "FLOAT" else number
+            narrow = column.name == "FLOAT"
+            return lambda text: _parse_double(text, narrow=narrow)
     if column.decimal:
-        return _parse_decimal(column, text)
+        return lambda text: _parse_decimal(column, text)
     if column.integer:
         low, high = integer_range(column)
-        value = int(text) if _WHOLE.fullmatch(text) else _fail()
-        return value if low <= value <= high else _fail()
-    if column.name == "DATE":
-        return _parse_date(text)
-    return _parse_time(text) if column.name == "TIME" else timestamp_micros(text)
+        return lambda text: _parse_integer(text, low, high)
+    return {"DATE": _parse_date, "TIME": _parse_time}.get(column.name, timestamp_micros)
+
+
+_BOOLEANS = {"true": True, "false": False}
+
+
+def _parse_double(text: str, *, narrow: bool) -> float:
+    number = float(text) if "_" not in text else _fail()
+    return float(np.float32(number)) if narrow else number
+
+
+def _parse_integer(text: str, low: int, high: int) -> int:
+    value = int(text) if _WHOLE.fullmatch(text) else _fail()
+    return value if low <= value <= high else _fail()
 
 
 def _parse_decimal(column: ColumnType, text: str) -> int:
@@ -358,9 +377,8 @@ def timestamp_micros(text: str) -> int:
         days, rest = _parse_far(text)
         micros = days * _DAY_US + _parse_time((rest or "00:00:00").removesuffix("Z"))
         return micros if abs(micros) < _INFINITY_US else _fail()
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=dt.UTC)
-    return (moment - _EPOCH) // dt.timedelta(microseconds=1)
+    since = moment - (_EPOCH_LOCAL if moment.tzinfo is None else _EPOCH)
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def _fail() -> NoReturn:
