@@ -14,8 +14,14 @@ from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from pyiceberg.io import FileIO
-from pyiceberg.io.fileformat import FileFormatFactory, FileFormatWriter
+from pyiceberg.io.fileformat import DataFileStatistics, FileFormatFactory, FileFormatWriter
+from pyiceberg.io.pyarrow import (
+    compute_statistics_plan,
+    data_file_statistics_from_parquet_metadata,
+    parquet_path_to_id_mapping,
+)
 from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
 from pyiceberg.schema import sanitize_column_names
 from pyiceberg.table.locations import load_location_provider
@@ -96,13 +102,29 @@ class DataFilesWriter:
         if self._file_bytes >= self._file_bytes_target:
             self._finish()
 
+    def _counts(self, location: str) -> DataFileStatistics:
+        """Statistics of a finished file without the bounds of its columns."""
+        with self._io.new_input(location).open() as stream:
+            footer = pq.read_metadata(stream)
+        properties = {**self._metadata.properties, "write.metadata.metrics.default": "counts"}
+        return data_file_statistics_from_parquet_metadata(
+            footer,
+            compute_statistics_plan(self._schema, properties),
+            parquet_path_to_id_mapping(self._schema),
+        )
+
     def _finish(self) -> None:
         if self._writer is None:
             return
         writer, self._writer = self._writer, None
         self._file_bytes = 0
-        statistics = writer.close()
         location = self._begun[-1]
+        try:
+            statistics = writer.close()
+        except (OverflowError, ValueError):
+            # PyIceberg takes bounds through Python's calendar, which ends before SQL's does (years
+            # beyond 9999, infinity). The file is whole; it only has no bounds.
+            statistics = self._counts(location)
         self._done.append(
             DataFile.from_args(
                 content=DataFileContent.DATA,

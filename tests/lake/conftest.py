@@ -76,5 +76,3 @@ def house(tmp_path):
         built.catalog.close()
         built.reader.close()
         built.state.close()
-
-

@@ -1,0 +1,63 @@
+"""Verification compares a table with the state, and finds what was tampered with."""
+
+import pytest
+
+from lake.verify import verify_view
+from tests.lake.state import COUNT, SPEND, SUM, plan
+
+
+def verify(lake, view="spend", **options):
+    lake.reader.refresh()
+    table = lake.table(view) if lake.catalog.table_exists(("keyfold", view)) else None
+    return verify_view(lake.reader, lake.reader.view(view), table, **options)
+
+
+@pytest.mark.parametrize("chunk_rows", [1, 7, 1_000])
+def test_a_snapshot_is_the_state_at_its_offsets(house, chunk_rows):
+    lake = house(SPEND)
+    lake.state.put("spend", {(f"user{at}",): (1, 1, at) for at in range(50)})
+    lake.state.commit()
+    lake.snapshot(chunk_rows=8)
+    verdict = verify(lake, chunk_rows=chunk_rows)
+    assert (verdict.state, verdict.rows, verdict.missing, verdict.extra) == ("same", 50, 0, 0)
+
+
+def test_before_the_first_snapshot_and_at_other_offsets_there_is_nothing_to_compare(house):
+    lake = house(SPEND)
+    assert verify(lake).state == "no_snapshot"
+    lake.snapshot()
+    lake.state.put("spend", {("al",): (1, 1, 1)})
+    lake.state.commit()
+    verdict = verify(lake)
+    assert verdict.state == "other_offsets"
+    assert verdict.detail == "the snapshot is at {}, the state at {0: 1}"
+
+
+def test_rows_that_differ_are_counted_and_shown(house):
+    lake = house(SPEND)
+    lake.state.put("spend", {(f"user{at}",): (1, 1, at) for at in range(9)})
+    lake.state.commit()
+    lake.snapshot()
+    table = lake.table()
+    rows = table.scan().to_arrow()
+    told = {name: table.current_snapshot().summary[name] for name in [
+        "keyfold.offsets", "keyfold.plan-fingerprint",
+    ]}  # fmt: skip
+    with table.transaction() as transaction:
+        transaction.overwrite(rows.slice(1), snapshot_properties=told)
+        transaction.append(rows.slice(8), snapshot_properties=told)
+    verdict = verify(lake, chunk_rows=4)
+    assert (verdict.state, verdict.rows, verdict.missing, verdict.extra) == ("different", 9, 1, 1)
+    assert verdict.examples == [
+        "- {'user_id': 'user0', 'orders': 1, 'total': Decimal('0')}",
+        "+ {'user_id': 'user8', 'orders': 1, 'total': Decimal('8')}",
+    ]
+
+
+def test_nan_and_times_beyond_the_calendar_are_equal_to_themselves(house):
+    view = plan("odd", {"x": "DOUBLE", "at": "TIMESTAMP"}, {"orders": COUNT, "total": SUM})
+    lake = house(view)
+    lake.state.put("odd", {(float("nan"), 2**63 - 1): (1, 1, 1), (None, None): (1, 1, 1)})
+    lake.state.commit()
+    lake.snapshot("odd")
+    assert verify(lake, "odd").state == "same"
