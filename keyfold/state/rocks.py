@@ -85,19 +85,20 @@ class _RocksReader:
 
     def scan(self, start: bytes, end: bytes, *, backwards: bool = False) -> Iterator[Pair]:
         """Yield (key, value) with start <= key < end in key order, of one moment's state."""
-        bounds = ReadOptions()
-        bounds.set_iterate_lower_bound(start)
-        bounds.set_iterate_upper_bound(end)
-        at = self._db.iter(bounds)
+        bounded = ReadOptions()
+        bounded.set_iterate_upper_bound(end)
+        at = self._db.iter(bounded)
         if backwards:
             at.seek_to_last()
-            step = at.prev
+            # Looked at here: rocksdict 0.3.29 does not keep to a lower bound.
+            while at.valid() and (key := at.key()) >= start:
+                yield key, at.value()
+                at.prev()
         else:
             at.seek(start)
-            step = at.next
-        while at.valid():
-            yield at.key(), at.value()
-            step()
+            while at.valid():
+                yield at.key(), at.value()
+                at.next()
         at.status()
 
 

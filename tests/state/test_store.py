@@ -1,0 +1,151 @@
+"""One contract over every store: an ordered map with one atomic write."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from keyfold.errors import StateError
+from keyfold.state.layout import COMMIT_KEY
+from keyfold.state.memory import MemoryStore
+from keyfold.state.rocks import RocksReplica, RocksStore
+
+MARKER = (COMMIT_KEY, b"0")
+keys = st.binary(min_size=1, max_size=3).filter(lambda key: key != COMMIT_KEY)
+
+
+@pytest.fixture(params=["memory", "rocks, by the log", "rocks, around the log"])
+def make_store(request: Any, tmp_path: Path) -> Iterator[Callable[[], Any]]:
+    made = []
+
+    def make() -> Any:
+        if request.param == "memory":
+            made.append(MemoryStore())
+        else:
+            least = 1 if "around" in request.param else 1_000_000
+            made.append(RocksStore(tmp_path / str(len(made)), bulk_keys_min=least))
+        return made[-1]
+
+    yield make
+    for store in made:
+        store.close()
+
+
+def rows(store: Any, start: bytes = b"\0", end: bytes = b"\xff" * 5, **how: bool) -> list[Any]:
+    return [pair for pair in store.scan(start, end, **how) if pair[0] != COMMIT_KEY]
+
+
+def test_what_was_written_is_read(make_store: Callable[[], Any]) -> None:
+    store = make_store()
+    store.write([(b"a", b"1"), (b"b", b"2")], [], [], MARKER)
+    assert store.get(b"a") == b"1"
+    assert store.get(b"c") is None
+    assert store.get_many([b"b", b"c", b"a"]) == [b"2", None, b"1"]
+    assert store.get_many([]) == []
+    assert store.get(COMMIT_KEY) == b"0"
+
+
+def test_a_scan_keeps_to_its_bounds_in_both_directions(make_store: Callable[[], Any]) -> None:
+    store = make_store()
+    stored = [(bytes([i]), b"v") for i in range(1, 9)]
+    store.write(stored, [], [], MARKER)
+    assert rows(store, b"\x03", b"\x06") == stored[2:5]
+    assert rows(store, b"\x03", b"\x06", backwards=True) == stored[2:5][::-1]
+    assert rows(store, b"\x09", b"\x0a") == []
+    assert rows(store, b"\x09", b"\x0a", backwards=True) == []
+
+
+def test_a_scan_sees_one_moment(make_store: Callable[[], Any]) -> None:
+    store = make_store()
+    store.write([(b"a", b"1"), (b"b", b"1")], [], [], MARKER)
+    scan = store.scan(b"a", b"z")
+    first = next(scan)
+    store.write([(b"b", b"2"), (b"c", b"2")], [], [], MARKER)
+    assert [first, *scan] == [(b"a", b"1"), (b"b", b"1")]
+
+
+def test_deleted_keys_and_ranges_are_gone(make_store: Callable[[], Any]) -> None:
+    store = make_store()
+    store.write([(bytes([i]), b"v") for i in range(1, 9)], [], [], MARKER)
+    store.write([], [b"\x01"], [(b"\x03", b"\x06")], MARKER)
+    assert [key for key, _ in rows(store)] == [b"\x02", b"\x06", b"\x07", b"\x08"]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@given(
+    commits=st.lists(
+        st.tuples(st.dictionaries(keys, st.binary(max_size=4), max_size=8), st.sets(keys, max_size=3)),
+        max_size=6,
+    )
+)
+def test_any_sequence_of_writes_equals_a_dictionary(
+    make_store: Callable[[], Any], commits: list[tuple[dict[bytes, bytes], set[bytes]]]
+) -> None:
+    store = make_store()
+    model: dict[bytes, bytes] = {}
+    for puts, deletes in commits:
+        gone = [key for key in deletes if key not in puts]
+        store.write(list(puts.items()), gone, [], MARKER)
+        model |= puts
+        for key in gone:
+            model.pop(key, None)
+        assert rows(store) == sorted(model.items())
+    ordered = sorted(model)
+    for key in ordered[:3]:
+        at = bisect.bisect_left(ordered, key)
+        assert [k for k, _ in rows(store, key)] == ordered[at:]
+
+
+def test_what_was_written_is_there_after_reopening(tmp_path: Path) -> None:
+    store = RocksStore(tmp_path, bulk_keys_min=2)
+    store.write([(b"a", b"1")], [], [], MARKER)
+    store.write([(b"b", b"2"), (b"c", b"3")], [], [], MARKER)
+    store.close()
+    again = RocksStore(tmp_path)
+    assert again.get_many([b"a", b"b", b"c"]) == [b"1", b"2", b"3"]
+    again.close()
+
+
+def test_a_second_writer_is_refused(tmp_path: Path) -> None:
+    store = RocksStore(tmp_path)
+    with pytest.raises(StateError, match="another process is writing") as refused:
+        RocksStore(tmp_path)
+    assert "stop it first" in refused.value.hint
+    store.close()
+
+
+def test_a_replica_without_a_state_says_what_to_start(tmp_path: Path) -> None:
+    with pytest.raises(StateError, match="no state") as refused:
+        RocksReplica(tmp_path / "state", tmp_path / "replica")
+    assert "keyfold ingest" in refused.value.hint
+
+
+@pytest.mark.parametrize("wal_bytes_max", [2_000, 1 << 30])
+def test_a_replica_never_answers_stale_rows(tmp_path: Path, wal_bytes_max: int) -> None:
+    """The standing test of the secondary's trap: gets, scans and the primary agree always."""
+    store = RocksStore(tmp_path / "state", bulk_keys_min=50, wal_bytes_max=wal_bytes_max)
+    store.write([], [], [], (COMMIT_KEY, b"0"))
+    replica = RocksReplica(tmp_path / "state", tmp_path / "replica")
+    names = [b"\x10%03d" % i for i in range(120)]
+    for commit in range(1, 120):
+        value = b"%d" % commit
+        # Small commits through the log, large ones around it, in no regular order.
+        count = 80 if commit % 7 in (0, 3) else 1 + commit % 5
+        changed = [names[(commit * 13 + i) % 120] for i in range(count)]
+        store.write([(name, value) for name in changed], [], [], (COMMIT_KEY, value))
+        replica.refresh()
+        assert replica.get(COMMIT_KEY) == value
+        primary = store.get_many(names)
+        assert replica.get_many(names) == primary
+        assert [replica.get(name) for name in names] == primary
+        assert dict(replica.scan(b"\x10", b"\x11")) == {
+            name: found for name, found in zip(names, primary, strict=True) if found is not None
+        }
+    replica.close()
+    store.close()
