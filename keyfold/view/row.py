@@ -8,6 +8,7 @@ for Arrow answers; both evaluate the same finalizers and expressions, so they ag
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
@@ -21,8 +22,10 @@ from keyfold.view.aggregate import finalize_columns, finalizer
 from keyfold.view.columns import I128, arrow_column, i128_of
 from keyfold.view.partial import PartialCodec
 from keyfold.view.plan import Output, ViewPlan
-from keyfold.view.rowkey import encode_key, key_decoder
+from keyfold.view.rowkey import encode_key, encode_value, key_decoder
 from keyfold.view.types import (
+    TIMESTAMP,
+    TIMESTAMPTZ,
     ColumnType,
     Physical,
     column_type,
@@ -30,6 +33,9 @@ from keyfold.view.types import (
     parse_text,
     text_parser,
 )
+
+_MOMENTS = 1024
+"""Window bounds in keys that are remembered with their text: many rows share one."""
 
 
 class CompiledView:
@@ -45,7 +51,7 @@ class CompiledView:
         self.key_types = plan.key_types
         self.partials = PartialCodec(plan.slots)
         self._slots_of = self.partials.row_decoder()
-        self._parsers = [text_parser(column) for column in self.key_types]
+        self._encoders = [_key_encoder(column) for column in self.key_types]
         self._key_of = key_decoder(self.key_types)
         self._answers = _answer_readers(plan)
         self._readers = [_reader(output.expression, len(plan.keys)) for output in plan.outputs]
@@ -66,8 +72,8 @@ class CompiledView:
                 f"{len(texts)} key values given, view {self.plan.name} has {len(self.key_types)}",
                 hint=f"the key is ({names})",
             )
-        pairs = zip(self._parsers, texts, strict=False)
-        return encode_key(self.key_types, [parse(text) for parse, text in pairs])
+        pairs = zip(self._encoders, texts, strict=False)
+        return b"".join([encode(text) for encode, text in pairs])
 
     def key_from_json(self, values: Sequence[object]) -> bytes:
         """Encode a whole key given as JSON values; None is NULL.
@@ -168,6 +174,17 @@ class CompiledView:
         return finals
 
 
+def _key_encoder(column: ColumnType) -> Callable[[str], bytes]:
+    """Return the function from the text of a key value to its bytes in the key."""
+    parse = text_parser(column)
+    physical = column.physical
+
+    def encode(text: str) -> bytes:
+        return encode_value(physical, parse(text))
+
+    return lru_cache(_MOMENTS)(encode) if column.name in (TIMESTAMP, TIMESTAMPTZ) else encode
+
+
 def _reader(expression: ex.Expression, keys: int) -> ex.Evaluate:
     """Return the function from a row to an output's physical value."""
     match expression:
@@ -191,6 +208,8 @@ def _writer(output: Output, read: ex.Evaluate) -> Callable[[ex.Row], str]:
     label = msgspec.json.encode(output.name).decode() + ":"
     null = label + "null"
     write = json_writer(column_type(output.type))
+    if isinstance(output.expression, ex.Key) and output.type in (TIMESTAMP, TIMESTAMPTZ):
+        write = lru_cache(_MOMENTS)(write)
 
     def write_column(row: ex.Row) -> str:
         value = read(row)
