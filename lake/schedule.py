@@ -23,7 +23,15 @@ from keyfold.state.reader import StateReader, ViewReader
 from lake.maintenance import expire, remove_orphans
 from lake.snapshot import take_snapshot
 from lake.status import LakeStatus, TableStatus, write_status
-from lake.table import COMMIT, ROWS, identifier_of, load_table, offsets_in, told_by
+from lake.table import (
+    COMMIT,
+    ROWS,
+    identifier_of,
+    load_table,
+    offsets_in,
+    told_by,
+    write_version_hint,
+)
 
 _logger = logging.getLogger(__name__)
 
@@ -145,13 +153,14 @@ class Schedule:
         told.retry_ms = told.error_time_ms + int(due.retry_s * 1000)
 
     def _sweep(self, name: str, due: _Due, told: TableStatus) -> None:
-        """Remove what a crash left behind, once per start and after a failure."""
+        """Finish or remove what a crash left behind, once per start and after a failure."""
         if due.swept:
             return
         try:
             table = load_table(self._catalog, self._settings, name)
             if table is not None:
                 remove_orphans(table, self._clock_s())
+                write_version_hint(table)
                 _show(told, table)
         except Exception as problem:  # catalogs and file systems each have their own errors
             raise LakeError(

@@ -28,6 +28,7 @@ from pyiceberg.manifest import DataFile, ManifestFile
 from pyiceberg.table import Table, Transaction
 from pyiceberg.table.snapshots import Operation, Snapshot
 from pyiceberg.table.update.snapshot import _OverwriteFiles
+from sqlalchemy.engine import URL
 
 from keyfold.errors import LakeError
 from keyfold.settings import Settings
@@ -71,7 +72,11 @@ def open_catalog(settings: Settings) -> Catalog:
         directory.mkdir(parents=True, exist_ok=True)
         properties = {
             "type": "sql",
-            "uri": f"sqlite:///{directory / 'catalog.db'}?timeout={CATALOG_TIMEOUT_S}",
+            "uri": URL.create(
+                "sqlite",
+                database=str(directory / "catalog.db"),
+                query={"timeout": str(CATALOG_TIMEOUT_S)},
+            ).render_as_string(),
             # Not as_uri(): PyIceberg takes a location apart without decoding percent signs.
             "warehouse": f"file://{directory / 'warehouse'}",
         }

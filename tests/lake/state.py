@@ -88,7 +88,7 @@ def plan(
         count_sql="",
         columns_read=(),
         sql="",
-        fingerprint=fingerprint(name, keys, [answer[0] for answer in answers.values()], having),
+        fingerprint=fingerprint(name, keys, list(answers.values()), having),
     )
 
 

@@ -29,8 +29,10 @@ CASES = [
     ("UBIGINT", "decimal(38, 0)", [2**64 - 1], [Decimal(2**64 - 1)]),
     ("HUGEINT", "decimal(38, 0)", [-BIG, BIG], [Decimal(-BIG), Decimal(BIG)]),
     ("DECIMAL(4,1)", "decimal(4, 1)", [-9999], [Decimal("-999.9")]),
-    ("DECIMAL(18,2)", "decimal(18, 2)", [-1, 10**18 - 1], [Decimal("-0.01"), Decimal("9999999999999999.99")]),
-    ("DECIMAL(38,10)", "decimal(38, 10)", [-BIG, 1], [Decimal(f"-{'9' * 28}.{'9' * 10}"), Decimal("1E-10")]),
+    ("DECIMAL(18,2)", "decimal(18, 2)", [-1, 10**18 - 1],
+     [Decimal("-0.01"), Decimal("9999999999999999.99")]),
+    ("DECIMAL(38,10)", "decimal(38, 10)", [-BIG, 1],
+     [Decimal(f"-{'9' * 28}.{'9' * 10}"), Decimal("1E-10")]),
     ("FLOAT", "float", [-1.5, math.inf], [-1.5, math.inf]),
     ("DOUBLE", "double", [-math.inf, 0.1], [-math.inf, 0.1]),
     ("VARCHAR", "string", ["", "a\0b", "é😀"], ["", "a\0b", "é😀"]),
@@ -96,7 +98,7 @@ def test_rows_lie_in_the_order_of_the_key_as_the_sort_order_says(house):
     view = plan("spend", {"b": "BIGINT", "a": "VARCHAR"}, {"orders": COUNT})
     lake = house(view)
     rows = [(-5, "z"), (1, "a"), (1, "b"), (1, None), (None, "a")]
-    lake.state.put("spend", {row: (1,) for row in reversed(rows)})
+    lake.state.put("spend", dict.fromkeys(reversed(rows), (1,)))
     lake.state.commit()
     lake.snapshot()
     table = lake.table()
