@@ -127,12 +127,10 @@ def address_url(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def stop_on_signals() -> threading.Event:
-    """Return an event that Ctrl-C, SIGTERM and a closed terminal set."""
-    stop = threading.Event()
+def stop_on_signals(stop: threading.Event) -> None:
+    """Have Ctrl-C, SIGTERM and a closed terminal set ``stop``."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
-    return stop
 
 
 def backoff_ms(deaths: int, *, first_at_once: bool, minimum_ms: int, maximum_ms: int) -> int:

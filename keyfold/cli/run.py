@@ -7,6 +7,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -62,7 +63,8 @@ def lake_job(settings: Settings, *arguments: str) -> NoReturn:
 
 def _supervise(name: str, settings: Settings, roles: list[Role], *, serve: bool) -> NoReturn:
     set_up_logging(name, settings)
-    stop = stop_on_signals()
+    stop = threading.Event()
+    stop_on_signals(stop)
     with ExitStack() as stack:
         if serve:
             door = stack.enter_context(listen(settings.host, settings.port))

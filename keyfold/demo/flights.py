@@ -57,5 +57,5 @@ def flight_events(flights: pa.Table, skip: int, events_max: int) -> Iterator[lis
     """Yield batches of at most ``events_max`` events, without the first ``skip``."""
     for at in range(skip, flights.num_rows, events_max):
         batch = duckdb.from_arrow(flights.slice(at, events_max))
-        rows = batch.query("flight", "SELECT to_json(flight) FROM flight").fetchall()
+        rows = batch.query("one_flight", "SELECT to_json(one_flight) FROM one_flight").fetchall()
         yield [event for (event,) in rows]

@@ -64,8 +64,7 @@ def play(
     flights = flights if events is None else flights.slice(0, events)
     settings = demo_settings(data_dir=data_dir, host=host, port=port)
     set_up_logging("demo", settings)
-    stop = stop_on_signals()
-    with _running(settings, stop) as (server, ended):
+    with _running(settings) as (server, ended):
         try:
             print(f"starting on {server.url}, data in {settings.data_dir}", flush=True)
             server.wait_until_live(ended, START_TIMEOUT_S)
@@ -81,22 +80,28 @@ def play(
         if not leave and not ended.is_set():
             print("\nCtrl-C stops it; the next start goes on from here.", flush=True)
             ended.wait()
-        by_itself = ended.is_set() and not stop.is_set()
-        told = "the roles stopped by themselves: the log says why" if by_itself else "stopping"
-        print(told, flush=True)
+        told = "the roles stopped by themselves: the log says why"
+        print(told if ended.by_itself else "stopping", flush=True)
     return ended.code
 
 
 class Ended(threading.Event):
-    """Set once the demo is to end: by a signal, or because the roles ended on their own."""
+    """Set once the demo is to end: by a signal, or because the roles ended by themselves.
 
+    Attributes:
+        by_itself: True where the roles ended and nobody had asked them to.
+        code: The exit code, once the roles have ended.
+    """
+
+    by_itself = False
     code = EXIT_CLEAN
 
 
 @contextmanager
-def _running(settings: Settings, stop: threading.Event) -> Iterator[tuple[Server, Ended]]:
+def _running(settings: Settings) -> Iterator[tuple[Server, Ended]]:
     """Run the roles beside the caller; all of them have stopped at the end."""
     ended = Ended()
+    stop_on_signals(ended)
     halt = threading.Event()
     with listen(settings.host, settings.port) as door:
         settings = settings.model_copy(update={"port": door.getsockname()[1]})
@@ -112,13 +117,9 @@ def _running(settings: Settings, stop: threading.Event) -> Iterator[tuple[Server
             try:
                 ended.code = supervisor.run(halt)
             finally:
+                ended.by_itself = not halt.is_set()
                 ended.set()
 
-        def watch() -> None:
-            stop.wait()
-            ended.set()
-
-        threading.Thread(target=watch, name="demo-watch", daemon=True).start()
         thread = threading.Thread(target=supervise, name="demo-supervisor")
         thread.start()
         token = settings.api_tokens[0] if settings.api_tokens else None
