@@ -10,8 +10,9 @@ FLOAT, DOUBLE       integer   half to even
 FLOAT, DOUBLE       DECIMAL   half away from zero, after a multiplication in double
 DECIMAL             integer,  half away from zero
                     DECIMAL
-HUGEINT             DOUBLE    each 64-bit word by itself, then their sum
-DECIMAL             DOUBLE    the digits before and after the point by themselves, beyond 2**53
+HUGEINT,            DOUBLE    each 64-bit word by itself, then their sum
+DECIMAL(>18,0)
+DECIMAL             DOUBLE    the quotient once, to nearest even
 ==================  ========  ====================================================================
 
 The text of a NaN is ``nan``, where DuckDB shows the sign bit that the processor left (``-nan``).
@@ -66,7 +67,7 @@ def caster(source: ColumnType | None, target: ColumnType) -> Convert | None:
     Raises:
         SqlError: There is no such conversion outside DuckDB.
     """
-    if source is None or source == target:
+    if source is None or source == target or _widens(source, target):
         return None
     convert = _convert(source, target)
     if convert is None:
@@ -75,6 +76,14 @@ def caster(source: ColumnType | None, target: ColumnType) -> Convert | None:
             hint="cast inside the aggregate or the GROUP BY expression",
         )
     return convert
+
+
+def _widens(source: ColumnType, target: ColumnType) -> bool:
+    """True where every value of one integer type is one of the other."""
+    if not (source.integer and target.integer):
+        return False
+    (low, high), (least, greatest) = integer_range(source), integer_range(target)
+    return least <= low and high <= greatest
 
 
 def _convert(source: ColumnType, target: ColumnType) -> Convert | None:
@@ -178,8 +187,9 @@ def _to_decimal(source: ColumnType, target: ColumnType) -> Convert:
 
 
 def _to_double(source: ColumnType) -> Convert:
-    if source.decimal and source.scale:
-        return _real_of_decimal(source.scale, 53, _double_of_wide, lambda value: value)
+    if source.scale:
+        unit = 10**source.scale
+        return lambda value: value / unit  # Python rounds a quotient of integers once
     return _double_of_wide if source.physical is Physical.I128 else float
 
 
@@ -193,33 +203,14 @@ def _to_float(source: ColumnType) -> Convert:
             return rounded
 
         return narrow
-    if source.decimal and source.scale:
-        return _real_of_decimal(source.scale, 24, _float_of_wide, float32)
+    if source.scale:
+        unit = 10**source.scale
+        return lambda value: float32(value / unit)
     return _float_of_wide
-
-
-def _real_of_decimal(
-    scale: int, mantissa_bits: int, whole: Convert, narrow: Callable[[float], float]
-) -> Convert:
-    """DuckDB's decimal → real: one division where it is exact, else in two parts."""
-    exact = 1 << mantissa_bits
-    unit = 10**scale
-    divisor = narrow(10.0**scale)
-
-    def convert(value: int) -> Any:
-        if -exact <= value <= exact:
-            return narrow(float(value) / divisor)
-        quotient, rest = divmod(abs(value), unit)
-        size = narrow(whole(quotient) + narrow(whole(rest) / divisor))
-        return size if value >= 0 else -size
-
-    return convert
 
 
 def _double_of_wide(value: int) -> float:
     """DuckDB's hugeint → double: 64-bit words are rounded by themselves."""
-    if -(1 << 63) <= value < 1 << 63:
-        return float(value)
     low, high = value & 0xFFFF_FFFF_FFFF_FFFF, value >> 64
     if high == -1:
         return -float(0xFFFF_FFFF_FFFF_FFFF - low) - 1.0

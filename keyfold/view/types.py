@@ -58,6 +58,7 @@ _DAY_US = 86_400_000_000
 _WHOLE = re.compile(r"[+-]?[0-9]{1,40}")
 _FAR = re.compile(r"(-?[0-9]{4,7})-([0-9]{2})-([0-9]{2})(?:T(.*))?")
 _EXACT = Context(prec=100)
+_FLOAT_PLAIN = float(np.float32(1e-4))  # the float nearest to 0.0001 is below it
 
 
 class Physical(StrEnum):
@@ -227,7 +228,7 @@ def float_json(value: float) -> str:
 def float_text(value: float) -> str:
     """Write a single-precision float as DuckDB does: an exponent below 1e-4 and from 1e16 on."""
     single = np.float32(value)
-    if 1e-4 <= abs(value) < 1e16:
+    if _FLOAT_PLAIN <= abs(value) < 1e16:
         return np.format_float_positional(single, trim="0")
     return str(single)
 
