@@ -33,7 +33,7 @@ $(STAMP): pyproject.toml $(CONSTRAINTS)
 		echo "error: $(PYTHON) cannot make a virtual environment" >&2; \
 		echo "hint: on Debian and Ubuntu, apt install python3-venv" >&2; exit 1; fi
 	@echo "installing into $(VENV) (once)"
-	@$(PIP) install -q $(addprefix -c ,$(CONSTRAINTS)) -e '.[demo,dev]'
+	@$(PIP) install -q $(addprefix -c ,$(CONSTRAINTS)) -e '.[demo,dev,load]'
 	@touch $@
 
 demo: $(STAMP)
