@@ -2,8 +2,8 @@
 
 The layout is that of keyfold/view/rowkey.py. All keys are laid end to end, and a cursor per key
 moves over its columns: a fixed-width column is one gather, a text ends at the next ``00`` that no
-``FF`` follows (``FF`` occurs in no UTF-8, and what follows the end of a column is a tag, of the same
-key or the next).
+``FF`` follows (``FF`` occurs in no UTF-8, and what follows the end of a column is a tag, of the
+same key or the next).
 """
 
 from __future__ import annotations
@@ -104,4 +104,4 @@ def _fixed(physical: Physical, data: bytes, at: np.ndarray) -> np.ndarray:
 def _words(data: bytes, at: np.ndarray) -> np.ndarray:
     """Big-endian 64-bit words at any positions."""
     everywhere = np.ndarray((len(data) - 7,), np.dtype(">u8"), data, strides=(1,))
-    return everywhere[at].astype(np.uint64)
+    return np.asarray(everywhere[at], np.uint64)
