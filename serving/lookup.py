@@ -86,6 +86,7 @@ class ViewLookup:
         self._reader = reader
         self._key_types = view.compiled.key_types
         self._key_count = len(self._key_types)
+        self._key_from_text = view.compiled.key_from_text
         self._get = reader.replica.get
         self._prefix = view.prefix
         self._json_row = view.compiled.json_row
@@ -106,7 +107,10 @@ class ViewLookup:
         """
         if len(texts) != self._key_count:
             raise self._wrong_count(len(texts))
-        key = encode_columns(self._key_types, texts)
+        if None in texts:
+            key = encode_columns(self._key_types, texts)
+        else:
+            key = guarded(self._key_from_text, texts)
         value = self._get(self._prefix + key)
         if value is not None:
             if self._record is not self._reader.record:
