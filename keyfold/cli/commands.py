@@ -181,11 +181,11 @@ def lake(
     \b
     Exit codes: 0 stopped cleanly, 2 wrong settings or state.
     """
-    from keyfold.cli.run import run_lake
-
     settings = load_settings(data_dir=data_dir, log_level=log_level, log_format=log_format)
     context.obj = settings
     if context.invoked_subcommand is None:
+        from keyfold.cli.run import run_lake
+
         run_lake(settings)
 
 

@@ -1,0 +1,123 @@
+"""``keyfold push``, ``get`` and ``dead-letters`` against a running pipeline."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from keyfold.cli.push import BATCH_BYTES_MAX, batches
+from tests.cli.scene import Keyfold, until
+
+Door = tuple[Keyfold, str]
+
+
+def events(*rows: tuple[str | None, str, str | None]) -> str:
+    return "".join(
+        json.dumps({"user_id": user, "amount": amount, "region": region}) + "\n"
+        for user, amount, region in rows
+    )
+
+
+def applied(url: str) -> Callable[[], bool]:
+    def look() -> bool:
+        told = httpx.get(f"{url}/v1/sources/orders").json()
+        return told["state"] == "live" and told["lag"] == 0
+
+    return look
+
+
+def test_what_is_pushed_can_be_looked_up(running: Door) -> None:
+    keyfold, url = running
+    rows = [("ann/1", "1.10", "eu"), ("ann/1", "2.20", "eu"), ("bob", "3.00", None)]
+    pushed = keyfold("push", "orders", "--url", url, "--batch", "2", stdin=events(*rows) + "\n\n")
+    assert pushed.returncode == 0, pushed.stderr
+    assert "3 events accepted by orders: partition 0, offsets" in pushed.stdout
+    until(applied(url))
+    found = keyfold("get", "spend", "ann/1", "eu", "--url", url)
+    assert found.returncode == 0, found.stderr
+    answer = json.loads(found.stdout, parse_float=str)
+    assert answer["row"] == {"user_id": "ann/1", "region": "eu", "orders": 2, "total": "3.30"}
+    assert answer["freshness"]["state"] == "live"
+
+
+def test_a_null_in_a_key_can_be_asked_for(running: Door) -> None:
+    keyfold, url = running
+    assert (
+        keyfold("push", "orders", stdin=events(("nul", "4", None)), KEYFOLD_URL=url).returncode == 0
+    )
+    until(applied(url))
+    found = keyfold("get", "spend", "nul", r"\N", KEYFOLD_URL=url)
+    assert json.loads(found.stdout)["row"]["region"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("spend", "nobody", "eu"), "has no such key"),
+        (("spent", "ann", "eu"), "there is no view 'spent'"),
+        (("spend", "ann"), "key"),
+    ],
+)
+def test_a_row_that_is_not_there_is_the_servers_problem_and_exit_1(
+    running: Door, words: tuple[str, ...], told: str
+) -> None:
+    keyfold, url = running
+    found = keyfold("get", *words, "--url", url)
+    assert (found.returncode, found.stdout) == (1, "")
+    assert found.stderr.startswith("error: ")
+    assert told in found.stderr
+
+
+def test_a_push_into_no_source_is_the_servers_problem_and_exit_1(running: Door) -> None:
+    keyfold, url = running
+    pushed = keyfold("push", "oders", "--url", url, stdin=events(("a", "1", "eu")))
+    assert pushed.returncode == 1
+    assert "there is no source 'oders'; 0 events accepted by oders" in pushed.stderr
+    assert "the rest is `tail -n +1` of the input" in pushed.stderr
+
+
+def test_a_message_that_cannot_be_used_is_shown_among_the_dead_letters(running: Door) -> None:
+    keyfold, url = running
+    pushed = keyfold("push", "orders", "--url", url, stdin='{"amount": "much"}\nno json\n')
+    assert pushed.returncode == 0, pushed.stderr
+    until(applied(url))
+    told = keyfold("dead-letters", "--source", "orders", "--limit", "2")
+    assert told.returncode == 0, told.stderr
+    letters = [json.loads(line) for line in told.stdout.splitlines()]
+    assert [letter["value"] for letter in letters] == ["no json", '{"amount": "much"}']
+    assert letters[1]["field"] == "amount"
+    assert keyfold("dead-letters", "--source", "other").stdout == ""
+
+
+@pytest.mark.parametrize("words", [("get", "spend", "a", "b"), ("push", "orders")])
+def test_without_a_server_there_is_an_error_and_a_way_out(
+    keyfold: Keyfold, words: tuple[str, ...]
+) -> None:
+    told = keyfold(*words, "--url", "http://127.0.0.1:9", stdin=events(("a", "1", "b")))
+    assert told.returncode == 1
+    assert "http://127.0.0.1:9 does not answer" in told.stderr
+    assert "hint: " in told.stderr
+    assert "Traceback" not in told.stderr
+
+
+def test_an_address_that_is_none_is_refused(keyfold: Keyfold) -> None:
+    assert keyfold("get", "spend", "a", "--url", "localhost").returncode == 2
+
+
+def test_without_a_state_there_are_no_dead_letters_to_show(keyfold: Keyfold) -> None:
+    told = keyfold("dead-letters")
+    assert told.returncode == 2
+    assert "keyfold ingest" in told.stderr
+
+
+def test_batches_are_cut_by_number_and_by_bytes_and_count_the_lines_of_the_input() -> None:
+    assert list(batches([b"1\n", b"\n", b"2\n", b"3"], 2)) == [
+        (b"1\n2\n", 2, 3),
+        (b"3\n", 1, 4),
+    ]
+    big = b"x" * (BATCH_BYTES_MAX // 2 + 1)
+    assert [count for _, count, _ in batches([big, big, b"1"], 100)] == [1, 2]
+    assert list(batches([b"\n", b" \n"], 2)) == []

@@ -1,0 +1,120 @@
+"""``keyfold run`` and the single roles, as processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+
+import httpx
+import pytest
+
+from tests.cli.scene import PIPELINE, Keyfold, Running, until
+
+
+def pid_of(running: Running, role: str) -> int:
+    started = [one["pid"] for one in running.log() if one["message"] == f"{role} started"]
+    return int(started[-1])
+
+
+def row(url: str, *key: str) -> httpx.Response:
+    return httpx.get("/".join([url, "v1/views/spend/rows", *key]))
+
+
+def test_a_run_stops_cleanly_and_the_next_one_goes_on(keyfold: Keyfold) -> None:
+    first = keyfold.start("run", "pipeline.sql", "--port", "0")
+    try:
+        url = first.url()
+        until(lambda: ready(url))
+        body = '{"user_id": "a", "amount": 1, "region": "eu"}'
+        pushed = httpx.post(f"{url}/v1/sources/orders/events", content=body)
+        assert pushed.json()["accepted"] == 1
+    finally:
+        assert first.end(signal.SIGINT) == 0
+    stopped = [one["message"] for one in first.log() if one["message"].endswith(" stopped")]
+    assert stopped == ["ingest stopped", "lake stopped", "serving-0 stopped"]
+    second = keyfold.start("run", "pipeline.sql", "--port", "0", "--no-lake", "--workers", "2")
+    try:
+        url = second.url()
+        until(lambda: ready(url))
+        assert until(lambda: row(url, "a", "eu")).json()["row"]["orders"] == 1
+    finally:
+        assert second.end() == 0
+
+
+def ready(url: str) -> bool:
+    return httpx.get(f"{url}/readyz").status_code == 200
+
+
+def test_a_killed_role_is_restarted_and_no_connection_is_refused(keyfold: Keyfold) -> None:
+    running = keyfold.start("run", "pipeline.sql", "--port", "0", "--no-lake")
+    try:
+        url = running.url()
+        until(lambda: ready(url))
+        for role in ("serving-0", "ingest"):
+            pid = pid_of(running, role)
+            os.kill(pid, signal.SIGKILL)
+            running.logged(f"{role} died (signal SIGKILL): restarting in")
+            assert httpx.get(f"{url}/healthz", timeout=20).status_code == 200
+            until(lambda role=role, pid=pid: pid_of(running, role) != pid)
+        until(lambda: ready(url))
+    finally:
+        assert running.end() == 0
+
+
+def test_wrong_sql_is_refused_with_its_place_before_anything_starts(keyfold: Keyfold) -> None:
+    (keyfold.directory / "bad.sql").write_text(PIPELINE.replace("SUM(", "MEDIAN("))
+    told = keyfold("run", "bad.sql")
+    assert told.returncode == 2
+    assert told.stderr.startswith("bad.sql:5:")
+    assert not (keyfold.directory / "keyfold-data").exists()
+
+
+def test_a_role_that_refuses_to_start_ends_the_run_with_exit_2(keyfold: Keyfold) -> None:
+    first = keyfold.start("ingest", "pipeline.sql")
+    try:
+        first.logged("keeping 1 views")
+        second = keyfold("run", "pipeline.sql", "--port", "0", "--no-lake")
+    finally:
+        assert first.end() == 0
+    assert second.returncode == 2
+    assert "bad_state" in second.stderr
+    assert "ingest refused to start: stopping" in second.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("run", "pipeline.sql", "--workers", "0"), "setting workers: "),
+        (("run", "pipeline.sql", "--log-level", "loud"), "setting log_level: "),
+        (("run", "pipeline.sql", "--rebuild", "spent"), "--rebuild names spent"),
+        (("serve", "--host", "no-such-host.invalid"), "is not known"),
+    ],
+)
+def test_a_wrong_flag_is_an_error_with_a_hint(
+    keyfold: Keyfold, words: tuple[str, ...], message: str
+) -> None:
+    told = keyfold(*words)
+    assert told.returncode == 2
+    assert message in told.stderr
+    assert "hint: " in told.stderr
+
+
+def test_an_address_in_use_is_refused(keyfold: Keyfold) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        told = keyfold("run", "pipeline.sql", "--port", str(other.getsockname()[1]))
+    assert told.returncode == 2
+    assert "is in use by another process" in told.stderr
+
+
+def test_lake_verify_and_drop_end_as_the_lake_says(keyfold: Keyfold) -> None:
+    running = keyfold.start("run", "pipeline.sql", "--port", "0")
+    try:
+        until(lambda: ready(running.url()))
+    finally:
+        assert running.end() == 0
+    verified = keyfold("lake", "verify")
+    assert verified.returncode == 0, verified.stderr
+    assert "spend" in verified.stdout
+    assert keyfold("lake", "drop", "spend").returncode == 0
+    assert keyfold("lake", "drop", "spend").returncode == 1
