@@ -12,6 +12,7 @@ import uuid
 from collections import deque
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -81,7 +82,8 @@ class DataFilesWriter:
         """Remove what was written, after a failure before the commit."""
         if self._writer is not None:
             writer, self._writer = self._writer, None
-            writer.close()
+            with suppress(Exception):  # the disk may be full; the failure before is the one to tell
+                writer.close()
         for location in self._begun:
             if self._io.new_input(location).exists():
                 self._io.delete(location)

@@ -10,8 +10,9 @@ inside the table's own location. Old metadata files go by themselves with a comm
   ``lake_snapshot_age_s_max`` are expired (never the current one, never one that a branch or tag
   names), and the files that only they reached are deleted, on any file system.
 - When a process starts, and after a failure: files that nothing references are deleted, on local
-  warehouses. The lock of the lake directory says that no commit of ours is under way; a file that
-  is younger than ``ORPHAN_AGE_S_MIN`` may be another program's and stays for now.
+  warehouses. In the embedded warehouse the lock of the lake directory says that no data file of
+  ours is being written; any other file that is younger than ``ORPHAN_AGE_S_MIN`` may belong to
+  another program's commit under way, and stays for now.
 """
 
 from __future__ import annotations
@@ -92,17 +93,16 @@ def referenced(table: Table) -> set[str]:
 
 
 def remove_orphans(
-    table: Table, now_s: float, *, age_s_min: float = ORPHAN_AGE_S_MIN
+    table: Table, now_s: float, *, exclusive: bool, age_s_min: float = ORPHAN_AGE_S_MIN
 ) -> list[Path]:
     """Delete the files in a local table location that nothing references.
-
-    Data files of ours go at once: the lake directory's lock says that none is being written. Files
-    with PyIceberg's names may be another program's commit under way, and must have a certain age.
 
     Args:
         table: The table, freshly loaded.
         now_s: The clock, s since the epoch.
-        age_s_min: Age from which a file with one of PyIceberg's names is an orphan.
+        exclusive: Whether nobody else can be writing data files with our names, so that they go
+            at once.
+        age_s_min: Age from which any other file is an orphan.
 
     Returns:
         What was deleted.
@@ -116,7 +116,8 @@ def remove_orphans(
         if path in kept or not path.is_file():
             continue
         old = now_s - path.stat().st_mtime >= age_s_min
-        if _OURS.fullmatch(path.name) or (old and _ICEBERG.fullmatch(path.name)):
+        ours = _OURS.fullmatch(path.name)
+        if ((exclusive or old) and ours) or (old and _ICEBERG.fullmatch(path.name)):
             path.unlink(missing_ok=True)
             removed.append(path)
     if removed:

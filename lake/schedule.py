@@ -159,7 +159,7 @@ class Schedule:
         try:
             table = load_table(self._catalog, self._settings, name)
             if table is not None:
-                remove_orphans(table, self._clock_s())
+                remove_orphans(table, self._clock_s(), exclusive=not self._settings.lake_catalog)
                 write_version_hint(table)
                 _show(told, table)
         except Exception as problem:  # catalogs and file systems each have their own errors

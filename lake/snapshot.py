@@ -14,6 +14,7 @@ import logging
 from dataclasses import dataclass
 
 from pyiceberg.catalog import Catalog
+from pyiceberg.exceptions import CommitFailedException, ValidationException
 from pyiceberg.table import Table
 
 from keyfold.errors import KeyfoldError, LakeError
@@ -94,11 +95,15 @@ def take_snapshot(
         except BaseException:
             files.discard()
             raise
-        # Step 4. A failure from here on may be one of which nobody knows whether the commit took
-        # place, so the files are left to maintenance.
+        # Step 4. Only these two errors say for certain that the commit did not take place; after
+        # any other the files may belong to a snapshot, and are left to maintenance.
         summary = summary_of(plan, record) | {ROWS: str(files.rows)}
-        stage_replacement(transaction, current_data_files(table), new, summary)
-        table = transaction.commit_transaction()
+        try:
+            stage_replacement(transaction, current_data_files(table), new, summary)
+            table = transaction.commit_transaction()
+        except (CommitFailedException, ValidationException):
+            files.discard()
+            raise
     except KeyfoldError:
         raise
     except Exception as problem:  # catalogs and file systems each have their own errors

@@ -40,7 +40,7 @@ def test_a_kill_leaves_a_good_snapshot_and_the_next_process_cleans_up(house, mom
 
     lake.schedule().step()
     assert [row["total"] for row in lake.rows()] == [11, 1]
-    remove_orphans(lake.table(), time.time() + ORPHAN_AGE_S_MIN)
+    remove_orphans(lake.table(), time.time() + ORPHAN_AGE_S_MIN, exclusive=True)
     root = lake.directory / "lake" / "warehouse"
     on_disk = {f"file://{path}" for path in root.rglob("*") if path.is_file()}
     (hint,) = on_disk - referenced(lake.table())

@@ -67,8 +67,9 @@ def test_old_metadata_files_go_by_themselves(house):
     assert len(lake.files("*.metadata.json")) == 21
 
 
+@pytest.mark.parametrize("exclusive", [True, False])
 @pytest.mark.parametrize("age_s", [0.0, ORPHAN_AGE_S_MIN])
-def test_files_that_nothing_references_go_and_foreign_ones_stay(house, age_s):
+def test_files_that_nothing_references_go_and_foreign_ones_stay(house, age_s, exclusive):
     lake = house(SPEND)
     take(lake, 2)
     before = on_disk(lake)
@@ -83,8 +84,9 @@ def test_files_that_nothing_references_go_and_foreign_ones_stay(house, age_s):
     for path in [ours, *theirs, foreign]:
         path.write_bytes(b"x")
         os.utime(path, (1_000, 1_000))
-    removed = remove_orphans(lake.table(), 1_000 + age_s)
-    assert set(removed) == {ours, *theirs} if age_s else {ours}
-    expected = before | {f"file://{foreign}"}
-    assert on_disk(lake) == (expected if age_s else expected | {f"file://{p}" for p in theirs})
+    removed = set(remove_orphans(lake.table(), 1_000 + age_s, exclusive=exclusive))
+    gone = {ours, *theirs} if age_s else {ours} if exclusive else set()
+    assert removed == gone
+    left = {ours, *theirs, foreign} - gone
+    assert on_disk(lake) == before | {f"file://{path}" for path in left}
     assert totals(lake.table()) == [1, 2]

@@ -3,10 +3,14 @@
 import json
 
 import pytest
+from pyiceberg.exceptions import ValidationException
 from pyiceberg.table import StaticTable
 
 from keyfold.errors import LakeError
-from lake.table import offsets_in, told_by
+from keyfold.view import expression as ex
+from keyfold.view.plan import Window
+from lake.snapshot import take_snapshot
+from lake.table import current_data_files, offsets_in, stage_replacement, told_by
 from tests.lake.state import COUNT, SPEND, SUM, plan
 
 
@@ -109,8 +113,6 @@ def test_a_commit_during_the_scan_is_not_in_the_snapshot(house):
     lake.state.put("spend", {("bea",): (1, 1, 1), ("al",): (1, 1, 1)})
     lake.state.commit()
     view = lake.reader.view("spend")
-    from lake.snapshot import take_snapshot  # noqa: PLC0415
-
     taken = take_snapshot(lake.catalog, lake.settings, lake.reader, view)
     assert lake.rows() == [{"user_id": "al", "orders": 1, "total": 1}]
     assert offsets_in(taken.table.current_snapshot()) == {0: 1}
@@ -168,9 +170,6 @@ def test_a_state_that_is_being_rebuilt_waits_until_it_has_reached_the_last_snaps
 
 
 def test_expired_rows_and_rows_that_having_hides_are_left_out(house):
-    from keyfold.view import expression as ex  # noqa: PLC0415
-    from keyfold.view.plan import Window  # noqa: PLC0415
-
     having = ex.Call(">", (ex.Answer(0, "BIGINT"), ex.Literal(1, "BIGINT")), "BOOLEAN")
     timed = plan(
         "timed",
@@ -196,3 +195,22 @@ def test_offsets_are_json_with_partitions_as_keys(house):
     snapshot = lake.snapshot().table.current_snapshot()
     assert json.loads(told_by(snapshot, "keyfold.offsets")) == {"0": 7, "11": 2**62}
     assert offsets_in(snapshot) == {0: 7, 11: 2**62}
+
+
+def test_a_commit_over_files_that_are_gone_is_refused_and_the_next_snapshot_succeeds(house):
+    lake = house(SPEND)
+    lake.state.put("spend", {("al",): (1, 1, 1)})
+    lake.state.commit()
+    lake.snapshot()
+    stale = lake.table()
+    rows = stale.scan().to_arrow()
+    lake.table().overwrite(rows)  # replaces the file that the next snapshot would drop
+    files = current_data_files(stale)
+    transaction = stale.transaction()
+    stage_replacement(transaction, files, [], {})
+    with pytest.raises(ValidationException):
+        transaction.commit_transaction()
+    lake.state.put("spend", {("al",): (1, 1, 1)})
+    lake.state.commit()
+    lake.snapshot()
+    assert lake.rows() == [{"user_id": "al", "orders": 2, "total": 2}]
