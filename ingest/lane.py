@@ -10,7 +10,9 @@ read from the least of them, and a view passes over what it has had.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+import threading
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Future, wait
 from pathlib import Path
 
 import duckdb
@@ -22,10 +24,10 @@ from ingest.evaluate import Delta, Evaluator, Poison
 from ingest.progress import Progress
 from ingest.source.connect import connect, starts_at_beginning
 from ingest.source.message import MessageBatch
-from keyfold.errors import SourceError
+from keyfold.errors import KeyfoldError, SettingsError, SourceError
 from keyfold.state.counter import PartitionStatus, SourceStatus
 from keyfold.state.deadletter import DeadLetter
-from keyfold.state.record import PartitionRecord, SourceRecord
+from keyfold.state.record import PartitionRecord, SourceRecord, ViewRecord
 from keyfold.state.writer import StateWriter, advance_times, book
 from keyfold.view.plan import SourcePlan, ViewPlan
 
@@ -71,6 +73,7 @@ class Lane:
         self._progress = Progress(self._record.as_of_ms)
         self._complete = False
         self._open = False
+        self._opening: Future[None] | None = None
         self._retry_at_ms = 0
         self._delay_us = plan.watermark.delay_us if plan.watermark else 0
 
@@ -85,7 +88,7 @@ class Lane:
 
         A source that cannot go on is closed, says so, and is tried again later (law 7).
         """
-        if not self._open and not self._try_open(now_ms):
+        if not self._open and not self._try_open(now_ms, timeout_ms):
             return 0
         try:
             batch = self._source.poll(messages_max, timeout_ms)
@@ -104,14 +107,22 @@ class Lane:
 
     def close(self) -> None:
         """Let go of the source."""
-        self._source.close()
+        if self._opening is None:  # else its thread has it, and ends with the process
+            self._source.close()
 
-    def _try_open(self, now_ms: int) -> bool:
-        if now_ms < self._retry_at_ms:
+    def _try_open(self, now_ms: int, timeout_ms: int) -> bool:
+        """Open the source, in a thread: one that waits for its broker must not hold up others."""
+        if self._opening is None:
+            if now_ms < self._retry_at_ms:
+                return False
+            offsets, identity = self._start_offsets(), dict(self._record.identity)
+            self._opening = _in_background(lambda: self._source.open(offsets, identity))
+        if not wait([self._opening], timeout_ms / 1_000).done:
             return False
+        opening, self._opening = self._opening, None
         try:
-            self._source.open(self._start_offsets(), self._record.identity)
-        except SourceError as problem:
+            opening.result()
+        except (SourceError, SettingsError) as problem:
             self._stop(problem, now_ms)
             return False
         if self.error:
@@ -121,7 +132,7 @@ class Lane:
         self._record.identity = dict(self._source.identity())
         return True
 
-    def _stop(self, problem: SourceError, now_ms: int) -> None:
+    def _stop(self, problem: KeyfoldError, now_ms: int) -> None:
         if str(problem) != self.error:
             _log.error("source stopped: %s", problem, extra={"source": self.plan.name})
         self.error = str(problem)
@@ -207,7 +218,7 @@ class Lane:
         }
         keep = np.ones(len(rows), np.bool_) if misfits or fresh is not None else None
         if keep is not None and misfits:
-            dead += sorted(misfits)
+            dead += sorted(misfits.difference(dead))  # a reject may have misfits as well
             keep &= ~np.isin(rows, np.fromiter(misfits, np.int64))
         if keep is not None and fresh is not None:
             keep &= fresh[rows]
@@ -316,12 +327,9 @@ class Lane:
 
     def before_commit(self, now_ms: int) -> None:
         """Write into the record what the coming commit will have reached."""
-        offsets = self._offsets()
-        self._record.as_of_ms = self._progress.committed(now_ms, offsets)
-        if self._progress.caught_up(offsets):
-            for view in self._views:
-                record = self._state.record.views[view.name]
-                record.ready = record.ready or not record.error
+        self._record.as_of_ms = self._progress.committed(now_ms, self._offsets())
+        for record in self._nearly_ready():
+            record.ready = True
 
     def after_commit(self) -> None:
         """Tell the source what is durable."""
@@ -331,10 +339,16 @@ class Lane:
 
     def needs_ready(self) -> bool:
         """Say whether a commit would make a view ready though nothing else moved."""
-        return self._progress.caught_up(self._offsets()) and any(
-            not record.ready and not record.error
-            for record in (self._state.record.views[view.name] for view in self._views)
-        )
+        return bool(self._nearly_ready())
+
+    def _nearly_ready(self) -> list[ViewRecord]:
+        """Views that have caught up for the first time; one being built has offsets of its own."""
+        records = [self._state.record.views[view.name] for view in self._views]
+        return [
+            record
+            for record in records
+            if not record.ready and not record.error and self._progress.caught_up(record.offsets)
+        ]
 
     def status(self, now_ms: int) -> SourceStatus:
         """Say where the source is; true of the last commit when nothing has moved since."""
@@ -347,7 +361,7 @@ class Lane:
         elif self._complete and caught_up:
             state = "complete"
         else:
-            state = "live" if caught_up or not self.behind else "catching_up"
+            state = "live" if caught_up or (self._open and not self.behind) else "catching_up"
         ends = self._progress.end_offsets
         return SourceStatus(
             state=state,
@@ -362,3 +376,19 @@ class Lane:
 
     def _offsets(self) -> dict[int, int]:
         return {p: told.offset for p, told in self._record.partitions.items()}
+
+
+def _in_background(work: Callable[[], None]) -> Future[None]:
+    """Run ``work`` in a thread of its own, which does not keep the process from ending."""
+    future: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as problem:
+            future.set_exception(problem)
+        else:
+            future.set_result(None)
+
+    threading.Thread(target=run, name="open-source", daemon=True).start()
+    return future

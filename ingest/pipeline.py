@@ -78,6 +78,7 @@ class Pipeline:
         finally:
             for lane in self.lanes:
                 lane.close()
+            gc.unfreeze()
         self._status.stopped = True
         self._publish(self._clock())
 

@@ -2,8 +2,8 @@
 
 Each serving worker appends to a partition of its own, so a partition is a directory, and a new one
 may appear at any time. The log is local disk and has no one to wake us: when there is nothing, the
-index files are looked at every millisecond (every two once it is quiet), and the directory every
-second.
+index files are looked at every millisecond (every two once it is quiet), the time of the directory
+with every poll, and the directory itself when that changed, or every second.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ class EventsSource:
         self._starts: dict[int, int] = {}
         self._turn = 0
         self._discovery_at_s = 0.0
+        self._changed_ns = 0
         self._quiet_at_s = 0.0
 
     def open(self, offsets: Mapping[int, int], identity: Mapping[str, str]) -> None:
@@ -92,7 +93,7 @@ class EventsSource:
         """
         deadline_s = self._monotonic_s() + timeout_ms / 1000
         while True:
-            if self._monotonic_s() >= self._discovery_at_s:
+            if self._monotonic_s() >= self._discovery_at_s or self._directory_changed():
                 self._discover(at_end=False)
             batch = self._take(messages_max)
             if batch is not None:
@@ -131,6 +132,7 @@ class EventsSource:
 
     def _discover(self, at_end: bool) -> None:
         self._discovery_at_s = self._monotonic_s() + DISCOVERY_INTERVAL_S
+        self._changed_ns = self._directory_time_ns()
         for partition, directory in partition_directories(self._directory).items():
             if partition not in self._readers:
                 reader = EventLogReader(directory)
@@ -138,6 +140,16 @@ class EventsSource:
                 self._add(partition, directory, start)
                 if start:
                     self._starts[partition] = start
+
+    def _directory_changed(self) -> bool:
+        """Say whether a partition was made since the last look; what it holds is not fresh else."""
+        return self._directory_time_ns() != self._changed_ns
+
+    def _directory_time_ns(self) -> int:
+        try:
+            return self._directory.stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
 
     def _add(self, partition: int, directory: Path, offset: int) -> None:
         reader = EventLogReader(directory)
