@@ -46,6 +46,8 @@ def bound(settings: Settings) -> socket.socket:
 
 def serve(settings: Settings, number: int, listener: socket.socket) -> None:
     """Answer on a bound socket until the stop event or a signal."""
+    # Its notices of starting and stopping say nothing that ours do not.
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     worker = Worker(settings, number)
     front = Front(worker, lambda: server.server_state.connections)
     config = uvicorn.Config(

@@ -52,11 +52,19 @@ def now_ms() -> int:
 class State:
     """One data directory with its writer; all views are ready unless told otherwise."""
 
-    def __init__(self, directory: Path, sql: str = ORDERS, *, ready: bool = True, **store: Any):
+    def __init__(
+        self,
+        directory: Path,
+        sql: str = ORDERS,
+        *,
+        ready: bool = True,
+        rebuild: Sequence[str] = (),
+        **store: Any,
+    ) -> None:
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
         self.store = RocksStore(state_directory(directory), **store)
-        self.writer = StateWriter(self.store, compile_sql(sql))
+        self.writer = StateWriter(self.store, compile_sql(sql), rebuild=rebuild)
         self.record = self.writer.record
         self.counter = CounterWriter(counter_path(directory))
         self.status = Status(pid=1, started_ms=1)

@@ -1,0 +1,193 @@
+"""Limits, tokens, other origins: what keeps a worker safe from its clients."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import time
+from collections.abc import Callable, Iterator
+
+import httpx
+import pyarrow as pa
+import pytest
+
+from tests.serving.conftest import Server, problem, read_all
+from tests.serving.state import State, spend
+
+TIMEOUT_S = 0.5
+POST = b"POST /v1/sources/orders/events HTTP/1.1\r\nhost: x\r\n"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    state = State(tmp_path_factory.mktemp("limits") / "data")
+    state.put("spend", {("AA",): spend()})
+    state.commit()
+    server = Server(
+        state.directory,
+        request_timeout_ms=int(TIMEOUT_S * 1000),
+        body_bytes_max=10_000,
+        push_events_max=100,
+        cors_origins=("https://app.example",),
+    )
+    server.up().at(state.record.sequence)
+    yield server
+    server.close()
+    state.close()
+
+
+def raw_problem(answer: bytes, status: int, code: str) -> None:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status), answer
+    assert b"application/problem+json" in head
+    assert json.loads(body)["code"] == code
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"GET /v1/views/spend/rows/AA HTTP/1.1\r\nhost: x\r\nx-slow:",
+        POST + b"content-length: 100\r\n\r\n{",
+        POST + b"transfer-encoding: chunked\r\n\r\n1\r\n{\r\n",
+    ],
+)
+def test_a_slow_sender_is_cut_off(server: Server, start: bytes) -> None:
+    began = time.monotonic()
+    answer = read_all(server.raw(start))
+    raw_problem(answer, 408, "request_timeout")
+    assert TIMEOUT_S * 0.9 < time.monotonic() - began < TIMEOUT_S + 5
+
+
+def test_a_connection_that_says_nothing_is_closed(server: Server) -> None:
+    assert read_all(server.raw(b"")) == b""
+
+
+def test_empty_lines_are_no_request(server: Server) -> None:
+    raw_problem(read_all(server.raw(b"\r\n" * 10)), 408, "request_timeout")
+    connection = server.raw(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+    answer = b""
+    while not answer.endswith(b"}}"):
+        answer += connection.recv(65_536)
+    connection.sendall(b"\r\n")
+    assert read_all(connection) == b""
+
+
+def test_silence_after_an_answer_is_not_hurried(server: Server) -> None:
+    request = b"GET /v1/views/spend/rows/AA HTTP/1.1\r\nhost: x\r\n\r\n"
+    connection = server.raw(request)
+    assert connection.recv(65_536).startswith(b"HTTP/1.1 200")
+    began = time.monotonic()
+    while time.monotonic() < began + TIMEOUT_S * 2:
+        assert server.get("/healthz").status_code == 200
+    connection.sendall(request)
+    assert connection.recv(65_536).startswith(b"HTTP/1.1 200")
+    connection.close()
+
+
+def test_an_answer_that_nobody_takes_is_given_up(server: Server) -> None:
+    page = b"GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n"
+    connection = server.raw(b"")
+    connection.setblocking(False)
+    end = time.monotonic() + 20
+    while time.monotonic() < end:  # send and never read, until the other side has had enough
+        try:
+            connection.send(page)
+        except BlockingIOError:
+            time.sleep(0.02)
+        except (BrokenPipeError, ConnectionResetError):
+            break
+    else:
+        pytest.fail("the connection was never cut off")
+    connection.close()
+    assert server.get("/healthz").status_code == 200
+
+
+def test_endless_headers_are_refused(server: Server) -> None:
+    connection = server.raw(b"GET / HTTP/1.1\r\nhost: x\r\n")
+    answer = b""
+    try:
+        for at in range(4_000):
+            connection.sendall(b"x-%d: %b\r\n" % (at, b"y" * 40))
+    except (BrokenPipeError, ConnectionResetError):
+        pass
+    try:
+        answer = read_all(connection)
+    except ConnectionResetError:
+        return  # cut off while still sending; the answer was lost on the way
+    raw_problem(answer, 431, "headers_too_large")
+
+
+def test_what_is_no_http_is_a_problem_too(server: Server) -> None:
+    raw_problem(read_all(server.raw(b"\x16\x03\x01 hello\r\n\r\n")), 400, "bad_request")
+
+
+@pytest.mark.parametrize("path", ["/v1/sources/orders/events", "/v1/views/spend/lookup"])
+def test_a_large_body_is_refused(server: Server, path: str) -> None:
+    problem(server.client.post(path, content=b"x" * 10_001), 413, "too_large")
+
+    def endless() -> Iterator[bytes]:
+        for _ in range(20):
+            yield b"y" * 1_000
+
+    problem(httpx.post(server.url + path, content=endless()), 413, "too_large")
+
+
+def test_a_body_that_grows_too_large_when_unpacked_is_refused(server: Server) -> None:
+    path = "/v1/sources/orders/events"
+    bomb = b"\n" * 10_000_000
+    for name, packed in (("gzip", gzip.compress(bomb)), ("zstd", pa.compress(
+        bomb, "zstd", asbytes=True))):  # fmt: skip
+        assert len(packed) < 10_000, name
+        answer = server.client.post(path, content=packed, headers={"content-encoding": name})
+        problem(answer, 413, "too_large")
+        answer = server.client.post(
+            path, content=packed[:-30] + b"x", headers={"content-encoding": name}
+        )
+        assert answer.json()["code"] in ("bad_request", "too_large")
+    answer = server.client.post(path, content=b"x", headers={"content-encoding": "br"})
+    problem(answer, 415, "unsupported_media_type")
+    answer = server.client.post(path, content=b"nonsense", headers={"content-encoding": "gzip"})
+    problem(answer, 400, "bad_request")
+
+
+def test_too_many_events_are_refused(server: Server) -> None:
+    problem(
+        server.client.post("/v1/sources/orders/events", content=b"{}\n" * 101), 413, "too_large"
+    )
+
+
+def test_named_origins_may_call_and_others_may_not(server: Server) -> None:
+    for path in ("/v1/views/spend/rows/AA", "/v1/views"):
+        mine = server.get(path, headers={"origin": "https://app.example"})
+        assert mine.headers["access-control-allow-origin"] == "https://app.example"
+        other = server.get(path, headers={"origin": "https://evil.example"})
+        assert "access-control-allow-origin" not in other.headers
+    preflight = server.client.options(
+        "/v1/views/spend/lookup",
+        headers={"origin": "https://app.example", "access-control-request-method": "POST"},
+    )
+    assert preflight.status_code == 200
+
+
+def test_tokens(state: State, serve: Callable[..., Server]) -> None:
+    state.put("spend", {("AA",): spend()})
+    server = serve(state.directory, api_tokens=("first-token", "second-token")).up()
+    server.at(state.commit())
+    for path in ("/v1/views/spend/rows/AA", "/v1/views", "/%761/views", "/v1/nothing"):
+        for headers in (
+            {},
+            {"authorization": "Bearer wrong"},
+            {"authorization": "Bearer"},
+            {"authorization": "Basic first-token"},
+            {"authorization": "first-token"},
+        ):
+            answer = server.get(path, headers=headers)
+            problem(answer, 401, "unauthorized")
+            assert answer.headers["www-authenticate"].startswith("Bearer")
+    problem(server.client.post("/v1/sources/orders/events", content=b"{}"), 401, "unauthorized")
+    for token in ("first-token", "second-token"):
+        headers = {"authorization": f"Bearer {token}"}
+        assert server.get("/v1/views/spend/rows/AA", headers=headers).status_code == 200
+        assert server.get("/v1/views", headers=headers).status_code == 200
+    assert server.get("/metrics").status_code == 200
+    assert "access-control-allow-origin" not in server.get("/healthz").headers
