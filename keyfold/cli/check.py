@@ -8,7 +8,6 @@ from keyfold.cli.infer import columns_of_files
 from keyfold.cli.show import add_row, out, table
 from keyfold.errors import SqlError
 from keyfold.sql.compile import compile_sql, unbound_sources
-from keyfold.sql.parse import UnboundSource
 from keyfold.view.plan import Catalog, ViewPlan
 
 
@@ -19,20 +18,22 @@ def compile_file(file: Path) -> Catalog:
         SqlError: It cannot be read, or cannot be run.
     """
     schemas = {
-        source.name: columns_of_files(source.options["path"].value)
-        for source in sources_of(file)
-        if source.columns is None and source.connector == "file" and "path" in source.options
+        name: columns_of_files(path) for name, path in undetected(file).items() if path is not None
     }
     return compile_sql(_text(file), str(file), schemas)
 
 
-def sources_of(file: Path) -> list[UnboundSource]:
-    """Return the sources of an SQL file as written.
+def undetected(file: Path) -> dict[str, str | None]:
+    """Return the names of the sources without a column list, with the path of `file` sources.
 
     Raises:
-        SqlError: It cannot be read.
+        SqlError: The file cannot be read.
     """
-    return unbound_sources(_text(file), str(file))
+    return {
+        source.name: source.options["path"].value if "path" in source.options else None
+        for source in unbound_sources(_text(file), str(file))
+        if source.columns is None
+    }
 
 
 def _text(file: Path) -> str:

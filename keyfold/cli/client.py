@@ -15,7 +15,11 @@ TIMEOUT_S = 60.0
 
 
 class ServerError(KeyfoldError):
-    """The server answered with an error, whose code this has; or it did not (``no_answer``)."""
+    """The server answered with an error, whose code this has; or gave none.
+
+    ``code`` is the answer's; ``not_reached`` where the request was never sent, ``no_answer`` where
+    it may have been taken.
+    """
 
     code = "no_answer"
 
@@ -56,9 +60,11 @@ def ask(client: httpx.Client, method: str, where: str, **how: Any) -> httpx.Resp
     try:
         response = client.request(method, where, **how)
     except httpx.HTTPError as problem:
+        never_sent = isinstance(problem, httpx.ConnectError | httpx.ConnectTimeout)
         raise ServerError(
             f"{client.base_url} does not answer: {str(problem) or type(problem).__name__}",
             hint="start it with `keyfold run`, or give its address with --url",
+            code="not_reached" if never_sent else "no_answer",
         ) from problem
     if response.is_success:
         return response

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NoReturn
 
-from keyfold.cli.check import compile_file, sources_of
+from keyfold.cli.check import compile_file, undetected
 from keyfold.errors import SettingsError
 from keyfold.process import role_environment, set_up_logging
 from keyfold.settings import Settings
@@ -79,8 +79,8 @@ def _supervise(name: str, settings: Settings, roles: list[Role], *, serve: bool)
 
 def _check_pipeline(file: Path, rebuild: Sequence[str]) -> None:
     """Refuse a wrong file here, with its caret, rather than in the log of a child."""
-    if any(source.columns is None for source in sources_of(file)):
-        return  # only the writer can detect them: it checks the file then
+    if undetected(file):
+        return  # the writer detects the columns, and checks the file then
     views = [view.name for view in compile_file(file).views]
     for name in rebuild:
         if name not in views:

@@ -23,7 +23,7 @@ def test_an_error_names_the_place_shows_it_and_gives_a_hint(keyfold: Keyfold) ->
     told = keyfold("check", "bad.sql")
     assert (told.returncode, told.stdout) == (2, "")
     place, line, caret, hint = told.stderr.splitlines()
-    assert place.startswith("bad.sql:5:44: error: ")
+    assert place.startswith("bad.sql:5:49: error: ")
     assert line == "  SELECT user_id, region, COUNT(*) AS orders, SUM(amuont) AS total"
     assert line[caret.index("^") : caret.rindex("^") + 1] == "amuont"
     assert hint.startswith("hint: ")

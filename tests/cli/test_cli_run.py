@@ -37,7 +37,8 @@ def test_a_run_stops_cleanly_and_the_next_one_goes_on(keyfold: Keyfold) -> None:
     try:
         url = second.url()
         until(lambda: ready(url))
-        assert until(lambda: row(url, "a", "eu")).json()["row"]["orders"] == 1
+        until(lambda: row(url, "a", "eu").status_code == 200)
+        assert row(url, "a", "eu").json()["row"]["orders"] == 1
     finally:
         assert second.end() == 0
 
