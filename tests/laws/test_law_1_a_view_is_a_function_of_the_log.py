@@ -1,0 +1,53 @@
+"""Law 1: state after offsets O equals one batch run over the events up to O, for any cut."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+
+from keyfold.state.protocol import Store
+from tests.laws.stream import Event, Step, Stream, assert_same_rows, events, steps
+
+KEYS = {
+    "spend": ["user_id"],
+    "busy": ["user_id", "large"],
+    "per_minute": ["window_start", "user_id"],
+}
+slow = settings(
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking these takes minutes
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+
+
+@slow
+@given(log=events, plan=steps)
+def test_any_cut_and_any_crash_point_equal_one_batch_run(
+    new_store: Callable[[], Callable[[], Store]], log: Sequence[Event], plan: Sequence[Step]
+) -> None:
+    stream = Stream(new_store(), log)
+    stream.run(plan)
+    for name, keys in KEYS.items():
+        # Not only at the end: what is durable at any moment is what its offsets say.
+        assert_same_rows(stream.rows(name), stream.batch_rows(name), keys)
+    stream.finish()
+    for name, keys in KEYS.items():
+        assert_same_rows(stream.rows(name), stream.batch_rows(name), keys)
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 100])
+def test_the_size_of_batches_does_not_show(
+    new_store: Callable[[], Callable[[], Store]], size: int
+) -> None:
+    log = [
+        Event(i % 3, id=i, user_id=f"u{i % 4}", amount=i, weight=i / 7, second=i * 20)  # type: ignore[arg-type]
+        for i in range(70)
+    ]
+    stream = Stream(new_store(), log)
+    while stream.read(size):
+        stream.commit()
+    for name, keys in KEYS.items():
+        assert_same_rows(stream.rows(name), stream.batch_rows(name), keys)

@@ -1,0 +1,91 @@
+"""Law 7: a poison message costs that message; a broken view costs that view; both stay visible."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from keyfold.state import deadletter
+from keyfold.state.protocol import Store
+from tests.laws.stream import BATCH, MISFIT, PIPELINE, Event, Stream, assert_same_rows, batch_answer
+
+GOOD = [Event(0, id=i, user_id="a", amount=Decimal(i), second=i) for i in range(20)]
+
+
+def letters(stream: Stream) -> list[deadletter.DeadLetter]:
+    return [
+        letter for _, letter in deadletter.read(stream.store, 0, stream.record().dead_letter_next)
+    ]
+
+
+def test_a_poison_message_costs_that_message(
+    new_store: Callable[[], Callable[[], Store]],
+) -> None:
+    log = [*GOOD[:10], Event(0, broken="\\ud8"), Event(0, broken="[]"), *GOOD[10:]]
+    stream = Stream(new_store(), log)
+    stream.finish()
+    assert_same_rows(stream.rows("spend"), stream.batch_rows("spend"), ["user_id"])
+    assert [(letter.offset, letter.value) for letter in letters(stream)] == [
+        (10, b"\\ud8"),
+        (11, b"[]"),
+    ]
+    assert all(letter.reason and letter.source == "orders" for letter in letters(stream))
+
+
+def test_a_field_that_does_not_fit_costs_only_the_views_that_read_it(
+    new_store: Callable[[], Callable[[], Store]],
+) -> None:
+    sql = PIPELINE + (
+        "CREATE MATERIALIZED VIEW amounts AS"
+        " SELECT user_id, SUM(amount) AS total FROM orders GROUP BY user_id;"
+    )
+    stream = Stream(new_store(), [*GOOD, Event(0, broken=MISFIT)], sql)
+    stream.finish()
+    assert stream.rows("amounts") == [{"user_id": "a", "total": Decimal(191)}]
+    assert stream.record().views["amounts"].total().dead_lettered == 0
+    assert stream.record().views["spend"].total().dead_lettered == 1
+    (letter,) = letters(stream)
+    assert letter.field == "id"
+    assert "'many' is no BIGINT" in letter.reason
+    assert letter.value == MISFIT.encode()
+
+
+def test_a_cast_that_fails_costs_that_row_in_that_view(
+    new_store: Callable[[], Callable[[], Store]],
+) -> None:
+    sql = PIPELINE + (
+        "CREATE MATERIALIZED VIEW numbers AS"
+        " SELECT user_id::INTEGER AS number, COUNT(*) AS n FROM orders GROUP BY number;"
+    )
+    names = ["1", "2", "one", "2", "zwei"]
+    log = [Event(0, id=i, user_id=name, amount=Decimal(1)) for i, name in enumerate(names)]
+    stream = Stream(new_store(), log, sql)
+    stream.finish()
+    assert stream.rows("numbers") == [{"number": 1, "n": 1}, {"number": 2, "n": 2}]
+    assert stream.record().views["numbers"].total().dead_lettered == 2
+    assert [(letter.offset, letter.view) for letter in letters(stream)] == [
+        (2, "numbers"),
+        (4, "numbers"),
+    ]
+    assert_same_rows(stream.rows("spend"), stream.batch_rows("spend"), ["user_id"])
+
+
+def test_a_broken_view_costs_that_view_and_says_so(
+    new_store: Callable[[], Callable[[], Store]],
+) -> None:
+    sql = PIPELINE + (
+        "CREATE MATERIALIZED VIEW huge AS SELECT user_id,"
+        " SUM(id::HUGEINT * 18446744073709551616 * 4294967296 * 1073741824) AS s"
+        " FROM orders GROUP BY user_id;"
+    )
+    log = [Event(0, id=2, user_id="a") for _ in range(2)]
+    log += [Event(0, id=1, user_id="a") for _ in range(3)]
+    stream = Stream(new_store(), log, sql)
+    for _ in range(5):
+        stream.read(6)
+        stream.commit()
+    broken = stream.record().views["huge"]
+    assert "128 bits" in broken.error
+    assert_same_rows(stream.rows("spend"), batch_answer(log, BATCH["spend"]), ["user_id"])
+    # What it holds is what its own offsets say, and the next life tries again from there.
+    assert broken.offsets[0] <= 5
