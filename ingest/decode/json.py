@@ -1,9 +1,9 @@
 """JSON messages → typed Arrow columns, and what does not fit.
 
 DuckDB's ``from_json`` reads the fields that views need, and nothing else. It is lenient: a field
-that does not fit its type comes out as NULL. So NULLs are looked at again, if there are any: a field
-that is absent or JSON ``null`` is NULL; one that is there and came out as NULL is a *misfit*. The
-common batch has neither NULLs nor broken messages, and pays for none of this.
+that does not fit its type comes out as NULL. So NULLs are looked at again, if there are any: a
+field that is absent or JSON ``null`` is NULL; one that is there and came out as NULL is a *misfit*.
+The common batch has neither NULLs nor broken messages, and pays for none of this.
 
 - A message that is no JSON object, or has no event time, is of no use to any view: a reject.
 - A misfit costs the message only in the views that read that field (law 7).

@@ -20,6 +20,7 @@ from keyfold.errors import RequestError
 from keyfold.view import expression as ex
 from keyfold.view.aggregate import finalize_columns, finalizer
 from keyfold.view.columns import I128, arrow_column, i128_of
+from keyfold.view.keycolumns import key_columns
 from keyfold.view.partial import PartialCodec
 from keyfold.view.plan import Output, ViewPlan
 from keyfold.view.rowkey import encode_key, encode_value, key_decoder
@@ -134,7 +135,7 @@ class CompiledView:
         """
         pairs = list(rows)
         finals = self._final_columns([value for _, value in pairs])
-        keys = [self._key_of(key) for key, _ in pairs]
+        keys = key_columns(self.key_types, [key for key, _ in pairs])
         computed = self._having is not None or any(
             isinstance(output.expression, ex.Call | ex.Literal) for output in self.plan.outputs
         )
@@ -144,7 +145,7 @@ class CompiledView:
             column = column_type(output.type)
             match output.expression:
                 case ex.Key(index=index):
-                    arrays.append(_arrow_from_python(column, [key[index] for key in keys]))
+                    arrays.append(keys[index])
                 case ex.Answer(index=index):
                     arrays.append(arrow_column(column, *finals[index]))
                 case _:

@@ -260,7 +260,8 @@ def batch_answer(seen: Sequence[Event], query: str) -> list[dict[str, Any]]:
     )
     if seen:
         connection.executemany(
-            "INSERT INTO orders VALUES (?, ?, ?, ?, TIMESTAMPTZ '2026-03-01 00:00:00+00' + to_seconds(?))",
+            "INSERT INTO orders VALUES "
+            "(?, ?, ?, ?, TIMESTAMPTZ '2026-03-01 00:00:00+00' + to_seconds(?))",
             [(e.id, e.user_id, e.amount, e.weight, e.second) for e in seen],
         )
     rows: list[dict[str, Any]] = connection.sql(query).to_arrow_table().to_pylist()

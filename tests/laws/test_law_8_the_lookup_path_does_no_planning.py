@@ -67,7 +67,8 @@ def test_a_lookup_runs_no_frame_of_a_planner_or_framework(tmp_path: Path) -> Non
         }
 
     async def look_up() -> None:
-        await front(scope("u3"), receive, send)  # the first one opens the replica
+        worker.state.start()
+        await front(scope("u3"), receive, send)
         sent.clear()
         sys.setprofile(watch)
         try:
