@@ -15,6 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from keyfold.errors import SettingsError
+from keyfold.sql.infer import infer_columns
 from keyfold.view.plan import Column
 
 SAMPLE_EVENTS = 10_000
@@ -93,8 +94,6 @@ def _infer(lines: Sequence[bytes], where: str) -> tuple[Column, ...]:
     events = [line.strip() for line in lines if line.strip()]
     if not events:
         raise SettingsError(f"{where} holds no events", hint="give one JSON object per line")
-    from keyfold.sql.infer import infer_columns  # noqa: PLC0415
-
     return infer_columns(events)
 
 

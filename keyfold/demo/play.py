@@ -72,6 +72,7 @@ def play(
                 pushed = replay(server, flights, speed, meter, ended)
             if not ended.is_set():
                 _say_pushed(pushed, flights.num_rows)
+                _say_dead_letters(server, settings)
                 lake = wait_for_lake(settings, flights.num_rows, ended, LAKE_TIMEOUT_S)
                 tell(settings, server.url, lake)
         except DemoError:
@@ -152,3 +153,12 @@ def _say_pushed(pushed: int, total: int) -> None:
         print(f"{pushed:,} flights pushed, all {total:,} applied", flush=True)
     else:
         print(f"all {total:,} flights were accepted before: nothing to push", flush=True)
+
+
+def _say_dead_letters(server: Server, settings: Settings) -> None:
+    """A view without its rows should not look like a view of nothing."""
+    told = server.source()
+    count = told["ledger"]["dead_lettered"] if told else 0
+    if count:
+        look = f"keyfold dead-letters --data-dir {settings.data_dir}"
+        print(f"{count:,} events could not be used; `{look}` says why", flush=True)

@@ -56,18 +56,20 @@ class Keyfold:
             check=False,
         )
 
-    def start(self, *arguments: str) -> Running:
-        return Running(self, arguments)
+    def start(self, *arguments: str, **environment: str) -> Running:
+        return Running(self, arguments, environment)
 
 
 class Running:
     """A ``keyfold`` that keeps running; its log is JSON lines on stderr."""
 
-    def __init__(self, keyfold: Keyfold, arguments: tuple[str, ...]) -> None:
+    def __init__(
+        self, keyfold: Keyfold, arguments: tuple[str, ...], environment: dict[str, str]
+    ) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "keyfold.cli", *arguments],
             cwd=keyfold.directory,
-            env=keyfold.environment,
+            env=keyfold.environment | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -95,6 +97,12 @@ class Running:
         return until(
             lambda: next((one for one in self.log() if one["message"].startswith(start)), None)
         )
+
+    def pid(self, role: str) -> int:
+        """The process that a role runs in now, as far as the log tells."""
+        self.logged(f"{role} started")
+        started = [one["pid"] for one in self.log() if one["message"] == f"{role} started"]
+        return int(started[-1])
 
     def url(self) -> str:
         return str(self.logged("serving on")["message"].removeprefix("serving on "))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import signal
 import subprocess
 
 import duckdb
@@ -72,3 +74,28 @@ def test_the_demo_shows_commands_that_work_and_resumes(keyfold: Keyfold) -> None
     more = keyfold(*words[:-1], str(EVENTS + 100), "--exit")
     assert more.returncode == 0, more.stderr
     assert f"100 flights pushed, all {EVENTS + 100:,} applied" in more.stdout
+
+
+def test_kills_while_it_replays_lose_no_event_and_count_none_twice(keyfold: Keyfold) -> None:
+    words = ("demo", "--port", "0", "--events", str(EVENTS), "--speed", "1500", "--exit")
+    demo = keyfold.start(*words, KEYFOLD_LOG_LEVEL="info")
+    try:
+        for role in ("serving-0", "ingest"):
+            until(lambda: "of 6,000 flights" in "".join(demo.stdout))
+            demo.stdout.clear()
+            os.kill(demo.pid(role), signal.SIGKILL)
+        assert demo.process.wait(90) == 0
+    finally:
+        demo.end()
+    died = [one["message"] for one in demo.log() if " died " in one["message"]]
+    assert [told.split()[0] for told in died] == ["serving-0", "ingest"]
+    again = keyfold.start(*words[:5])
+    try:
+        until(lambda: "Ctrl-C stops it" in "".join(again.stdout), 90)
+        shown = "".join(again.stdout)
+        assert "were accepted before: nothing to push" in shown
+        url = re.search(r"starting on (\S+),", shown)[1]
+        kept = httpx.get(f"{url}/v1/views/carrier_delays/rows").json()["rows"]
+    finally:
+        assert again.end() == 0
+    assert sum(row["flights"] for row in kept) == EVENTS

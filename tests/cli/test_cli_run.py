@@ -9,12 +9,7 @@ import socket
 import httpx
 import pytest
 
-from tests.cli.scene import PIPELINE, Keyfold, Running, until
-
-
-def pid_of(running: Running, role: str) -> int:
-    started = [one["pid"] for one in running.log() if one["message"] == f"{role} started"]
-    return int(started[-1])
+from tests.cli.scene import PIPELINE, Keyfold, until
 
 
 def row(url: str, *key: str) -> httpx.Response:
@@ -53,11 +48,11 @@ def test_a_killed_role_is_restarted_and_no_connection_is_refused(keyfold: Keyfol
         url = running.url()
         until(lambda: ready(url))
         for role in ("serving-0", "ingest"):
-            pid = pid_of(running, role)
+            pid = running.pid(role)
             os.kill(pid, signal.SIGKILL)
             running.logged(f"{role} died (signal SIGKILL): restarting in")
             assert httpx.get(f"{url}/healthz", timeout=20).status_code == 200
-            until(lambda role=role, pid=pid: pid_of(running, role) != pid)
+            until(lambda role=role, pid=pid: running.pid(role) != pid)
         until(lambda: ready(url))
     finally:
         assert running.end() == 0
