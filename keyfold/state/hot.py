@@ -11,6 +11,7 @@ clock algorithm), clean ones only, since what is dirty lives nowhere else yet.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import repeat
 
 import numpy as np
 
@@ -74,8 +75,8 @@ class HotPartials:
         Raises:
             OverflowError: A merged value does not fit its slot; the cache must be cleared then.
         """
-        get = self._places.get
-        places = np.fromiter((get(key, -1) for key in keys), np.int64, len(keys))
+        # One pass in C: this line is run for every key of every batch.
+        places = np.fromiter(map(self._places.get, keys, repeat(-1)), np.int64, len(keys))
         missing = np.flatnonzero(places < 0)
         if len(missing):
             places[missing] = self._take_in([keys[i] for i in missing.tolist()])
