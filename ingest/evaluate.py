@@ -118,7 +118,7 @@ class Evaluator:
         return Delta(
             keys=encode_keys(self._prefix, self._types, keys),
             slots=[
-                physical_column(slot.physical, _no_nulls(column))
+                physical_column(slot.physical, column)
                 for slot, column in zip(self._slots, columns[len(keys) :], strict=True)
             ],
             applied=applied,
@@ -128,18 +128,6 @@ class Evaluator:
 
     def _query(self, sql: str, horizon_us: int) -> pa.Table:
         return self._connection.sql(sql.replace(HORIZON, str(horizon_us))).to_arrow_table()
-
-
-def _no_nulls(column: pa.Array) -> pa.Array:
-    """Put zero where an aggregate of no values is NULL; the count beside it says so."""
-    if column.null_count == 0 or pa.types.is_large_string(column.type):
-        return column
-    if pa.types.is_string(column.type):
-        return column
-    if pa.types.is_temporal(column.type):
-        width = pa.int32() if column.type.bit_width == 32 else pa.int64()
-        return column.view(width).fill_null(0)
-    return column.fill_null(pa.scalar(0).cast(column.type))
 
 
 def _count(partitions: pa.ChunkedArray) -> dict[int, int]:

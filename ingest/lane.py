@@ -227,9 +227,15 @@ class Lane:
             table, rows = table.filter(pa.array(keep)), rows[keep]
         try:
             poison = self._merge(view, table, horizon_time_us)
-        except (duckdb.Error, OverflowError, MemoryError) as problem:
-            error = str(problem).split("\n")[0]
-            _log.error("view stopped: %s", error, extra={"view": view.name})
+        except Exception as problem:  # whatever it is, it costs this view and no other (law 7)
+            foreseen = isinstance(problem, duckdb.Error | OverflowError | MemoryError)
+            error = str(problem).split("\n")[0] or type(problem).__name__
+            _log.error(
+                "view stopped: %s",
+                error,
+                exc_info=None if foreseen else problem,
+                extra={"view": view.name},
+            )
             self._state.fail_view(view.name, error)
             return
         letters = [Reject(int(rows[bad.row]), bad.reason) for bad in poison]
