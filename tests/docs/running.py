@@ -8,11 +8,11 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+
+import httpx
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -62,8 +62,9 @@ def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> 
     while True:
         assert process.poll() is None, log.read_text()
         try:
-            with urllib.request.urlopen(f"{url}/readyz", timeout=5):
+            if httpx.get(f"{url}/readyz", timeout=5).is_success:
                 return
-        except (urllib.error.URLError, OSError):
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.1)
+        except httpx.TransportError:
+            pass  # nobody listens yet
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.1)
