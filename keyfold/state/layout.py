@@ -6,6 +6,8 @@ key                                         value
 ``00`` + ``format``                         the state's format version, decimal text
 ``00`` + ``catalog``                        ``StoredCatalog``, JSON
 ``00`` + ``commit``                         ``CommitRecord``, JSON: offsets, ledger, watermark
+``00`` + ``flushed``                        number of the last flush; reaches readers by file only
+``00`` + ``marked``                         the same, written after the flush, through the log
 ``01`` + number (u64 BE)                    ``DeadLetter``, MessagePack
 ``10`` + view id (u32 BE) + row key         the partials of a row (keyfold/view/partial.py)
 ==========================================  ====================================================
@@ -22,6 +24,8 @@ FORMAT = 1
 FORMAT_KEY = b"\x00format"
 CATALOG_KEY = b"\x00catalog"
 COMMIT_KEY = b"\x00commit"
+FLUSHED_KEY = b"\x00flushed"
+MARKED_KEY = b"\x00marked"
 DEAD_LETTERS = b"\x01"
 _VIEW = struct.Struct(">BI")
 _NUMBER = struct.Struct(">BQ")

@@ -11,6 +11,11 @@ The commit protocol (``RocksStore.write``):
    answers stale rows for ever (facebook/rocksdb #14444, #15051). For the same reason it is written
    once more after opening.
 
+A secondary reads the list of files first and the log after it, so a flush in between shows it one
+without the other: rows of one commit beside the record of another. Therefore each flush has a
+number, which stands in the flushed file (``flushed``) and, written after it, in the log
+(``marked``). Where a secondary sees two different numbers, it has to look again.
+
 Flushes never happen by themselves: the memtable is larger than any commit may be, and
 ``write`` flushes once the log has grown to ``wal_bytes_max``.
 """
@@ -18,6 +23,7 @@ Flushes never happen by themselves: the memtable is larger than any commit may b
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -34,11 +40,14 @@ from rocksdict import (
 )
 
 from keyfold.errors import StateError
+from keyfold.state.layout import FLUSHED_KEY, MARKED_KEY
 from keyfold.state.protocol import Pair
 
 MEMTABLE_BYTES = 512 << 20
 BULK_KEYS_MIN = 5_000
 WAL_BYTES_MAX = 32 << 20
+_REFRESH_S_MAX = 1.0
+_REFRESH_PAUSE_S = 0.0002
 
 
 def _options(block_cache_bytes: int) -> Options:
@@ -124,6 +133,11 @@ class RocksStore(_RocksReader):
         self._no_wal = WriteOptions()
         self._no_wal.disable_wal = True
         self._open = True
+        flushed = self._db.get(FLUSHED_KEY)
+        self._flushes = int(flushed) if flushed else 0
+        if flushed != self._db.get(MARKED_KEY):  # the process died between step 2 and step 3
+            self._db.put(MARKED_KEY, flushed)
+        self._marker: Pair | None = None
 
     def write(
         self,
@@ -143,6 +157,7 @@ class RocksStore(_RocksReader):
         for key, value in puts:
             put(key, value)
         put(*marker)
+        self._marker = marker
         size = batch.size_in_bytes()
         # Step 2: through the log, or around it and flushed.
         if len(puts) + len(deletes) < self._bulk_keys_min:
@@ -150,21 +165,28 @@ class RocksStore(_RocksReader):
             self._wal_bytes += size
             if self._wal_bytes < self._wal_bytes_max:
                 return
-        else:
-            self._db.write(batch, self._no_wal)
+            batch = WriteBatch(raw_mode=True)
+        self._flush(batch, marker)
+
+    def _flush(self, batch: WriteBatch, marker: Pair) -> None:
+        self._flushes += 1
+        number = str(self._flushes).encode()
+        batch.put(FLUSHED_KEY, number)
+        self._db.write(batch, self._no_wal)
         self._db.flush()
         # Step 3: wake the secondaries up from the memtable that was flushed.
-        self.mark(marker)
-
-    def mark(self, marker: Pair) -> None:
-        """Write the commit record once more through the log, after a flush or at opening."""
-        self._db.put(*marker)
+        mark = WriteBatch(raw_mode=True)
+        mark.put(*marker)
+        mark.put(MARKED_KEY, number)
+        self._db.write(mark)
         self._wal_bytes = 0
 
     def close(self) -> None:
         """Flush and release the lock. Safe to call twice."""
         if self._open:
             self._open = False
+            if self._marker is not None:  # closing flushes: a secondary has to notice
+                self._flush(WriteBatch(raw_mode=True), self._marker)
             self._db.close()
 
 
@@ -192,8 +214,22 @@ class RocksReplica(_RocksReader):
         self.refresh()
 
     def refresh(self) -> None:
-        """Move to the latest commit. Between calls the replica stands still."""
-        self._db.try_catch_up_with_primary()
+        """Move to the latest commit. Between calls the replica stands still.
+
+        Raises:
+            StateError: Files and log do not fit each other; only opening again helps.
+        """
+        end = time.monotonic() + _REFRESH_S_MAX
+        while True:
+            self._db.try_catch_up_with_primary()
+            if self._db.get(FLUSHED_KEY) == self._db.get(MARKED_KEY):
+                return
+            if time.monotonic() > end:
+                raise StateError(
+                    "the replica saw a flush of the state and not its end",
+                    hint="open it again; if that fails, restart the ingest process",
+                )
+            time.sleep(_REFRESH_PAUSE_S)
 
     def close(self) -> None:
         """Release files and remove the replica's own directory. Safe to call twice."""

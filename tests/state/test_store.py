@@ -12,11 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from keyfold.errors import StateError
-from keyfold.state.layout import COMMIT_KEY
+from keyfold.state.layout import COMMIT_KEY, FLUSHED_KEY, MARKED_KEY
 from keyfold.state.memory import MemoryStore
 from keyfold.state.rocks import RocksReplica, RocksStore
 
 MARKER = (COMMIT_KEY, b"0")
+OWN = (COMMIT_KEY, FLUSHED_KEY, MARKED_KEY)
 keys = st.binary(min_size=1, max_size=3).filter(lambda key: key != COMMIT_KEY)
 
 
@@ -38,7 +39,7 @@ def make_store(request: Any, tmp_path: Path) -> Iterator[Callable[[], Any]]:
 
 
 def rows(store: Any, start: bytes = b"\0", end: bytes = b"\xff" * 5, **how: bool) -> list[Any]:
-    return [pair for pair in store.scan(start, end, **how) if pair[0] != COMMIT_KEY]
+    return [pair for pair in store.scan(start, end, **how) if pair[0] not in OWN]
 
 
 def test_what_was_written_is_read(make_store: Callable[[], Any]) -> None:
