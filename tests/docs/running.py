@@ -34,7 +34,11 @@ def environment(**more: str) -> dict[str, str]:
 
 @contextmanager
 def running(
-    command: list[str], url: str, directory: Path, env: Mapping[str, str]
+    command: list[str],
+    url: str,
+    directory: Path,
+    env: Mapping[str, str],
+    route: str = "/readyz",
 ) -> Iterator[None]:
     """Start a command that serves on ``url``; it has stopped cleanly at the end."""
     log = directory / "server.log"
@@ -44,7 +48,7 @@ def running(
             stderr=subprocess.STDOUT,
         )  # fmt: skip
     try:
-        _wait_until_ready(url, process, log)
+        _wait_until_ready(f"{url}{route}", process, log)
         yield
     finally:
         process.send_signal(signal.SIGTERM)
@@ -62,7 +66,7 @@ def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> 
     while True:
         assert process.poll() is None, log.read_text()
         try:
-            if httpx.get(f"{url}/readyz", timeout=5).is_success:
+            if httpx.get(url, timeout=5).is_success:
                 return
         except httpx.TransportError:
             pass  # nobody listens yet
