@@ -62,6 +62,16 @@ class Binder:
         rows = self._connection.execute(f"DESCRIBE {query}").fetchall()
         return [Column(row[0], row[1]) for row in rows]
 
+    def type_named(self, spelling: str) -> str:
+        """Return DuckDB's name of a type that was spelled in some way.
+
+        Raises:
+            duckdb.Error: There is no such type.
+        """
+        # In a table, since a cast knows types that no column can have.
+        self._connection.execute(f"CREATE OR REPLACE TEMP TABLE declared (x {spelling})")
+        return self.describe("FROM declared")[0].type
+
     def type_of(self, expression: str, table: str) -> str:
         """Return the type of one expression over a relation."""
         return self.describe(f"SELECT {expression} AS x FROM {table}")[0].type

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlglot import exp
+from sqlglot import Token, exp
 
 from keyfold.errors import SqlError, SqlLocation
 
@@ -30,11 +30,15 @@ class SqlText:
         line = self.text.count("\n", 0, start) + 1
         line_start = self.text.rfind("\n", 0, start) + 1
         line_end = self.text.find("\n", start)
-        whole = self.text[line_start : len(self.text) if line_end < 0 else line_end]
+        whole = self.text[line_start : len(self.text) if line_end < 0 else line_end].rstrip("\r")
         column = start - line_start + 1
         return SqlLocation(
             self.file, line, column, whole, max(1, min(length, len(whole) - column + 1))
         )
+
+    def token(self, token: Token) -> SqlLocation:
+        """Return where a token stands."""
+        return self.at(token.start, token.end - token.start + 1)
 
     def of(self, node: exp.Expr) -> SqlLocation:
         """Return where a parsed node starts: its first word that kept its place."""
@@ -48,6 +52,15 @@ class SqlText:
         start, end = min(spans)
         return self.at(start, end - start + 1)
 
+    def word_after(self, node: exp.Expr, word: str, count: int = 1) -> SqlLocation:
+        """Return where a word stands for the ``count``-th time after a node, else the node."""
+        starts = [part.meta["start"] for part in node.walk() if "start" in part.meta]
+        found = re.finditer(rf"(?i)\b{word}\b", self.text[min(starts, default=0) :])
+        place = next((match for i, match in enumerate(found, 1) if i == count), None)
+        if place is None:
+            return self.of(node)
+        return self.at(min(starts, default=0) + place.start(), len(word))
+
     def error(self, node: exp.Expr, message: str, hint: str = "") -> SqlError:
         """Return an error at a node."""
         return SqlError(message, hint=hint, location=self.of(node))
@@ -55,24 +68,33 @@ class SqlText:
     def duckdb_error(self, node: exp.Expr, problem: Exception) -> SqlError:
         """Return DuckDB's complaint about a node as an error of ours, at the word it names."""
         first, *rest = str(problem).split("\n")
-        message = first.split("Error: ", 1)[-1].strip().rstrip(".!")
-        message = message[:1].lower() + message[1:]
-        hint = next(
-            (line.strip() for line in rest if line.startswith(("Did you mean", "Candidate bind"))),
-            "",
+        message, _, advice = first.split("Error: ", 1)[-1].strip().partition(". ")
+        message = message.rstrip(".!")
+        message = re.sub(
+            r".*Function with name (\w+) does not exist", r"there is no function \1", message
         )
-        hint = re.sub(r', "__\w+"', "", hint)  # columns of ours that no view can read
-        named = re.search(r'column "([^"]+)"|name (\w+)|\'(\w+)\(', first)
+        message = message[:1].lower() + message[1:]
+        hint = next((line.strip() for line in rest if line.startswith("Did you mean")), "")
+        hint = hint.replace('"', "") or advice.strip().rstrip(".")
+        hint = hint or "these are DuckDB's words; its documentation has the functions and types"
+        named = re.search(r"name (\w+)|'(\w+)\(", first)
         name = next((group for group in named.groups() if group), "") if named else ""
         for part in node.walk():
-            word = part.name if isinstance(part, (exp.Identifier, exp.Anonymous)) else part.key
+            word = part.name if isinstance(part, exp.Anonymous) else part.key
             if name and word.lower() == name.lower() and "start" in part.meta:
-                return self.error(part, message, hint)
-        return self.error(node, message, hint)
+                return self.error(part, message, _lowered(hint))
+        return self.error(node, message, _lowered(hint))
+
+
+def _lowered(hint: str) -> str:
+    return hint[:1].lower() + hint[1:]
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return a hint that names the nearest known word, or lists them all."""
     words = sorted(known)
-    near = difflib.get_close_matches(name, words, 1)
-    return f"did you mean {near[0]}?" if near else f"known: {', '.join(words)}"
+    if not words:
+        return ""
+    lowered = {word.lower(): word for word in words}
+    near = difflib.get_close_matches(name.lower(), lowered, 1)
+    return f"did you mean {lowered[near[0]]}?" if near else f"known: {', '.join(words)}"

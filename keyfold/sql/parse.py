@@ -1,36 +1,47 @@
 """Text → unbound statements: what a file says, before anyone knows its types.
 
 Statements are split by sqlglot's tokenizer. A CREATE SOURCE is parsed in sqlglot's RisingWave
-dialect, the query of a CREATE MATERIALIZED VIEW in its DuckDB dialect, since its scalar functions
-are DuckDB's. Text that belongs to something else is blanked out rather than cut, so every position
-in the tree is a position in the file.
+dialect (keyfold/sql/source.py). The query of a CREATE MATERIALIZED VIEW must first be DuckDB's
+syntax, by DuckDB's own parser; sqlglot then gives the tree. Text that belongs to something else is
+blanked out rather than cut, so every position in a tree is a position in the file.
 """
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
+import duckdb
 import sqlglot
 from sqlglot import Token, TokenType, exp
+from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import ParseError, TokenError
 
 from keyfold.errors import SqlError, SqlLocation
-from keyfold.sql.interval import span_us
-from keyfold.sql.location import SqlText, did_you_mean
-from keyfold.view.plan import INCLUDE_TYPES, Include
+from keyfold.sql.bind import locked_connection
+from keyfold.sql.dialect import ViewDialect
+from keyfold.sql.location import SqlText
+from keyfold.sql.options import Option
+from keyfold.view.plan import Include
 
-CONNECTORS = ("kafka", "events", "file")
-ENCODES = ("json", "csv", "parquet")
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One ``key = value`` of a WITH clause, and where it stands."""
-
-    key: str
-    value: str
-    location: SqlLocation
+_WORDS_ONLY = re.compile(r"[^\W\d][\w-]{0,99}")
+_NOT_NAMES = frozenset({"AS", "WITH", "SELECT", "IF", "FROM"})
+_OTHER_STATEMENTS = {
+    "CREATE TABLE": "use CREATE SOURCE for a stream; a view keeps the state",
+    "CREATE VIEW": "write CREATE MATERIALIZED VIEW name AS SELECT …",
+    "CREATE SINK": "every view is served and written to Iceberg as it is: leave the sink out",
+    "CREATE OR": "write CREATE; the file says what there is, and `--rebuild NAME` replaces it",
+    "CREATE MATERIALIZED": "write CREATE MATERIALIZED VIEW name AS SELECT …",
+    "SELECT": "write CREATE MATERIALIZED VIEW name AS in front of it",
+    "WITH": "write CREATE MATERIALIZED VIEW name AS SELECT … FROM a source",
+    "INSERT": "events come from a source's connector",
+    "DROP": "the file says what there is: delete the statement that creates it",
+    "ALTER": "the file says what there is: change the statement that creates it",
+    "SET": "settings stand in keyfold.toml, in flags and in the environment",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +54,10 @@ class UnboundSource:
         watermark: (column, delay in µs), if declared.
         includes: INCLUDE columns.
         options: WITH options by key, ``connector`` among them.
-        encode: ``json``, ``csv``, ``parquet``, or empty where ENCODE was left out.
+        encode: ``json``, ``csv`` or ``parquet``.
         sql: The statement's text.
         location: Of its name.
+        column_locations: Where each column, each INCLUDE and the watermark stand.
     """
 
     name: str
@@ -56,6 +68,8 @@ class UnboundSource:
     encode: str
     sql: str
     location: SqlLocation
+    column_locations: tuple[SqlLocation, ...] = ()
+    watermark_location: SqlLocation | None = None
 
     @property
     def connector(self) -> str:
@@ -71,6 +85,7 @@ class UnboundView:
         name: Of the view.
         options: WITH options by key.
         query: The SELECT as sqlglot's tree.
+        tokens: The SELECT's tokens.
         sql: The statement's text.
         location: Of its name.
     """
@@ -78,275 +93,167 @@ class UnboundView:
     name: str
     options: dict[str, Option]
     query: exp.Expr
+    tokens: tuple[Token, ...]
     sql: str
     location: SqlLocation
 
 
-def parse(source: SqlText) -> tuple[list[UnboundSource], list[UnboundView]]:
-    """Parse a file.
+def statements(source: SqlText) -> list[list[Token]]:
+    """Return the tokens of each statement, without the semicolons.
 
     Raises:
-        SqlError: It is no SQL, or a statement of another kind; with its location.
+        SqlError: A quote or a comment does not end.
     """
-    sources: list[UnboundSource] = []
-    views: list[UnboundView] = []
-    for tokens in _statements(source):
-        words = [token.text.upper() for token in tokens[:6]]
-        match words:
-            case ["CREATE", "SOURCE", *_]:
-                sources.append(_parse_source(source, tokens))
-            case ["CREATE", "MATERIALIZED", "VIEW", *_]:
-                views.append(_parse_view(source, tokens))
-            case _:
-                raise SqlError(
-                    f"a statement cannot start with {' '.join(words[:2])}",
-                    hint="a pipeline has CREATE SOURCE and CREATE MATERIALIZED VIEW statements",
-                    location=_at(source, tokens[0]),
-                )
-    _refuse_twice(sources, views)
-    return sources, views
-
-
-def _refuse_twice(sources: Sequence[UnboundSource], views: Sequence[UnboundView]) -> None:
-    seen: set[str] = set()
-    for name, location in [(one.name, one.location) for one in sources] + [
-        (one.name, one.location) for one in views
-    ]:
-        if name.lower() in seen:
-            raise SqlError(f"{name} is defined twice", location=location)
-        seen.add(name.lower())
-
-
-def _at(source: SqlText, token: Token) -> SqlLocation:
-    return source.at(token.start, token.end - token.start + 1)
-
-
-def _statements(source: SqlText) -> list[list[Token]]:
-    """Tokens of each statement, without the semicolons."""
     try:
         tokens = sqlglot.tokenize(source.text, dialect="duckdb")
     except TokenError as problem:
         raise SqlError(
-            f"this is no SQL: {problem}", location=source.at(len(source.text.rstrip()))
+            "a quoted text or a comment does not end",
+            hint="close it with ', \" or */",
+            location=_unclosed(source),
         ) from problem
-    statements: list[list[Token]] = [[]]
+    found: list[list[Token]] = [[]]
     for token in tokens:
         if token.token_type is TokenType.SEMICOLON:
-            statements.append([])
+            found.append([])
         else:
-            statements[-1].append(token)
-    return [statement for statement in statements if statement]
+            found[-1].append(token)
+    return [statement for statement in found if statement]
 
 
-def _blank(text: str, start: int, end: int) -> str:
+_QUOTED = re.compile(
+    r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|\$(\w*)\$.*?\$\1\$", re.S
+)
+_OPENING = re.compile(r"'|\"|/\*|\$\w*\$")
+
+
+def _unclosed(source: SqlText) -> SqlLocation:
+    """Where the quote or comment starts that does not end."""
+    rest = _QUOTED.sub(lambda match: " " * len(match[0]), source.text)
+    opening = _OPENING.search(rest)
+    return source.at(opening.start() if opening else len(source.text.rstrip()))
+
+
+def other_statement(source: SqlText, tokens: Sequence[Token]) -> SqlError:
+    """Return the error for a statement that creates neither a source nor a view."""
+    words = [token.text.upper() for token in tokens[:2]]
+    name = next((n for n in (" ".join(words), words[0]) if n in _OTHER_STATEMENTS), "")
+    return SqlError(
+        f"a statement cannot start with {name or ' '.join(words[:1])}",
+        hint=_OTHER_STATEMENTS.get(
+            name, "a pipeline has CREATE SOURCE and CREATE MATERIALIZED VIEW statements"
+        ),
+        location=source.token(tokens[0]),
+    )
+
+
+def blank(text: str, start: int, end: int) -> str:
     """Replace everything outside [start, end) by spaces, keeping line ends."""
-    before = "".join(c if c == "\n" else " " for c in text[:start])
-    return before + text[start:end]
+    return re.sub(r"[^\r\n]", " ", text[:start]) + text[start:end]
 
 
-def _parse_tree(source: SqlText, text: str, dialect: str, tokens: list[Token]) -> exp.Expr:
+def parse_tree(
+    source: SqlText, text: str, dialect: type[Dialect], tokens: Sequence[Token]
+) -> exp.Expr:
+    """Parse one statement that stands in ``text`` where it stands in the file.
+
+    Raises:
+        SqlError: At the word that the parser did not expect.
+    """
     try:
         return sqlglot.parse_one(text, dialect=dialect)
     except ParseError as problem:
-        first = problem.errors[0] if problem.errors else {}
-        message = (first.get("description") or str(problem)).rstrip(".")
-        word = str(first.get("highlight") or "")
-        location = _at(source, tokens[-1])
-        if first.get("line"):
-            lines = source.text.split("\n")
-            start = sum(len(line) + 1 for line in lines[: first["line"] - 1]) + first["col"]
-            location = source.at(start - len(word), len(word) or 1)
+        raise _syntax_error(source, problem, tokens) from problem
+    except RecursionError as problem:
         raise SqlError(
-            f"syntax error{f' at {word!r}' if word else ''}: {message[:1].lower()}{message[1:]}",
-            location=location,
+            "the statement is nested too deeply",
+            hint="write long conditions with IN or as several views",
+            location=source.token(tokens[0]),
+        ) from problem
+    except (ValueError, TypeError, AttributeError, IndexError, KeyError) as problem:
+        # sqlglot stumbles over some texts that no grammar has.
+        raise SqlError(
+            "this statement cannot be read",
+            hint="docs/sql.md shows the forms that there are",
+            location=source.token(tokens[0]),
         ) from problem
 
 
-def _sql_of(source: SqlText, tokens: list[Token]) -> str:
+def _syntax_error(source: SqlText, problem: ParseError, tokens: Sequence[Token]) -> SqlError:
+    first = problem.errors[0] if problem.errors else {}
+    message = (first.get("description") or str(problem)).rstrip(".")
+    message = re.sub(r"Required keyword: '.*", "something is missing here", message)
+    message = re.sub(r"^Invalid expression / ", "", message)
+    word = str(first.get("highlight") or "")
+    location = source.token(tokens[-1])
+    if first.get("line"):
+        lines = source.text.split("\n")
+        end = sum(len(line) + 1 for line in lines[: first["line"] - 1]) + first["col"]
+        location = source.at(end - len(word), len(word) or 1)
+    return SqlError(
+        f"syntax error{f' at {word!r}' if word else ''}: {message[:1].lower()}{message[1:]}",
+        hint="look at this word and the one before it",
+        location=location,
+    )
+
+
+def sql_of(source: SqlText, tokens: Sequence[Token]) -> str:
+    """Return the text from the first token to the last."""
     return source.text[tokens[0].start : tokens[-1].end + 1]
 
 
-def _skip_if_not_exists(tokens: list[Token], at: int) -> int:
-    words = [token.text.upper() for token in tokens[at : at + 3]]
-    return at + 3 if words == ["IF", "NOT", "EXISTS"] else at
-
-
-# --- CREATE SOURCE ---------------------------------------------------------------------------
-
-
-def _parse_source(source: SqlText, tokens: list[Token]) -> UnboundSource:
-    name = tokens[_skip_if_not_exists(tokens, 2)] if len(tokens) > 2 else tokens[-1]
-    text = _blank(source.text, tokens[0].start, tokens[-1].end + 1)
-    tree = _parse_tree(source, text, "risingwave", tokens)
-    if not isinstance(tree, exp.Create) or tree.args.get("kind") != "SOURCE":
-        raise SqlError(
-            "this CREATE SOURCE cannot be read",
-            hint="docs/sql.md shows its form",
-            location=_at(source, name),
-        )
-    options: dict[str, Option] = {}
-    includes: list[Include] = []
-    encode = ""
-    properties = tree.args.get("properties")
-    for item in properties.expressions if properties else []:
-        match item:
-            case exp.FileFormatProperty():
-                _check_format(source, item)
-            case exp.EncodeProperty():
-                encode = _encode(source, item)
-            case exp.IncludeProperty():
-                includes.append(_include(source, item))
-            case exp.Property():
-                key = _option_key(item.this)
-                if key in options:
-                    raise source.error(item, f"option {key} is given twice")
-                value = item.args["value"]
-                if isinstance(value, exp.Boolean):
-                    written = "true" if value.this else "false"
-                else:
-                    written = value.name or value.sql()
-                options[key] = Option(key, written, source.of(item))
-            case _:
-                raise source.error(item, f"a source cannot have {item.sql('risingwave')}")
-    location = _at(source, name)
-    _check_connector(options, location)
-    columns, watermark = _columns(source, tree)
-    return UnboundSource(
-        name.text,
-        columns,
-        watermark,
-        tuple(includes),
-        options,
-        encode,
-        _sql_of(source, tokens),
-        location,
-    )
-
-
-def _check_connector(options: dict[str, Option], location: SqlLocation) -> None:
-    connector = options.get("connector")
-    if connector is None:
-        raise SqlError(
-            "the source has no connector",
-            hint=f"add WITH (connector = …), one of {', '.join(CONNECTORS)}",
-            location=location,
-        )
-    if connector.value not in CONNECTORS:
-        raise SqlError(
-            f"there is no connector {connector.value!r}",
-            hint=did_you_mean(connector.value, CONNECTORS),
-            location=connector.location,
-        )
-
-
-def _option_key(node: exp.Expr) -> str:
-    if isinstance(node, exp.Dot):
-        return f"{_option_key(node.this)}.{_option_key(node.expression)}"
-    return node.name
-
-
-def _check_format(source: SqlText, item: exp.Expr) -> None:
-    if item.name.upper() != "PLAIN":
-        raise source.error(
-            item,
-            f"FORMAT {item.name} is not supported",
-            "use FORMAT PLAIN; every message is an event",
-        )
-
-
-def _encode(source: SqlText, item: exp.Expr) -> str:
-    encode = item.name.lower()
-    if encode not in ENCODES:
-        raise source.error(item, f"ENCODE {item.name} is not supported", "use ENCODE JSON")
-    if item.args.get("properties"):
-        raise source.error(item, f"ENCODE {item.name} takes no options")
-    return encode
-
-
-def _include(source: SqlText, item: exp.Expr) -> Include:
-    kind = item.name.lower()
-    kind = "headers" if kind == "header" else kind
-    if kind not in INCLUDE_TYPES:
-        raise source.error(
-            item, f"INCLUDE {item.name} is not supported", did_you_mean(kind, INCLUDE_TYPES)
-        )
-    alias = item.args.get("alias")
-    return Include(kind, alias.name if alias else f"_{kind}")  # type: ignore[arg-type]
-
-
-def _columns(
-    source: SqlText, tree: exp.Create
-) -> tuple[tuple[tuple[str, str], ...] | None, tuple[str, int] | None]:
-    watermark = None
-    columns: list[tuple[str, str]] = []
-    for item in tree.this.expressions if isinstance(tree.this, exp.Schema) else []:
-        match item:
-            case exp.ColumnDef():
-                kind = item.args.get("kind")
-                if kind is None:
-                    raise source.error(item, f"column {item.name} has no type")
-                if item.args.get("constraints"):
-                    raise source.error(
-                        item,
-                        f"column {item.name} has a constraint",
-                        "a source's columns are name and type; filter with WHERE in the view",
-                    )
-                columns.append((item.name, kind.sql("duckdb")))
-            case exp.WatermarkColumnConstraint():
-                if watermark is not None:
-                    raise source.error(item, "a source has one watermark")
-                watermark = _watermark(source, item)
-            case _:
-                raise source.error(
-                    item,
-                    f"a column list cannot have {item.sql('risingwave')}",
-                    "write columns as name TYPE, and WATERMARK FOR column AS column - INTERVAL …",
-                )
-    return (tuple(columns) or None), watermark
-
-
-def _watermark(source: SqlText, item: exp.Expr) -> tuple[str, int]:
-    column = item.this.name
-    expression = item.expression
-    if isinstance(expression, exp.Column) and expression.name == column:
-        return column, 0
-    if isinstance(expression, exp.Sub) and expression.this.name == column:
-        return column, interval_us(source, expression.expression)
-    raise source.error(
-        item, "a watermark is its column less an interval", f"write {column} - INTERVAL '5' SECOND"
-    )
-
-
-def interval_us(source: SqlText, node: exp.Expr) -> int:
-    """Return an INTERVAL literal in µs.
+def name_at(source: SqlText, tokens: Sequence[Token], at: int, what: str) -> tuple[Token, int]:
+    """Read the name of a source or a view, after IF NOT EXISTS; return it and the place after.
 
     Raises:
-        SqlError: It is none, or one of months or years.
+        SqlError: There is none, or one that cannot stand in a path and a table name.
     """
-    if not isinstance(node, exp.Interval) or node.this is None:
-        raise source.error(node, "an interval belongs here", "write INTERVAL '5' MINUTE")
-    unit = node.args.get("unit")
-    try:
-        return span_us(f"{node.this.name} {unit.name if unit else ''}".strip())
-    except ValueError as problem:
-        raise source.error(node, str(problem)) from problem
+    if [token.text.upper() for token in tokens[at : at + 3]] == ["IF", "NOT", "EXISTS"]:
+        at += 3
+    if at >= len(tokens) or tokens[at].text.upper() in _NOT_NAMES or tokens[at].text == "(":
+        raise SqlError(
+            f"the {what} has no name",
+            hint=f"write its name before {tokens[at].text}" if at < len(tokens) else "write a name",
+            location=source.token(tokens[min(at, len(tokens) - 1)]),
+        )
+    token = tokens[at]
+    if token.token_type is TokenType.STRING or not _WORDS_ONLY.fullmatch(token.text):
+        raise SqlError(
+            f"{token.text!r} cannot be the name of a {what}",
+            hint="it stands in URLs and table names: use letters, digits and _, 100 at most",
+            location=source.token(token),
+        )
+    if token.text.startswith("__"):
+        raise SqlError(
+            f"the name {token.text} is reserved",
+            hint="names must not start with two underscores",
+            location=source.token(token),
+        )
+    if at + 1 < len(tokens) and tokens[at + 1].token_type is TokenType.DOT:
+        raise SqlError(
+            f"a {what} has a plain name",
+            hint="leave the schema out",
+            location=source.token(token),
+        )
+    return token, at + 1
 
 
 # --- CREATE MATERIALIZED VIEW ----------------------------------------------------------------
 
 
-def _parse_view(source: SqlText, tokens: list[Token]) -> UnboundView:
-    at = _skip_if_not_exists(tokens, 3)
-    if at >= len(tokens):
-        raise SqlError("the view has no name", location=_at(source, tokens[-1]))
-    name = tokens[at]
-    at += 1
+def parse_view(source: SqlText, tokens: list[Token]) -> UnboundView:
+    """Parse a CREATE MATERIALIZED VIEW.
+
+    Raises:
+        SqlError: It is no such statement; with its location.
+    """
+    name, at = name_at(source, tokens, 3, "view")
     options: dict[str, Option] = {}
     if at < len(tokens) and tokens[at].token_type is TokenType.L_PAREN:
         raise SqlError(
             "a view takes its column names from SELECT",
             hint="write SELECT expression AS name",
-            location=_at(source, tokens[at]),
+            location=source.token(tokens[at]),
         )
     if at < len(tokens) and tokens[at].token_type is TokenType.WITH:
         options, at = _view_options(source, tokens, at + 1)
@@ -354,21 +261,73 @@ def _parse_view(source: SqlText, tokens: list[Token]) -> UnboundView:
         raise SqlError(
             "AS and a SELECT belong here",
             hint=f"CREATE MATERIALIZED VIEW {name.text} AS SELECT …",
-            location=_at(source, tokens[min(at, len(tokens) - 1)]),
+            location=source.token(tokens[min(at, len(tokens) - 1)]),
         )
     body = tokens[at + 1 :]
-    if not body:
-        raise SqlError("a SELECT belongs after AS", location=_at(source, tokens[at]))
-    text = _blank(source.text, body[0].start, body[-1].end + 1)
-    query = _parse_tree(source, _plain_window_calls(text, body), "duckdb", tokens)
-    return UnboundView(name.text, options, query, _sql_of(source, tokens), _at(source, name))
+    if not body or body[0].text.upper() not in ("SELECT", "FROM", "WITH", "(", "VALUES"):
+        raise SqlError(
+            "a SELECT belongs after AS",
+            hint=f"CREATE MATERIALIZED VIEW {name.text} AS SELECT …",
+            location=source.token(body[0] if body else tokens[at]),
+        )
+    text = _plain_window_calls(blank(source.text, body[0].start, body[-1].end + 1), body)
+    _check_syntax(source, text, body)
+    query = parse_tree(source, text, ViewDialect, body)
+    while isinstance(query, exp.Subquery) and set(_given(query)) == {"this"}:
+        query = query.this
+    return UnboundView(
+        name.text, options, query, tuple(body), sql_of(source, tokens), source.token(name)
+    )
+
+
+def _given(node: exp.Expr) -> list[str]:
+    return [key for key, value in node.args.items() if value]
+
+
+@cache
+def _syntax_connection() -> duckdb.DuckDBPyConnection:
+    return locked_connection()
+
+
+def _check_syntax(source: SqlText, text: str, tokens: Sequence[Token]) -> None:
+    """Have DuckDB parse the query: sqlglot forgives what DuckDB does not, as ``a,,b``.
+
+    Raises:
+        SqlError: It is no SQL; at the word where that shows.
+    """
+    cursor = _syntax_connection().cursor()
+    row = cursor.execute("SELECT json_serialize_sql(?)", [text]).fetchone()
+    answer = json.loads(row[0]) if row else {}
+    kind = str(answer.get("error_type", ""))
+    if not answer.get("error") or kind not in ("parser", "syntax"):
+        return  # "not implemented" is for what is no SELECT, which has errors of its own
+    message = str(answer.get("error_message", "")).split("\n", maxsplit=1)[0]
+    near = re.search(r'at or near "(.*)"', message)
+    location = source.token(tokens[-1])
+    position = answer.get("position")
+    if position is not None:
+        offset = len(text.encode()[: int(position)].decode(errors="ignore"))
+        location = source.at(offset, len(near[1]) if near else 1)
+    word = f" at {near[1]!r}" if near else f": {message[:1].lower()}{message[1:]}"
+    raise SqlError(
+        f"syntax error{word}",
+        hint="look at this word and the one before it",
+        location=location,
+    )
 
 
 def _view_options(source: SqlText, tokens: list[Token], at: int) -> tuple[dict[str, Option], int]:
     """Read ``( key = value, … )``; return the options and the place after them."""
     options: dict[str, Option] = {}
-    if at >= len(tokens) or tokens[at].token_type is not TokenType.L_PAREN:
-        raise SqlError("( belongs after WITH", location=_at(source, tokens[at - 1]))
+
+    def expect(kind: TokenType, message: str, hint: str) -> Token:
+        if at >= len(tokens) or tokens[at].token_type is not kind:
+            raise SqlError(
+                message, hint=hint, location=source.token(tokens[min(at, len(tokens) - 1)])
+            )
+        return tokens[at]
+
+    expect(TokenType.L_PAREN, "( belongs after WITH", "write WITH (retention = '7 days')")
     at += 1
     while at < len(tokens) and tokens[at].token_type is not TokenType.R_PAREN:
         start = tokens[at]
@@ -377,18 +336,25 @@ def _view_options(source: SqlText, tokens: list[Token], at: int) -> tuple[dict[s
         while at + 1 < len(tokens) and tokens[at].token_type is TokenType.DOT:
             key += f".{tokens[at + 1].text}"
             at += 2
-        if at + 1 >= len(tokens) or tokens[at].token_type is not TokenType.EQ:
+        expect(TokenType.EQ, f"option {key} has no value", f"write {key} = '…'")
+        at += 1
+        if at >= len(tokens) or tokens[at].text in (",", ")", "("):
             raise SqlError(
                 f"option {key} has no value",
                 hint=f"write {key} = '…'",
-                location=_at(source, start),
+                location=source.token(start),
             )
         if key in options:
-            raise SqlError(f"option {key} is given twice", location=_at(source, start))
-        options[key] = Option(key, tokens[at + 1].text, _at(source, start))
-        at += 2
+            raise SqlError(
+                f"option {key} is given twice", hint="keep one", location=source.token(start)
+            )
+        options[key] = Option(key, tokens[at].text, source.token(start))
+        at += 1
         if at < len(tokens) and tokens[at].token_type is TokenType.COMMA:
             at += 1
+        else:
+            expect(TokenType.R_PAREN, ", or ) belongs here", "quote a value: key = '…'")
+    expect(TokenType.R_PAREN, ") belongs at the end of WITH", "write WITH (key = '…')")
     return options, at + 1
 
 
@@ -399,27 +365,21 @@ def _plain_window_calls(text: str, tokens: list[Token]) -> str:
     """
     characters = list(text)
 
-    def blank(token: Token) -> None:
+    def blank_token(token: Token) -> None:
         for position in range(token.start, token.end + 1):
             characters[position] = " "
 
-    words = [token.text.upper() for token in tokens]
+    quoted = (TokenType.STRING, TokenType.IDENTIFIER)
+    words = ["''" if token.token_type in quoted else token.text.upper() for token in tokens]
     for i, word in enumerate(words):
         following = words[i + 1] if i + 1 < len(words) else ""
-        if word == "TABLE" and following == "(":
+        if word in ("TABLE", "DESCRIPTOR") and following == "(":
             close = _closing(words, i + 1)
             if close is not None:
-                blank(tokens[i])
-                blank(tokens[i + 1])
-                blank(tokens[close])
+                for token in (tokens[i], tokens[i + 1], tokens[close]):
+                    blank_token(token)
         elif word == "TABLE" and i and words[i - 1] == "(":
-            blank(tokens[i])
-        elif word == "DESCRIPTOR" and following == "(":
-            close = _closing(words, i + 1)
-            if close is not None:
-                blank(tokens[i])
-                blank(tokens[i + 1])
-                blank(tokens[close])
+            blank_token(tokens[i])
     return "".join(characters)
 
 

@@ -1,0 +1,78 @@
+"""The SQL that runs per batch: one query for the partials of its groups, one for the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from keyfold.sql.bind import HIDDEN_PARTITION
+from keyfold.sql.relation import WINDOW_US
+from keyfold.view.aggregate import Aggregate
+from keyfold.view.plan import KeyColumn, Window
+from keyfold.view.types import Physical, column_type
+
+HORIZON = "$horizon_us"
+"""Stands in ``batch_sql`` for the window_end at or before which a row is expired."""
+NO_HORIZON = -(1 << 62)
+"""The horizon while no watermark is known: before every window."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchQuery:
+    """What a batch is asked.
+
+    Attributes:
+        relation: The relation that is read.
+        condition: WHERE, or empty.
+        keys: The key columns.
+        aggregates: The partials.
+        window: The window, if any.
+        expires: Whether rows at or below the horizon are left out.
+    """
+
+    relation: str
+    condition: str
+    keys: Sequence[KeyColumn]
+    aggregates: Sequence[Aggregate]
+    window: Window | None
+    expires: bool
+
+    def partials_sql(self) -> str:
+        """Return the query for the key columns ``k0…`` and slots ``s0…`` of every group."""
+        columns = [f"{_key_sql(key, self.window)} AS k{i}" for i, key in enumerate(self.keys)]
+        slots = [sql for aggregate in self.aggregates for sql in aggregate.update_sql()]
+        columns += [f"{sql} AS s{i}" for i, sql in enumerate(slots)]
+        conditions = [f"({self.condition})"] if self.condition else []
+        if self.expires and self.window is not None:
+            conditions.append(f"{WINDOW_US} + {self.window.size_us} > {HORIZON}")
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        groups = ", ".join(str(i + 1) for i in range(len(self.keys)))
+        return f"SELECT {', '.join(columns)} FROM {self.relation}{where} GROUP BY {groups}"
+
+    def counts_sql(self) -> str:
+        """Return the ledger's query per partition, empty where every event is applied."""
+        if not self.condition and not self.expires:
+            return ""
+        passed = f"({self.condition})" if self.condition else "true"
+        late_sql = "0::BIGINT"
+        if self.expires and self.window is not None:
+            late = f"{passed} AND {WINDOW_US} + {self.window.size_us} <= {HORIZON}"
+            late_sql = f"count(*) FILTER (WHERE {late})"
+        return (
+            f"SELECT {HIDDEN_PARTITION} AS p, count(*) FILTER (WHERE {passed}) AS passed, "
+            f"{late_sql} AS late FROM {self.relation} GROUP BY 1"
+        )
+
+
+def _key_sql(key: KeyColumn, window: Window | None) -> str:
+    """Return a key column in the form that the key codec takes from Arrow."""
+    if window is not None and key.sql == "window_start":
+        return WINDOW_US  # the whole number itself: no need to build a timestamp per event
+    if window is not None and key.sql == "window_end":
+        return f"{WINDOW_US} + {window.size_us}"
+    physical = column_type(key.type).physical
+    if physical is Physical.JSON:
+        return f"CAST(to_json({key.sql}) AS VARCHAR)"
+    if physical is Physical.F64:
+        return f"({key.sql}) + 0.0::{key.type}"  # -0.0 and 0.0 are one key
+    return key.sql

@@ -1,0 +1,120 @@
+"""How a query's text becomes a tree and text again: what DuckDB runs is what the user wrote.
+
+sqlglot translates between dialects, and for that it rewrites functions into its own. A view's
+scalar functions are DuckDB's and stay so: here they are not rewritten, so ``log(2, x)`` or a JSON
+path goes through letter by letter. tests/sql/test_dialect.py holds DuckDB's parse of both texts
+against each other. What remains is spelling (``INT`` for ``integer``), which makes the text
+canonical: two spellings of one expression have one fingerprint.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import duckdb
+from sqlglot import exp
+from sqlglot.dialects.duckdb import DuckDB
+from sqlglot.expressions import DataType
+
+_OWN_SYNTAX = ("CAST", "TRY_CAST", "EXTRACT", "SUBSTRING", "TRIM", "POSITION", "OVERLAY")
+
+
+class ViewDialect(DuckDB):
+    """DuckDB's syntax with all functions passed through by name."""
+
+    class Parser(DuckDB.Parser):  # type: ignore[valid-type,misc]
+        """Parses calls without translating them."""
+
+        FUNCTIONS: dict[str, object] = {}  # noqa: RUF012
+        # What is left has a syntax of its own: CAST(x AS t), EXTRACT(part FROM x), …
+        FUNCTION_PARSERS: dict[str, object] = {  # noqa: RUF012
+            name: parser
+            for name, parser in DuckDB.Parser.FUNCTION_PARSERS.items()
+            if name in _OWN_SYNTAX
+        }
+
+    def to_json_path(self, path: exp.Expr | None) -> exp.Expr | None:
+        """Leave the right side of ``->`` as it is written."""
+        return path
+
+
+def sql_text(node: exp.Expr) -> str:
+    """Return a node as canonical DuckDB SQL, without comments."""
+    return node.sql(ViewDialect, comments=False)
+
+
+@cache
+def reserved_words() -> frozenset[str]:
+    """Return the words that cannot name a column without quotes."""
+    with duckdb.connect() as connection:
+        rows = connection.execute("SELECT keyword_name FROM duckdb_keywords()").fetchall()
+    return frozenset(row[0].lower() for row in rows)
+
+
+def plain_name(name: str) -> bool:
+    """Say whether a name is a name without quotes, in Keyfold and in DuckDB alike."""
+    lowered = name.isidentifier() and name.isascii() and name == name.lower()
+    return lowered and name not in reserved_words()
+
+
+def identifier(name: str) -> exp.Identifier:
+    """Return a name as an identifier, quoted where it must be."""
+    return exp.Identifier(this=name, quoted=not plain_name(name))
+
+
+def without_parens(node: exp.Expr) -> exp.Expr:
+    """Return a copy whose parentheses are in the tree only: equal trees say the same."""
+    bare: exp.Expr = node.copy().transform(_without_paren)
+    return bare
+
+
+def _without_paren(node: exp.Expr) -> exp.Expr:
+    while isinstance(node, exp.Paren):
+        node = node.this
+    return node
+
+
+@cache
+def aggregate_functions() -> frozenset[str]:
+    """Return the names of DuckDB's aggregate functions, those that are macros included."""
+    with duckdb.connect() as connection:
+        rows = connection.execute(
+            "SELECT DISTINCT function_name FROM duckdb_functions() "
+            "WHERE function_type = 'aggregate'"
+        ).fetchall()
+    return frozenset(row[0].lower() for row in rows) | _AGGREGATE_MACROS
+
+
+_AGGREGATE_MACROS = frozenset(
+    "geomean geometric_mean json_group_array json_group_object json_group_structure "
+    "variant_group_array wavg weighted_avg".split()
+)
+
+
+def call_name(node: exp.Expr) -> str:
+    """Return the name of a function call in lower case, empty for anything else."""
+    if isinstance(node, exp.Anonymous):
+        return str(node.this).lower()
+    if isinstance(node, exp.Func) and not isinstance(node, exp.Binary):
+        name = sql_text(node).split("(", maxsplit=1)[0].lower()
+        return name if name.isidentifier() else node.key
+    return ""
+
+
+def find_aggregate(node: exp.Expr) -> exp.Expr | None:
+    """Return the first aggregate call within a node, itself included."""
+    for part in node.walk():
+        if isinstance(part, exp.AggFunc) or call_name(part) in aggregate_functions():
+            return part
+    return None
+
+
+def canonical_type(kind: exp.DataType) -> exp.DataType:
+    """Return a declared type without what DuckDB reads otherwise than PostgreSQL and Flink.
+
+    ``TIMESTAMP(3)`` is a timestamp here; DuckDB would make it its own type TIMESTAMP_MS.
+    """
+    for part in kind.find_all(exp.DataType):
+        if part.this in (DataType.Type.TIMESTAMP, DataType.Type.TIMESTAMPTZ):
+            part.set("expressions", [])
+    return kind

@@ -1,0 +1,384 @@
+"""What stands around keys and aggregates in SELECT and HAVING → expressions for readers.
+
+Each operator and function of keyfold/view/expression.py has its form here; everything else is
+refused, since a lookup plans nothing and DuckDB does not run there. Types are DuckDB's: every call
+is described over a relation of the view's keys and answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import duckdb
+from sqlglot import exp
+
+from keyfold.errors import SqlError
+from keyfold.sql.dialect import call_name, sql_text
+from keyfold.sql.relation import Relation
+from keyfold.view import expression as ex
+from keyfold.view.cast import common_type
+from keyfold.view.plan import Column
+from keyfold.view.types import Physical, column_type
+
+_GROUPS = "groups"  # the relation that expressions over keys and answers are described in
+_AROUND_HINT = "apply it inside the aggregate, or group by its result"
+_OPERATORS: dict[type[exp.Expr], str] = {
+    exp.Add: "+",
+    exp.Sub: "-",
+    exp.Mul: "*",
+    exp.Div: "/",
+    exp.IntDiv: "//",
+    exp.Mod: "%",
+    exp.EQ: "=",
+    exp.NEQ: "<>",
+    exp.LT: "<",
+    exp.LTE: "<=",
+    exp.GT: ">",
+    exp.GTE: ">=",
+    exp.And: "and",
+    exp.Or: "or",
+    exp.DPipe: "||",
+}
+_COMPARING = frozenset({"=", "<>", "<", "<=", ">", ">=", "nullif"})
+_CALLS: dict[str, tuple[str, range]] = {
+    # DuckDB's name → (ours, how many arguments).
+    "abs": ("abs", range(1, 2)),
+    "round": ("round", range(1, 3)),
+    "floor": ("floor", range(1, 2)),
+    "ceil": ("ceil", range(1, 2)),
+    "ceiling": ("ceil", range(1, 2)),
+    "sqrt": ("sqrt", range(1, 2)),
+    "length": ("length", range(1, 2)),
+    "len": ("length", range(1, 2)),
+    "coalesce": ("coalesce", range(1, 100)),
+    "ifnull": ("coalesce", range(2, 3)),
+    "nullif": ("nullif", range(2, 3)),
+    "greatest": ("greatest", range(1, 100)),
+    "least": ("least", range(1, 100)),
+    "mod": ("%", range(2, 3)),
+}
+AROUND = (*_CALLS, "if")
+"""Names of the functions that can stand around aggregates, for the documentation."""
+
+
+class Expressions:
+    """Lowers the expressions of one view."""
+
+    def __init__(
+        self,
+        relation: Relation,
+        leaf: Callable[[exp.Expr], ex.Expression | None],
+        groups: Callable[[], tuple[list[str], list[str]]],
+    ) -> None:
+        """Prepare.
+
+        Args:
+            relation: What the view reads.
+            leaf: Node → the key or the answer that it is, or None.
+            groups: Returns the types of (keys, answers) so far.
+        """
+        self._relation = relation
+        self._text = relation.text
+        self._binder = relation.binder
+        self._leaf = leaf
+        self._groups = groups
+
+    def lower(self, node: exp.Expr) -> ex.Expression:
+        """Return the expression of a node.
+
+        Raises:
+            SqlError: It is no expression over keys and aggregates, or one that readers lack.
+        """
+        leaf = self._leaf(node)
+        if leaf is not None:
+            return leaf
+        if isinstance(node, exp.Paren):
+            return self.lower(node.this)
+        if _constant(node):
+            return self._lower_constant(node)
+        return self._lower_call(node)
+
+    def _lower_constant(self, node: exp.Expr) -> ex.Expression:
+        try:
+            text, kind = self._binder.constant(sql_text(node))
+            if kind == '"NULL"':
+                return ex.Literal(None, "INTEGER")
+            column = self._relation.kept_type(node, kind)
+            if text is None:
+                return ex.Literal(None, kind)
+            value: bool | int | float | str | None = None
+            match column.physical:
+                case Physical.BOOL:
+                    value = text == "true"
+                case Physical.F64:
+                    value = float(text)
+                case Physical.I64 | Physical.I128 if column.integer:
+                    value = int(text)
+                case _ if column.decimal or column.physical is Physical.TEXT:
+                    value = text
+                case _ if kind.startswith("TIMESTAMP") or kind == "DATE":
+                    value = self._moment(node, kind)
+        except duckdb.Error as problem:
+            raise self._text.duckdb_error(node, problem) from problem
+        if value is None:
+            raise self._text.error(node, f"a constant of type {kind} cannot stand here", "cast it")
+        literal = ex.Literal(value, kind)
+        plain = isinstance(node, exp.Literal) or isinstance(node, exp.Neg | exp.Boolean)
+        if plain or not (column.integer or column.decimal):
+            return literal
+        # 5 takes the type of what it meets, CAST(5 AS BIGINT) does not.
+        return ex.Call("cast", (literal,), kind)
+
+    def _moment(self, node: exp.Expr, kind: str) -> int | None:
+        unit = " // 86400000000" if kind == "DATE" else ""
+        text, _ = self._binder.constant(f"epoch_us({sql_text(node)}){unit}")
+        return None if text is None else int(text)
+
+    # --- calls -------------------------------------------------------------------------------
+
+    def _lower_call(self, node: exp.Expr) -> ex.Expression:  # noqa: PLR0912  # a dispatch
+        match node:
+            case exp.Column() | exp.Dot() | exp.Bracket():
+                raise self._not_grouped(node)
+            case exp.Cast():
+                return self._lower_cast(node)
+            case exp.Case():
+                return self._lower_case(node)
+            case exp.If():
+                otherwise = node.args.get("false") or exp.Null()
+                return self._call("case", node, [node.this, node.args["true"], otherwise])
+            case exp.Is():
+                return self._lower_is(node)
+            case exp.Between() if not node.args.get("symmetric"):
+                low = exp.GTE(this=node.this.copy(), expression=node.args["low"].copy())
+                high = exp.LTE(this=node.this.copy(), expression=node.args["high"].copy())
+                return self._call("and", node, [low, high])
+            case exp.In() if node.expressions and not node.args.get("query"):
+                equals: list[exp.Expr] = [
+                    exp.EQ(this=node.this.copy(), expression=e.copy()) for e in node.expressions
+                ]
+                return self._call("or", node, equals) if len(equals) > 1 else self.lower(equals[0])
+            case exp.NullSafeEQ():
+                return self._lower_null_safe(node, exp.EQ, both_null=True)
+            case exp.NullSafeNEQ():
+                return self._lower_null_safe(node, exp.NEQ, both_null=False)
+            case exp.Neg():
+                return self._call("negate", node, [node.this])
+            case exp.Not():
+                return self._call("not", node, [node.this])
+            case exp.Coalesce():
+                return self._call("coalesce", node, [node.this, *node.expressions])
+        if type(node) in _OPERATORS:
+            return self._call(_OPERATORS[type(node)], node, [node.this, node.expression])
+        name = call_name(node)
+        function, counts = _CALLS.get(name, ("", range(0)))
+        if isinstance(node, exp.Anonymous) and len(node.expressions) in counts:
+            return self._call(function, node, node.expressions)
+        raise self._text.error(
+            node,
+            f"{name or node.key.lower()} cannot stand around aggregates or key columns",
+            _AROUND_HINT,
+        )
+
+    def _not_grouped(self, node: exp.Expr) -> SqlError:
+        name = next((c.name for c in node.find_all(exp.Column)), sql_text(node))
+        if isinstance(node, exp.Column) or not name:
+            shown = node.name or sql_text(node)
+            return self._text.error(
+                node,
+                f"column {shown} is neither in GROUP BY nor in an aggregate",
+                f"add {shown} to GROUP BY, or take MIN({shown}) or MAX({shown})",
+            )
+        return self._text.error(
+            node,
+            f"{sql_text(node)} is neither in GROUP BY nor in an aggregate",
+            "add it to GROUP BY as it stands here, or take MIN or MAX of it",
+        )
+
+    def _lower_case(self, node: exp.Case) -> ex.Expression:
+        parts: list[exp.Expr] = []
+        for branch in node.args["ifs"]:
+            condition = branch.this
+            if node.this is not None:
+                condition = exp.EQ(this=node.this.copy(), expression=condition.copy())
+            parts += [condition, branch.args["true"]]
+        return self._call("case", node, [*parts, node.args.get("default") or exp.Null()])
+
+    def _lower_is(self, node: exp.Is) -> ex.Expression:
+        match node.expression:
+            case exp.Null():
+                return self._call("is_null", node, [node.this])
+            case exp.Boolean():
+                wanted: exp.Expr = node.this.copy()
+                if not node.expression.this:
+                    wanted = exp.Not(this=exp.Paren(this=wanted))
+                branches = [wanted, exp.Boolean(this=True), exp.Boolean(this=False)]
+                return self._call("case", node, branches)
+        raise self._text.error(
+            node,
+            "only IS NULL, IS TRUE and IS FALSE can stand around aggregates",
+            "compare with = or <>",
+        )
+
+    def _lower_null_safe(
+        self, node: exp.Binary, compare: type[exp.Binary], *, both_null: bool
+    ) -> ex.Expression:
+        """Lower IS [NOT] DISTINCT FROM: NULL is a value that equals NULL."""
+        a, b = node.this, node.expression
+        null_a = exp.Is(this=exp.Paren(this=a.copy()), expression=exp.Null())
+        null_b = exp.Is(this=exp.Paren(this=b.copy()), expression=exp.Null())
+        both: exp.Expr = exp.And(this=null_a.copy(), expression=null_b.copy())
+        if not both_null:
+            both = exp.Not(this=exp.Paren(this=both))
+        either = exp.Or(this=null_a, expression=null_b)
+        return self._call("case", node, [either, both, compare(this=a.copy(), expression=b.copy())])
+
+    def _lower_cast(self, node: exp.Cast) -> ex.Expression:
+        lowered = self.lower(node.this)
+        kind = self._describe(node, "cast", (lowered,))
+        source = column_type(lowered.type)
+        target = column_type(kind)
+        exact_text = source.integer or source.decimal or source.physical is Physical.BOOL
+        fine = (
+            source.name == target.name
+            or (source.numeric and target.numeric and target.name != "FLOAT")
+            or (target.name == "VARCHAR" and exact_text)
+        )
+        if isinstance(node, exp.TryCast) or not fine:
+            try_ = "TRY_CAST" if isinstance(node, exp.TryCast) else "a cast"
+            raise self._text.error(
+                node,
+                f"{try_} from {source.name} to {target.name} cannot stand around aggregates",
+                "cast inside the aggregate, or group by the cast",
+            )
+        return self._checked(node, ex.Call("cast", (lowered,), kind))
+
+    def _call(self, function: str, node: exp.Expr, arguments: Sequence[exp.Expr]) -> ex.Expression:
+        lowered = tuple(self.lower(argument) for argument in arguments)
+        if function in _COMPARING:
+            lowered = self._comparable(node, arguments, lowered)
+        kind = self._describe(node, function, lowered)
+        return self._checked(node, ex.Call(function, lowered, kind))
+
+    def _checked(self, node: exp.Expr, call: ex.Call) -> ex.Call:
+        """Have readers compile a call, so that a conversion they lack shows here."""
+        try:
+            ex.compile_expression(call, len(self._groups()[0]))
+        except SqlError as problem:
+            raise self._text.error(node, problem.message, problem.hint) from problem
+        except KeyError as problem:  # the function has no form for operands of that type
+            kinds = ", ".join(argument.type for argument in call.arguments)
+            raise self._text.error(
+                node,
+                f"{call.function} of {kinds} cannot stand around aggregates",
+                _AROUND_HINT,
+            ) from problem
+        return call
+
+    def _comparable(
+        self, node: exp.Expr, arguments: Sequence[exp.Expr], lowered: tuple[ex.Expression, ...]
+    ) -> tuple[ex.Expression, ...]:
+        """Return the operands, a text literal turned into the type that it is compared with."""
+        operands = list(lowered)
+        for i, other in ((0, 1), (1, 0)):
+            literal = arguments[i]
+            kind = operands[other].type
+            if isinstance(literal, exp.Literal) and literal.is_string and kind != "VARCHAR":
+                operands[i] = self._lower_constant_as(literal, kind)
+        kinds = [
+            column_type(operand.type)
+            for operand in operands
+            if not (isinstance(operand, ex.Literal) and operand.value is None)
+        ]
+        if len(kinds) == 2:
+            try:
+                common_type(kinds[0], kinds[1])
+            except SqlError as problem:
+                names = f"{kinds[0].name} with {kinds[1].name}"
+                raise self._text.error(
+                    node, f"this compares {names}", "cast one side to the other's type"
+                ) from problem
+        return tuple(operands)
+
+    def _lower_constant_as(self, literal: exp.Literal, kind: str) -> ex.Expression:
+        cast = exp.Cast(this=literal.copy(), to=exp.DataType.build(kind, dialect="duckdb"))
+        return self._lower_constant(cast)
+
+    def _describe(self, node: exp.Expr, function: str, arguments: tuple[ex.Expression, ...]) -> str:
+        """Return the type of a call over keys and answers, as DuckDB binds it."""
+        keys, answers = self._groups()
+        columns = [Column(f"k{i}", kind) for i, kind in enumerate(keys)]
+        columns += [Column(f"a{i}", kind) for i, kind in enumerate(answers)]
+        self._binder.table(_GROUPS, columns or [Column("none", "INTEGER")])
+        try:
+            kind = self._binder.type_of(_sql(function, arguments, node), _GROUPS)
+        except duckdb.Error as problem:
+            raise self._text.duckdb_error(node, problem) from problem
+        if kind == "INTERVAL":
+            raise self._text.error(
+                node,
+                "a view cannot hold a value of type INTERVAL",
+                "take aggregates of numbers: MAX(epoch_ms(ts)) - MIN(epoch_ms(ts))",
+            )
+        return self._relation.kept_type(node, kind).name
+
+
+def _constant(node: exp.Expr) -> bool:
+    return not any(node.find_all(exp.Column, exp.AggFunc, exp.Star)) and not any(
+        call_name(call) in _COUNTS for call in node.find_all(exp.Anonymous)
+    )
+
+
+_COUNTS = ("count", "count_star")  # aggregates that need no column
+
+
+def _sql(function: str, arguments: tuple[ex.Expression, ...], node: exp.Expr | None = None) -> str:
+    """Return a call over the columns of ``groups`` as DuckDB SQL."""
+    parts = [_operand(argument) for argument in arguments]
+    match function:
+        case "negate":
+            return f"(-{parts[0]})"
+        case "not":
+            return f"(NOT {parts[0]})"
+        case "is_null":
+            return f"({parts[0]} IS NULL)"
+        case "cast":
+            target = sql_text(node.args["to"]) if isinstance(node, exp.Cast) else ""
+            return f"CAST({parts[0]} AS {target})"
+        case "case":
+            whens = "".join(
+                f" WHEN {when} THEN {then}"
+                for when, then in zip(parts[:-1:2], parts[1::2], strict=False)
+            )
+            return f"(CASE{whens} ELSE {parts[-1]} END)"
+        case "and" | "or":
+            return "(" + f" {function} ".join(parts) + ")"
+        case _ if function.isalpha():
+            return f"{function}({', '.join(parts)})"
+    return f"({parts[0]} {function} {parts[1]})"
+
+
+def _operand(expression: ex.Expression) -> str:
+    match expression:
+        case ex.Key(index=index):
+            return f"k{index}"
+        case ex.Answer(index=index):
+            return f"a{index}"
+        case ex.Literal(value=None):
+            return "NULL"
+        case ex.Literal(value=value, type=kind) if (
+            column_type(kind).integer or kind[:7] == "DECIMAL"
+        ):
+            return f"({value})"  # as written: DuckDB types a bare number by its digits
+        case ex.Literal(value=str() as text, type=kind):
+            return f"CAST('{text.replace(chr(39), chr(39) * 2)}' AS {kind})"
+        case ex.Literal(value=value, type=kind) if kind.startswith("TIMESTAMP"):
+            return f"make_timestamp({value})::{kind}"
+        case ex.Literal(value=value, type="DATE"):
+            return f"(DATE '1970-01-01' + {value})"
+        case ex.Literal(value=value, type=kind):
+            return f"CAST('{value}' AS {kind})"
+        case ex.Call(function=function, arguments=arguments, type=kind):
+            inner = _sql(function, arguments) if function != "cast" else _operand(arguments[0])
+            return f"CAST({inner} AS {kind})"
+    raise AssertionError(expression)

@@ -1,0 +1,225 @@
+"""Sampled messages → the columns of a source, and the CREATE SOURCE that says so.
+
+Every value has a type of the table below; two values of one field have the least type that holds
+both, so the answer does not depend on the order of the messages.
+
+=====================  ================================================================
+JSON                   type
+=====================  ================================================================
+whole number           BIGINT, HUGEINT beyond 64 bits, DOUBLE beyond 128
+other number           DOUBLE, whole numbers beside it too
+text                   DATE, TIMESTAMP or (with a zone) TIMESTAMPTZ in ISO form, or VARCHAR
+array, object          a list of what its elements have in common, a struct of its fields
+mixed                  VARCHAR; JSON where an array or object is among them
+only nulls             VARCHAR
+=====================  ================================================================
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from collections.abc import Mapping, Sequence
+from functools import reduce
+
+from sqlglot.dialects.risingwave import RisingWave
+
+from keyfold.errors import SqlError
+from keyfold.sql.bind import Binder, quoted, text_literal
+from keyfold.sql.dialect import plain_name
+from keyfold.sql.interval import span_text
+from keyfold.view.plan import Column, Watermark
+
+Struct = dict[str, "Shape"]
+Shape = str | Struct | list["Shape"]
+"""A type name, the fields of a struct, or a list of the one element type. ``""``: only nulls."""
+
+_FIELDS_MAX = 500  # an object with more keys is a dictionary, not a record
+_DEPTH_MAX = 20
+_NUMBERS = ("BIGINT", "HUGEINT", "DOUBLE")
+_TIMES = ("DATE", "TIMESTAMP", "TIMESTAMPTZ")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_TIMESTAMP = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2})?)(?:\.[0-9]{1,9})?"
+    r"(Z|[+-][0-9]{2}(?::[0-9]{2})?)?"
+)
+_CLAUSE_WORDS = frozenset({"watermark", "include", "with", "format", "encode", "primary"})
+
+
+def infer_columns(lines: Sequence[bytes]) -> tuple[Column, ...]:
+    """Return the columns that hold all of the sampled messages.
+
+    Args:
+        lines: Messages. What is no JSON object is passed over.
+
+    Raises:
+        SqlError: No message is a JSON object with a field.
+    """
+    whole = _merged([shape for shape in map(_shape_of_line, lines) if isinstance(shape, dict)])
+    if not isinstance(whole, dict) or not whole:
+        raise SqlError(
+            f"none of {len(lines)} sampled messages is a JSON object with fields",
+            hint="give the source a column list, or send one JSON object per message",
+        )
+    binder = Binder()
+    return tuple(
+        Column(name, binder.type_named(_type_text(shape)))
+        for name, shape in whole.items()
+        if not name.startswith("__")  # reserved
+    )
+
+
+def create_source_sql(
+    name: str,
+    columns: Sequence[Column],
+    connector_options: Mapping[str, str],
+    watermark: Watermark | None = None,
+) -> str:
+    """Return the CREATE SOURCE statement of a source; ``compile_sql`` accepts it.
+
+    Args:
+        name: Of the source.
+        columns: Its columns.
+        connector_options: WITH options by key, ``connector`` among them.
+        watermark: Its event time, if known.
+    """
+    listed = [f"{_name(column.name)} {_type_spelling(column.type)}" for column in columns]
+    if watermark is not None:
+        column = _name(watermark.column)
+        delay = f" - INTERVAL '{span_text(watermark.delay_us)}'" if watermark.delay_us else ""
+        listed.append(f"WATERMARK FOR {column} AS {column}{delay}")
+    body = " (\n  " + ",\n  ".join(listed) + "\n)" if listed else ""
+    options = ",\n  ".join(
+        f"{_option_name(key)} = {text_literal(value)}" for key, value in connector_options.items()
+    )
+    return f"CREATE SOURCE {_name(name)}{body}\nWITH (\n  {options}\n);\n"
+
+
+# --- shapes ----------------------------------------------------------------------------------
+
+
+def _shape_of_line(line: bytes) -> Shape:
+    try:
+        return _shape(json.loads(line, parse_constant=_no_constant), 0)
+    except (ValueError, RecursionError):
+        return ""
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _shape(value: object, depth: int) -> Shape:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "BOOLEAN"
+        case int():
+            narrow, wide = -(1 << 63) <= value < 1 << 63, -(1 << 127) <= value < 1 << 127
+            return "BIGINT" if narrow else "HUGEINT" if wide else "DOUBLE"
+        case float():
+            return "DOUBLE"
+        case str():
+            return _text_type(value)
+        case list() if depth < _DEPTH_MAX:
+            return [_merged([_shape(element, depth + 1) for element in value])]
+        case dict() if depth < _DEPTH_MAX and len(value) <= _FIELDS_MAX:
+            return _struct(value, depth)
+    return "JSON"
+
+
+def _struct(value: Mapping[str, object], depth: int) -> Shape:
+    fields: Struct = {}
+    seen: set[str] = set()
+    for name, element in value.items():
+        # DuckDB's names are equal without regard to case; the first spelling is the field's.
+        if name and name.lower() not in seen and "\0" not in name:
+            seen.add(name.lower())
+            fields[name] = _shape(element, depth + 1)
+    return fields
+
+
+def _text_type(text: str) -> str:
+    match = _TIMESTAMP.fullmatch(text)
+    try:
+        if match is not None:
+            dt.datetime.fromisoformat(match[1])
+            return "TIMESTAMPTZ" if match[2] else "TIMESTAMP"
+        if _DATE.fullmatch(text):
+            dt.date.fromisoformat(text)
+            return "DATE"
+    except ValueError:
+        pass  # shaped like a date, but of no calendar
+    return "VARCHAR"
+
+
+def _merge(a: Shape, b: Shape) -> Shape:
+    """Return the least shape that holds both; commutative but for the order of fields."""
+    if a in ("", b):
+        return b
+    match a, b:
+        case _, "":
+            return a
+        case dict(), dict():
+            return _merge_structs(a, b)
+        case [inner_a], [inner_b]:
+            return [_merge(inner_a, inner_b)]
+        case str(), str():
+            for ladder in (_NUMBERS, _TIMES):
+                if a in ladder and b in ladder:
+                    return max(a, b, key=ladder.index)
+            return "JSON" if "JSON" in (a, b) else "VARCHAR"
+    return "JSON"
+
+
+def _merged(shapes: list[Shape]) -> Shape:
+    nothing: Shape = ""
+    return reduce(_merge, shapes, nothing)
+
+
+def _merge_structs(a: Struct, b: Struct) -> Shape:
+    merged = dict(a)
+    names = {name.lower(): name for name in a}
+    for name, shape in b.items():
+        known = names.setdefault(name.lower(), name)
+        merged[known] = _merge(merged[known], shape) if known in merged else shape
+    return merged if len(merged) <= _FIELDS_MAX else "JSON"
+
+
+def _type_text(shape: Shape) -> str:
+    match shape:
+        case "":
+            return "VARCHAR"
+        case str():
+            return shape
+        case [inner]:
+            return f"{_type_text(inner)}[]"
+        case dict() if shape:
+            fields = (f"{quoted(name)} {_type_text(inner)}" for name, inner in shape.items())
+            return f"STRUCT({', '.join(fields)})"
+    return "JSON"  # an object that never has a field
+
+
+# --- spelling --------------------------------------------------------------------------------
+
+
+def _name(name: str) -> str:
+    words = RisingWave.Tokenizer.KEYWORDS
+    plain = plain_name(name) and name.upper() not in words and name not in _CLAUSE_WORDS
+    return name if plain else quoted(name)
+
+
+def _option_name(key: str) -> str:
+    plain = all(plain_name(part) for part in key.split("."))
+    return key if plain else text_literal(key)
+
+
+def _type_spelling(kind: str) -> str:
+    """Return DuckDB's name of a type as CREATE SOURCE spells it."""
+    parts = re.split(r'("(?:[^"]|"")*"|\'(?:[^\']|\'\')*\')', kind)
+    for i in range(0, len(parts), 2):  # what stands between the quoted names
+        parts[i] = re.sub(r"\bFLOAT\b", "REAL", parts[i])
+        parts[i] = parts[i].replace("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ")
+    return "".join(parts)

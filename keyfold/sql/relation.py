@@ -1,0 +1,89 @@
+"""The relation that a view's SELECT reads: the batch, with the window's columns where there are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+from sqlglot import exp
+
+from keyfold.errors import SqlError
+from keyfold.sql.bind import HIDDEN_PARTITION, Binder, quoted
+from keyfold.sql.dialect import sql_text
+from keyfold.sql.location import SqlText
+from keyfold.sql.sourceplan import visible_columns
+from keyfold.view.plan import Column, SourcePlan, Window
+from keyfold.view.types import ColumnType, column_type
+
+WINDOW_US = "__window_us"
+WINDOW_COLUMNS = ("window_start", "window_end")
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """What expressions of one view are bound over.
+
+    Attributes:
+        text: The file, for locations.
+        binder: Has the relation ``batch`` of the source's columns.
+        source: The source.
+        window: The window, if any.
+        sql: The relation as it stands in FROM.
+    """
+
+    text: SqlText
+    binder: Binder
+    source: SourcePlan
+    window: Window | None
+    sql: str
+
+    def columns(self) -> list[Column]:
+        """Return the columns that the SELECT can name."""
+        columns = visible_columns(self.source)
+        if self.window is None:
+            return columns
+        kind = next(column.type for column in columns if column.name == self.window.column)
+        return [*columns, *(Column(name, kind) for name in WINDOW_COLUMNS)]
+
+    def type_of(self, node: exp.Expr) -> str:
+        """Return the type of a resolved expression, as DuckDB binds it.
+
+        Raises:
+            SqlError: DuckDB cannot bind it.
+        """
+        try:
+            return self.binder.type_of(sql_text(node), self.sql)
+        except duckdb.Error as problem:
+            raise self.text.duckdb_error(node, problem) from problem
+
+    def kept_type(self, node: exp.Expr, kind: str) -> ColumnType:
+        """Return the type by its name.
+
+        Raises:
+            SqlError: A view cannot hold it; at ``node``.
+        """
+        try:
+            return column_type(kind)
+        except SqlError as problem:
+            raise self.text.error(node, problem.message, problem.hint) from problem
+
+
+def relation(text: SqlText, binder: Binder, source: SourcePlan, window: Window | None) -> Relation:
+    """Return the relation of a view, known to ``binder``."""
+    binder.table("batch", [*visible_columns(source), Column(HIDDEN_PARTITION, "INTEGER")])
+    return Relation(text, binder, source, window, _from_sql(source, window))
+
+
+def _from_sql(source: SourcePlan, window: Window | None) -> str:
+    if window is None:
+        return "batch"
+    column = next(c for c in visible_columns(source) if c.name == window.column)
+    micros = f"epoch_us({quoted(window.column)})"
+    size, offset = window.size_us, window.offset_us
+    # The remainder must not be negative before the epoch.
+    start = f"{micros} - (({micros} - {offset}) % {size} + {size}) % {size}"
+    return (
+        f"(SELECT *, make_timestamp({WINDOW_US})::{column.type} AS window_start, "
+        f"make_timestamp({WINDOW_US} + {size})::{column.type} AS window_end "
+        f"FROM (SELECT *, {start} AS {WINDOW_US} FROM batch))"
+    )

@@ -1,0 +1,276 @@
+"""CREATE SOURCE: its text → an unbound source, as written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlglot import Token, exp
+from sqlglot.dialects.risingwave import RisingWave
+
+from keyfold.errors import SqlError, SqlLocation
+from keyfold.sql.dialect import canonical_type
+from keyfold.sql.interval import span_us
+from keyfold.sql.location import SqlText, did_you_mean
+from keyfold.sql.options import ENCODES, Option, check_source_options
+from keyfold.sql.parse import UnboundSource, blank, name_at, parse_tree, sql_of
+from keyfold.view.plan import INCLUDE_TYPES, Include
+
+
+class SourceDialect(RisingWave):
+    """RisingWave's syntax; what it cannot parse is an error, never an opaque command."""
+
+    class Parser(RisingWave.Parser):  # type: ignore[valid-type,misc]
+        """Parses CREATE SOURCE."""
+
+        def _warn_unsupported(self) -> None:
+            self.raise_error("Unexpected word")
+
+
+def parse_source(source: SqlText, tokens: list[Token]) -> UnboundSource:
+    """Parse a CREATE SOURCE.
+
+    Raises:
+        SqlError: It is no such statement; with its location.
+    """
+    name, _ = name_at(source, tokens, 2, "source")
+    location = source.token(name)
+    text = blank(source.text, tokens[0].start, tokens[-1].end + 1)
+    tree = parse_tree(source, text, SourceDialect, tokens)
+    if not isinstance(tree, exp.Create) or tree.args.get("kind") != "SOURCE":
+        raise SqlError(
+            "this CREATE SOURCE cannot be read",
+            hint="docs/sql.md shows its form",
+            location=location,
+        )
+    if tree.args.get("expression") is not None:
+        raise source.error(
+            tree.args["expression"], "a source has no query", "write CREATE MATERIALIZED VIEW"
+        )
+    options: dict[str, Option] = {}
+    includes: list[tuple[Include, SqlLocation]] = []
+    encode = ""
+    properties = tree.args.get("properties")
+    for item in properties.expressions if properties else []:
+        match item:
+            case exp.FileFormatProperty():
+                _check_format(source, item)
+            case exp.EncodeProperty():
+                encode = _encode(source, item)
+            case exp.IncludeProperty():
+                includes.append((_include(source, item), source.of(item)))
+            case exp.Property():
+                option = _option(source, item, tokens)
+                if option.key in options:
+                    raise SqlError(
+                        f"option {option.key} is given twice",
+                        hint="keep one",
+                        location=option.location,
+                    )
+                options[option.key] = option
+            case _:
+                raise source.error(
+                    item,
+                    f"a source cannot have {item.sql('risingwave')}",
+                    "after the columns: INCLUDE …, WITH (…), FORMAT PLAIN ENCODE JSON",
+                )
+    check_source_options(options, location)
+    columns, watermark, places, watermark_place = _columns(source, tree)
+    return UnboundSource(
+        name.text,
+        columns,
+        watermark,
+        tuple(include for include, _ in includes),
+        options,
+        encode or _encode_of_path(options),
+        sql_of(source, tokens),
+        location,
+        (*places, *(place for _, place in includes)),
+        watermark_place,
+    )
+
+
+def _encode_of_path(options: Mapping[str, Option]) -> str:
+    """What a file source reads when no ENCODE says so: its extension's format."""
+    path = options["path"].value.lower() if "path" in options else ""
+    for compressed in (".gz", ".zst"):
+        path = path.removesuffix(compressed)
+    if path.endswith((".csv", ".tsv")):
+        return "csv"
+    return "parquet" if path.endswith(".parquet") else "json"
+
+
+def _option(source: SqlText, item: exp.Property, tokens: list[Token]) -> Option:
+    key = _option_key(item.this)
+    value = item.args.get("value")
+    location = _key_location(source, key, tokens) or source.of(item)
+    match value:
+        case exp.Literal() | exp.Var() | exp.Column() | exp.Identifier():
+            return Option(key, value.name, location)
+        case exp.Boolean():
+            return Option(key, "true" if value.this else "false", location)
+        case exp.Neg(this=exp.Literal()):
+            return Option(key, f"-{value.this.name}", location)
+    raise SqlError(
+        f"option {key} takes a text, a number or a word",
+        hint=f"write {key} = '…'",
+        location=location,
+    )
+
+
+def _option_key(node: exp.Expr | str) -> str:
+    if isinstance(node, exp.Dot):
+        return f"{_option_key(node.this)}.{_option_key(node.expression)}"
+    return node if isinstance(node, str) else node.name
+
+
+def _key_location(source: SqlText, key: str, tokens: list[Token]) -> SqlLocation | None:
+    """Where ``key =`` stands: sqlglot keeps no place for an option's bare words."""
+    for i, token in enumerate(tokens):
+        if token.text != "=" or i == 0:
+            continue
+        first = i - 1
+        while first >= 2 and tokens[first - 1].text == ".":
+            first -= 2
+        if "".join(token.text for token in tokens[first:i]) == key:
+            start = tokens[first].start
+            return source.at(start, tokens[i - 1].end - start + 1)
+    return None
+
+
+def _check_format(source: SqlText, item: exp.Expr) -> None:
+    if item.name.upper() != "PLAIN":
+        raise source.error(
+            item,
+            f"FORMAT {item.name} is not supported",
+            "use FORMAT PLAIN; every message is an event",
+        )
+
+
+def _encode(source: SqlText, item: exp.Expr) -> str:
+    encode = item.name.lower()
+    if encode not in ENCODES:
+        raise source.error(
+            item, f"ENCODE {item.name} is not supported", f"use one of {', '.join(ENCODES)}"
+        )
+    if item.args.get("properties"):
+        raise source.error(
+            item, f"ENCODE {item.name} takes no options", "options stand in the first WITH (…)"
+        )
+    return encode
+
+
+def _include(source: SqlText, item: exp.Expr) -> Include:
+    kind = item.name.lower()
+    kind = "headers" if kind == "header" else kind
+    if kind not in INCLUDE_TYPES:
+        raise source.error(
+            item, f"INCLUDE {item.name} is not supported", did_you_mean(kind, INCLUDE_TYPES)
+        )
+    alias = item.args.get("alias")
+    name = alias if isinstance(alias, str) else alias.name if alias else f"_{kind}"
+    return Include(kind, name)  # type: ignore[arg-type]
+
+
+def _columns(
+    source: SqlText, tree: exp.Create
+) -> tuple[
+    tuple[tuple[str, str], ...] | None,
+    tuple[str, int] | None,
+    list[SqlLocation],
+    SqlLocation | None,
+]:
+    """Return (columns or None, watermark, where the columns stand, where the watermark stands)."""
+    watermark = None
+    watermark_place = None
+    columns: list[tuple[str, str]] = []
+    places: list[SqlLocation] = []
+    for item in tree.this.expressions if isinstance(tree.this, exp.Schema) else []:
+        match item:
+            case exp.ColumnDef():
+                columns.append(_column(source, item))
+                places.append(source.of(item.this))
+            case exp.WatermarkColumnConstraint():
+                if watermark is not None:
+                    raise source.error(item, "a source has one watermark", "keep one")
+                watermark = _watermark(source, item)
+                watermark_place = source.of(item.this)
+            case _:
+                raise source.error(
+                    item,
+                    f"a column list cannot have {item.sql('risingwave')}",
+                    "write columns as name TYPE, and WATERMARK FOR column AS column - INTERVAL …",
+                )
+    return (tuple(columns) or None), watermark, places, watermark_place
+
+
+def _column(source: SqlText, item: exp.ColumnDef) -> tuple[str, str]:
+    kind = item.args.get("kind")
+    if not isinstance(kind, exp.DataType):
+        raise source.error(item, f"column {item.name} has no type", f"write {item.name} VARCHAR")
+    if item.args.get("constraints"):
+        raise source.error(
+            item,
+            f"column {item.name} has a constraint",
+            "a source's columns are name and type; filter with WHERE in the view",
+        )
+    return item.name, canonical_type(kind).sql("duckdb")
+
+
+def _watermark(source: SqlText, item: exp.Expr) -> tuple[str, int]:
+    column = item.this.name
+    expression = item.expression
+    while isinstance(expression, exp.Paren):
+        expression = expression.this
+    if _is_column(expression, column):
+        return column, 0
+    if isinstance(expression, exp.Sub) and _is_column(expression.this, column):
+        delay_us = interval_us(
+            source, expression.expression, source.word_after(item.this, "INTERVAL")
+        )
+        if delay_us < 0:
+            raise source.error(
+                expression, "a watermark is its column less an interval", "leave the sign out"
+            )
+        return column, delay_us
+    raise source.error(
+        item, "a watermark is its column less an interval", f"write {column} - INTERVAL '5' SECOND"
+    )
+
+
+def _is_column(node: exp.Expr, name: str) -> bool:
+    return isinstance(node, exp.Column) and node.name.lower() == name.lower()
+
+
+def interval_us(source: SqlText, node: exp.Expr, place: SqlLocation | None = None) -> int:
+    """Return an INTERVAL literal in µs.
+
+    Args:
+        source: The file.
+        node: The literal.
+        place: Where it stands, since sqlglot keeps no place of an interval.
+
+    Raises:
+        SqlError: It is none, or one of months or years.
+    """
+    sign = 1
+    if isinstance(node, exp.Neg):
+        sign, node = -1, node.this
+    number = node.this if isinstance(node, exp.Interval) else None
+    if isinstance(number, exp.Neg):
+        sign, number = -sign, number.this
+    if not isinstance(node, exp.Interval) or not isinstance(number, exp.Literal):
+        raise SqlError(
+            "an interval belongs here",
+            hint="write INTERVAL '5' MINUTE",
+            location=source.of(node) if node.find(exp.Column, exp.Literal) else place,
+        )
+    unit = node.args.get("unit")
+    try:
+        return sign * span_us(f"{number.name} {unit.name if unit else ''}".strip())
+    except ValueError as problem:
+        message, _, hint = str(problem).partition("; ")
+        raise SqlError(
+            message,
+            hint=hint or "write INTERVAL '5' MINUTE",
+            location=place or source.of(node),
+        ) from problem

@@ -1,0 +1,128 @@
+"""An unbound source → its plan: types by DuckDB, names checked, and what its identity is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import duckdb
+
+from keyfold.errors import SqlError
+from keyfold.sql.bind import Binder
+from keyfold.sql.interval import span_us
+from keyfold.sql.options import option_us
+from keyfold.sql.parse import UnboundSource
+from keyfold.view.plan import INCLUDE_TYPES, Column, SourcePlan, Watermark, fingerprint
+from keyfold.view.types import TIMESTAMP, TIMESTAMPTZ
+
+MAX_FUTURE_SKEW_DEFAULT = "1 hour"
+_WATERMARK_HINT = "name a TIMESTAMP or TIMESTAMPTZ column of the source"
+_IDENTITY_OPTIONS = frozenset(
+    {"connector", "topic", "path", "timestamp.unit", "delimiter", "header", "columns"}
+)
+"""Options that decide which log is read and what it means; the others may change freely."""
+
+
+def statement_fingerprint(unbound: UnboundSource) -> str:
+    """Return a hash of what the statement says, for recognising a source without a column list."""
+    options = {key: option.value for key, option in unbound.options.items()}
+    identity = {key: options[key] for key in sorted(options) if key in _IDENTITY_OPTIONS}
+    return fingerprint(
+        unbound.name, unbound.columns, unbound.watermark, unbound.includes, unbound.encode, identity
+    )
+
+
+def bind(
+    unbound: UnboundSource, binder: Binder, schemas: Mapping[str, tuple[Column, ...]]
+) -> SourcePlan:
+    """Return the plan of a source.
+
+    Raises:
+        SqlError: A type or a name that cannot be, or no column list and none detected.
+    """
+    columns = _bound_columns(unbound, binder, schemas)
+    _check_names(unbound, columns)
+    watermark = _bind_watermark(unbound, columns)
+    options = {key: option.value for key, option in unbound.options.items() if key != "connector"}
+    options.pop("max_future_skew", None)
+    skew = unbound.options.get("max_future_skew")
+    return SourcePlan(
+        name=unbound.name,
+        connector=unbound.connector,
+        options=options,
+        columns=columns,
+        includes=unbound.includes,
+        encode=unbound.encode,
+        watermark=watermark,
+        max_future_skew_us=option_us(skew, least_us=0)
+        if skew
+        else span_us(MAX_FUTURE_SKEW_DEFAULT),
+        sql=unbound.sql,
+        fingerprint=fingerprint(statement_fingerprint(unbound), columns),
+    )
+
+
+def _check_names(unbound: UnboundSource, columns: tuple[Column, ...]) -> None:
+    names = [column.name for column in columns] + [one.name for one in unbound.includes]
+    places = list(unbound.column_locations)
+    places = [unbound.location] * (len(names) - len(places)) + places
+    seen: set[str] = set()
+    for name, place in zip(names, places, strict=True):
+        if name.lower() in seen:
+            raise SqlError(
+                f"two columns are named {name}",
+                hint="names are equal without regard to case; INCLUDE takes AS name",
+                location=place,
+            )
+        if name.startswith("__") or not name:
+            raise SqlError(
+                f"column name {name} is reserved" if name else "a column has no name",
+                hint="names must not start with two underscores",
+                location=place,
+            )
+        seen.add(name.lower())
+
+
+def _bound_columns(
+    unbound: UnboundSource, binder: Binder, schemas: Mapping[str, tuple[Column, ...]]
+) -> tuple[Column, ...]:
+    if unbound.columns is None:
+        if unbound.name not in schemas:
+            raise SqlError(
+                f"source {unbound.name} has no column list, and none was detected yet",
+                hint="`keyfold sources infer` prints one; `keyfold run` detects it from the data",
+                location=unbound.location,
+            )
+        return schemas[unbound.name]
+    bound = []
+    for (name, kind), place in zip(unbound.columns, unbound.column_locations, strict=False):
+        try:
+            bound.append(Column(name, binder.type_named(kind)))
+        except duckdb.Error as problem:
+            message = str(problem).split("\n")[0].split("Error: ", 1)[-1].rstrip("!.")
+            raise SqlError(
+                f"column {name}: {message[:1].lower()}{message[1:]}",
+                hint="column types are DuckDB's: BIGINT, VARCHAR, DECIMAL(18,2), TIMESTAMPTZ, …",
+                location=place,
+            ) from problem
+    return tuple(bound)
+
+
+def _bind_watermark(unbound: UnboundSource, columns: tuple[Column, ...]) -> Watermark | None:
+    waiting = unbound.columns is None and not columns  # a placeholder until they are detected
+    if unbound.watermark is None or waiting:
+        return None
+    name, delay_us = unbound.watermark
+    column = next((column for column in columns if column.name.lower() == name.lower()), None)
+    if column is None or column.type not in (TIMESTAMP, TIMESTAMPTZ):
+        raise SqlError(
+            f"WATERMARK FOR {name}: "
+            + (f"it is of type {column.type}" if column else "there is no such column"),
+            hint=_WATERMARK_HINT,
+            location=unbound.watermark_location or unbound.location,
+        )
+    return Watermark(column.name, delay_us)
+
+
+def visible_columns(source: SourcePlan) -> list[Column]:
+    """Return all columns that a view can read from a source."""
+    return [*source.columns, *(Column(i.name, INCLUDE_TYPES[i.kind]) for i in source.includes)]
