@@ -79,7 +79,6 @@ class Pipeline:
             for lane in self.lanes:
                 lane.close()
             gc.unfreeze()  # or DuckDB's connection outlives the interpreter, which complains
-            gc.unfreeze()
         self._status.stopped = True
         self._publish(self._clock())
 
