@@ -14,7 +14,8 @@ The commit protocol (``RocksStore.write``):
 A secondary reads the list of files first and the log after it, so a flush in between shows it one
 without the other: rows of one commit beside the record of another. Therefore each flush has a
 number, which stands in the flushed file (``flushed``) and, written after it, in the log
-(``marked``). Where a secondary sees two different numbers, it has to look again.
+(``marked``). Where a secondary sees two different numbers, it has to look again, or to be opened
+anew (``RocksReplica.refresh``).
 
 Flushes never happen by themselves: the memtable is larger than any commit may be, and
 ``write`` flushes once the log has grown to ``wal_bytes_max``.
@@ -46,7 +47,8 @@ from keyfold.state.protocol import Pair
 MEMTABLE_BYTES = 512 << 20
 BULK_KEYS_MIN = 5_000
 WAL_BYTES_MAX = 32 << 20
-_REFRESH_S_MAX = 1.0
+_REFRESH_S_MAX = 0.02
+_OPEN_S_MAX = 2.0
 _REFRESH_PAUSE_S = 0.0002
 
 
@@ -137,7 +139,6 @@ class RocksStore(_RocksReader):
         self._flushes = int(flushed) if flushed else 0
         if flushed != self._db.get(MARKED_KEY):  # the process died between step 2 and step 3
             self._db.put(MARKED_KEY, flushed)
-        self._marker: Pair | None = None
 
     def write(
         self,
@@ -157,7 +158,6 @@ class RocksStore(_RocksReader):
         for key, value in puts:
             put(key, value)
         put(*marker)
-        self._marker = marker
         size = batch.size_in_bytes()
         # Step 2: through the log, or around it and flushed.
         if len(puts) + len(deletes) < self._bulk_keys_min:
@@ -185,8 +185,11 @@ class RocksStore(_RocksReader):
         """Flush and release the lock. Safe to call twice."""
         if self._open:
             self._open = False
-            if self._marker is not None:  # closing flushes: a secondary has to notice
-                self._flush(WriteBatch(raw_mode=True), self._marker)
+            # Closing flushes, and nothing can mark that in the log: the number alone tells the
+            # secondaries, which then open anew.
+            last = WriteBatch(raw_mode=True)
+            last.put(FLUSHED_KEY, str(self._flushes + 1).encode())
+            self._db.write(last, self._no_wal)
             self._db.close()
 
 
@@ -200,36 +203,34 @@ class RocksReplica(_RocksReader):
             raise StateError(
                 f"there is no state in {directory} yet", hint="start `keyfold ingest` first"
             )
-        own_directory.mkdir(parents=True, exist_ok=True)
+        self._directory = directory
         self._own_directory = own_directory
-        try:
-            self._db = Rdict(
-                str(directory),
-                _options(block_cache_bytes),
-                access_type=AccessType.secondary(str(own_directory)),
-            )
-        except Exception as problem:
-            raise _opening_failed(directory, problem) from problem
+        self._block_cache_bytes = block_cache_bytes
+        self._openings = 0
+        self._whole_though_unmarked: tuple[int, int] | None = None
+        self._open_whole()
         self._open = True
-        self.refresh()
 
     def refresh(self) -> None:
         """Move to the latest commit. Between calls the replica stands still.
 
+        Where files and log do not come to fit each other soon, the replica is opened anew: the
+        writer ended between a flush and its mark, or flushed as it closed, and this instance
+        would keep its copy of the log over the flushed files. Iterators go on over the old one.
+
         Raises:
-            StateError: Files and log do not fit each other; only opening again helps.
+            StateError: The state cannot be opened again.
         """
         end = time.monotonic() + _REFRESH_S_MAX
         while True:
             self._db.try_catch_up_with_primary()
-            if self._db.get(FLUSHED_KEY) == self._db.get(MARKED_KEY):
+            flushed, marked = self._flush_numbers()
+            if flushed == marked or (flushed, marked) == self._whole_though_unmarked:
                 return
             if time.monotonic() > end:
-                raise StateError(
-                    "the replica saw a flush of the state and not its end",
-                    hint="open it again; if that fails, restart the ingest process",
-                )
+                break
             time.sleep(_REFRESH_PAUSE_S)
+        self._open_whole()
 
     def close(self) -> None:
         """Release files and remove the replica's own directory. Safe to call twice."""
@@ -237,6 +238,38 @@ class RocksReplica(_RocksReader):
             self._open = False
             self._db.close()
             shutil.rmtree(self._own_directory, ignore_errors=True)
+
+    def _open_whole(self) -> None:
+        """Open until the files and the log are of one commit."""
+        end = time.monotonic() + _OPEN_S_MAX
+        while True:
+            self._openings += 1
+            own = self._own_directory / str(self._openings)
+            own.mkdir(parents=True, exist_ok=True)
+            try:
+                self._db = Rdict(
+                    str(self._directory),
+                    _options(self._block_cache_bytes),
+                    access_type=AccessType.secondary(str(own)),
+                )
+            except Exception as problem:
+                raise _opening_failed(self._directory, problem) from problem
+            flushed, marked = self._flush_numbers()
+            if flushed >= marked:
+                # Without its mark a flush is whole to a new instance: it has no older log records.
+                self._whole_though_unmarked = (flushed, marked)
+                return
+            # The list of files is older than the log.
+            if time.monotonic() > end:
+                raise StateError(
+                    "the log of the state has a flush that its files do not have",
+                    hint="open it again; if that fails, restart the ingest process",
+                )
+            time.sleep(_REFRESH_PAUSE_S)
+
+    def _flush_numbers(self) -> tuple[int, int]:
+        flushed, marked = self._db.get([FLUSHED_KEY, MARKED_KEY])
+        return int(flushed or 0), int(marked or 0)
 
 
 def _opening_failed(directory: Path, problem: Exception) -> StateError:

@@ -14,10 +14,9 @@ from typing import Any
 
 import httpx
 import pytest
-from rocksdict import WriteBatch, WriteOptions
 
 from keyfold.settings import Settings
-from keyfold.state.layout import FLUSHED_KEY, MARKED_KEY, replica_directory
+from keyfold.state.layout import replica_directory
 from serving.replica import LiveState, sweep_replicas
 from tests.serving.conftest import Server, problem, until
 from tests.serving.state import CHANGED, State, spend
@@ -136,26 +135,6 @@ def test_no_answer_is_torn_or_stale(
         body = server.get(f"/v1/views/by_region/rows/eu/{key}?offsets=1").json()
         assert body["row"]["orders"] == body["commit"]["sequence"] - base == sequence - base
     state.close()
-
-
-def test_a_replica_that_saw_half_a_flush_does_not_answer(state: State) -> None:
-    """Between the flush and its mark in the log, rows and record are of different commits."""
-    live = LiveState(Settings(data_dir=state.directory))
-    live._open()
-    assert live.reader is not None
-    without_log = WriteOptions()
-    without_log.disable_wal = True
-    half = WriteBatch(raw_mode=True)
-    half.put(FLUSHED_KEY, b"1000")
-    state.store._db.write(half, without_log)
-    state.store._db.flush()
-    state.publish(state.record.sequence + 1)
-    live._look(time.monotonic())
-    assert live.reader is None
-    state.store._db.put(MARKED_KEY, b"1000")
-    live._open()
-    assert live.reader is not None
-    live.close()
 
 
 def test_commits_of_both_kinds_leave_no_stale_key(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rocksdict import WriteBatch, WriteOptions
 
 from keyfold.errors import StateError
 from keyfold.state.layout import COMMIT_KEY, FLUSHED_KEY, MARKED_KEY
@@ -78,10 +79,16 @@ def test_deleted_keys_and_ranges_are_gone(make_store: Callable[[], Any]) -> None
     assert [key for key, _ in rows(store)] == [b"\x02", b"\x06", b"\x07", b"\x08"]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
 @given(
     commits=st.lists(
-        st.tuples(st.dictionaries(keys, st.binary(max_size=4), max_size=8), st.sets(keys, max_size=3)),
+        st.tuples(
+            st.dictionaries(keys, st.binary(max_size=4), max_size=8), st.sets(keys, max_size=3)
+        ),
         max_size=6,
     )
 )
@@ -150,3 +157,49 @@ def test_a_replica_never_answers_stale_rows(tmp_path: Path, wal_bytes_max: int) 
         }
     replica.close()
     store.close()
+
+
+def test_a_replica_follows_a_writer_that_died_between_a_flush_and_its_mark(tmp_path: Path) -> None:
+    store = RocksStore(tmp_path / "state", bulk_keys_min=3)
+    store.write([(b"a", b"1")], [], [], (COMMIT_KEY, b"1"))
+    replica = RocksReplica(tmp_path / "state", tmp_path / "replica")
+    # Steps 1 and 2 of a large commit, by hand; step 3 never comes.
+    batch = WriteBatch(raw_mode=True)
+    for key in (b"a", b"b", b"c"):
+        batch.put(key, b"2")
+    batch.put(COMMIT_KEY, b"2")
+    batch.put(FLUSHED_KEY, b"1")
+    without_log = WriteOptions()
+    without_log.disable_wal = True
+    store._db.write(batch, without_log)
+    store._db.flush()
+    for _ in range(2):
+        replica.refresh()
+        assert replica.get_many([b"a", b"b", b"c", COMMIT_KEY]) == [b"2"] * 4
+    store._db.put(MARKED_KEY, b"1")
+    store._flushes = 1
+    store.write([(b"a", b"3")], [], [], (COMMIT_KEY, b"3"))
+    replica.refresh()
+    assert replica.get_many([b"a", b"b", COMMIT_KEY]) == [b"3", b"2", b"3"]
+    replica.close()
+    store.close()
+
+
+@pytest.mark.parametrize("bulk_keys_min", [1, 1_000])
+def test_a_replica_has_the_last_commit_of_a_writer_that_closed(
+    tmp_path: Path, bulk_keys_min: int
+) -> None:
+    store = RocksStore(tmp_path / "state", bulk_keys_min=bulk_keys_min)
+    store.write([(b"a", b"1")], [], [], (COMMIT_KEY, b"1"))
+    replica = RocksReplica(tmp_path / "state", tmp_path / "replica")
+    for value in (b"2", b"3"):
+        store.write([(b"a", value)], [], [], (COMMIT_KEY, value))
+        replica.refresh()
+    store.write([(b"b", b"4")], [], [], (COMMIT_KEY, b"4"))
+    store.close()
+    replica.refresh()
+    assert replica.get_many([b"a", b"b", COMMIT_KEY]) == [b"3", b"4", b"4"]
+    replica.close()
+    again = RocksReplica(tmp_path / "state", tmp_path / "replica")
+    assert again.get_many([b"a", b"b", COMMIT_KEY]) == [b"3", b"4", b"4"]
+    again.close()
