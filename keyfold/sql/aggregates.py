@@ -19,8 +19,8 @@ from keyfold.view.types import Physical
 _FUNCTIONS = {
     "count": "count",
     "count_star": "count",
-    "count_if": "count",
-    "countif": "count",
+    "count_if": "sum",
+    "countif": "sum",
     "sum": "sum",
     "avg": "avg",
     "mean": "avg",
@@ -63,24 +63,26 @@ class Partials:
         Raises:
             SqlError: It is one that cannot be kept.
         """
-        call, conditions = node, []
+        call = node
+        condition: exp.Expr | None = None
         if isinstance(call, exp.WithinGroup):
             raise self._text.error(call, "WITHIN GROUP cannot be kept", _REFUSED_HINT)
         if isinstance(call, exp.Filter):
-            conditions.append(call.expression.this)
+            condition = call.expression.this
             call = call.this
         name = call_name(call)
         if not (isinstance(call, exp.AggFunc) or name in aggregate_functions()):
-            if conditions:
+            if condition is not None:
                 raise self._text.error(
                     call, f"{name or 'this'} is no aggregate", "FILTER follows an aggregate"
                 )
             return None
         function, argument = self._argument(call, name)
         if name in ("count_if", "countif") and argument is not None:
-            conditions.append(argument)
-            argument = None
-        return self._answer(node, function, argument, conditions)
+            # A sum in DuckDB too: over no rows it is NULL, and its type is HUGEINT.
+            one = exp.If(this=argument.copy(), true=exp.Literal.number(1))
+            argument = exp.Case(ifs=[one], default=exp.Literal.number(0))
+        return self._answer(node, function, argument, condition)
 
     def in_order(self) -> tuple[tuple[Aggregate, ...], tuple[Answer, ...]]:
         """Return the partials in their own order, and the answers that read them."""
@@ -97,9 +99,13 @@ class Partials:
         return tuple(kept[i] for i in order), tuple(answers)
 
     def _answer(
-        self, node: exp.Expr, function: str, argument: exp.Expr | None, conditions: list[exp.Expr]
+        self,
+        node: exp.Expr,
+        function: str,
+        argument: exp.Expr | None,
+        condition: exp.Expr | None,
     ) -> ex.Expression:
-        for part in (argument, *conditions):
+        for part in (argument, condition):
             inner = find_aggregate(part) if part is not None else None
             if inner is not None:
                 raise self._text.error(
@@ -107,15 +113,11 @@ class Partials:
                     "an aggregate cannot stand in an aggregate",
                     "write a view for the inner one, or aggregate the columns themselves",
                 )
-        for condition in conditions:
-            if self._relation.type_of(condition) != "BOOLEAN":
-                raise self._text.error(
-                    condition, "FILTER takes a condition", "compare it with something"
-                )
-        where = " AND ".join(
-            sql_text(condition) if len(conditions) == 1 else f"({sql_text(condition)})"
-            for condition in conditions
-        )
+        if condition is not None and self._relation.type_of(condition) != "BOOLEAN":
+            raise self._text.error(
+                condition, "FILTER takes a condition", "compare it with something"
+            )
+        where = sql_text(condition) if condition is not None else ""
         kind = self._relation.type_of(node)
         if argument is None:
             aggregate = Aggregate("count", where=where)

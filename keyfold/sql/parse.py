@@ -29,6 +29,7 @@ from keyfold.view.plan import Include
 
 _WORDS_ONLY = re.compile(r"[^\W\d][\w-]{0,99}")
 _NOT_NAMES = frozenset({"AS", "WITH", "SELECT", "IF", "FROM"})
+_SYNTAX_HINT = "look at this word and those before it; a name that is an SQL word takes quotes"
 _OTHER_STATEMENTS = {
     "CREATE TABLE": "use CREATE SOURCE for a stream; a view keeps the state",
     "CREATE VIEW": "write CREATE MATERIALIZED VIEW name AS SELECT …",
@@ -54,7 +55,7 @@ class UnboundSource:
         watermark: (column, delay in µs), if declared.
         includes: INCLUDE columns.
         options: WITH options by key, ``connector`` among them.
-        encode: ``json``, ``csv`` or ``parquet``.
+        encode: ``json``, ``csv``, ``parquet``, or empty where each file's extension says it.
         sql: The statement's text.
         location: Of its name.
         column_locations: Where each column, each INCLUDE and the watermark stand.
@@ -192,7 +193,7 @@ def _syntax_error(source: SqlText, problem: ParseError, tokens: Sequence[Token])
         location = source.at(end - len(word), len(word) or 1)
     return SqlError(
         f"syntax error{f' at {word!r}' if word else ''}: {message[:1].lower()}{message[1:]}",
-        hint="look at this word and the one before it",
+        hint=_SYNTAX_HINT,
         location=location,
     )
 
@@ -311,7 +312,7 @@ def _check_syntax(source: SqlText, text: str, tokens: Sequence[Token]) -> None:
     word = f" at {near[1]!r}" if near else f": {message[:1].lower()}{message[1:]}"
     raise SqlError(
         f"syntax error{word}",
-        hint="look at this word and the one before it",
+        hint=_SYNTAX_HINT,
         location=location,
     )
 

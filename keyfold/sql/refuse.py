@@ -92,6 +92,14 @@ def refuse_unkept(text: SqlText, view: UnboundView) -> exp.Select:
     for node in query.walk():
         _refuse_node(text, view, query, node)
     _refuse_groupings(text, view, query)
+    for token in view.tokens:
+        # In DuckDB a distance of lists; the parser takes it for MySQL's comparison.
+        if token.text == "<=>" and token.token_type is TokenType.NULLSAFE_EQ:
+            raise SqlError(
+                "<=> means different things in different databases",
+                hint="write IS NOT DISTINCT FROM, or list_cosine_distance(a, b)",
+                location=text.token(token),
+            )
     return query
 
 

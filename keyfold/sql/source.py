@@ -90,13 +90,17 @@ def parse_source(source: SqlText, tokens: list[Token]) -> UnboundSource:
 
 
 def _encode_of_path(options: Mapping[str, Option]) -> str:
-    """What a file source reads when no ENCODE says so: its extension's format."""
-    path = options["path"].value.lower() if "path" in options else ""
+    """What a source reads when no ENCODE says so; empty where each file's own extension does."""
+    if "path" not in options:
+        return "json"
+    path = options["path"].value.lower()
     for compressed in (".gz", ".zst"):
         path = path.removesuffix(compressed)
     if path.endswith((".csv", ".tsv")):
         return "csv"
-    return "parquet" if path.endswith(".parquet") else "json"
+    if path.endswith(".parquet"):
+        return "parquet"
+    return "json" if path.endswith((".ndjson", ".jsonl", ".json")) else ""
 
 
 def _option(source: SqlText, item: exp.Property, tokens: list[Token]) -> Option:

@@ -1,0 +1,157 @@
+"""A view, batch by batch, is what DuckDB answers to the user's own SELECT over all events."""
+
+import math
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pytest
+from pipeline import SOURCE, catalog_of, sections
+
+from keyfold.sql.bind import locked_connection, quoted
+from keyfold.sql.compile import HORIZON, NO_HORIZON, compile_sql, visible_columns
+from keyfold.state.layout import view_prefix
+from keyfold.state.memory import MemoryStore
+from keyfold.state.writer import StateWriter
+from keyfold.view.columns import contiguous, physical_column
+from keyfold.view.plan import Catalog
+from keyfold.view.row import CompiledView
+from keyfold.view.rowkey import encode_keys, prefix_end
+from keyfold.view.types import Physical, column_type
+
+EVENTS = 400
+BATCHES = (1, 2, 60, 0, 137, 200)
+
+# What TUMBLE stands for, by its arguments: (time column, size in µs, offset in µs).
+WINDOWS = {
+    "TUMBLE(orders, ts, INTERVAL '1' MINUTE)": ("ts", 60_000_000, 0),
+    "TUMBLE(orders, ts, INTERVAL '7 minutes', INTERVAL '90' SECOND)": (
+        "ts",
+        420_000_000,
+        90_000_000,
+    ),
+    "TABLE(TUMBLE(TABLE orders, DESCRIPTOR(local), INTERVAL '1 hour 30 minutes'))": (
+        "local",
+        5_400_000_000,
+        0,
+    ),
+    "tumble(orders, local, interval 5 second)": ("local", 5_000_000, 0),
+}
+VIEWS = dict(sections("views.sql"))
+
+
+@pytest.fixture(scope="module")
+def con() -> Iterator[duckdb.DuckDBPyConnection]:
+    connection = locked_connection()
+    columns = visible_columns(compile_sql(SOURCE).sources[0])
+    listed = ", ".join(f"{quoted(column.name)} {column.type}" for column in columns)
+    connection.execute(f"CREATE TABLE orders ({listed})")
+    connection.execute((Path(__file__).parent / "orders.sql").read_text(), [EVENTS])
+    yield connection
+    connection.close()
+
+
+def direct(select: str) -> str:
+    """The SELECT that DuckDB can run: TUMBLE replaced by what it means."""
+    select = " ".join(select.split())
+    for tumble, (column, size, offset) in WINDOWS.items():
+        origin = f"make_timestamp({offset})"
+        start = f"time_bucket(to_microseconds({size}), {column}::TIMESTAMP, {origin})"
+        kind = "TIMESTAMPTZ" if column == "ts" else "TIMESTAMP"
+        select = select.replace(
+            tumble,
+            f"(SELECT *, {start}::{kind} AS window_start, "
+            f"({start} + to_microseconds({size}))::{kind} AS window_end FROM orders)",
+        )
+    return select
+
+
+def kept(con: duckdb.DuckDBPyConnection, catalog: Catalog, order: list[int]) -> pa.Table:
+    """The view's rows, after the events were merged in batches."""
+    (plan,) = catalog.views
+    store = MemoryStore()
+    writer = StateWriter(store, catalog)
+    at = 0
+    for size in BATCHES:
+        chosen = order[at : at + size]
+        at += size
+        con.execute(
+            "CREATE OR REPLACE TEMP TABLE batch AS SELECT *, p AS __partition FROM orders "
+            "WHERE list_contains(?, order_id)",
+            [chosen],
+        )
+        groups = con.sql(plan.batch_sql.replace(HORIZON, str(NO_HORIZON))).to_arrow_table()
+        columns = [contiguous(column) for column in groups.columns]
+        keys = encode_keys(view_prefix(1), plan.key_types, columns[: len(plan.keys)])
+        slots = zip(plan.slots, columns[len(plan.keys) :], strict=True)
+        writer.merge("v", keys, [physical_column(slot.physical, c) for slot, c in slots])
+        writer.commit(0)
+    assert at == EVENTS
+    view = CompiledView(plan)
+    prefix = view_prefix(1)
+    rows = [(key[len(prefix) :], value) for key, value in store.scan(prefix, prefix_end(prefix))]
+    return view.arrow_table(rows)
+
+
+def comparable(value: object) -> object:
+    if isinstance(value, float):
+        return "nan" if math.isnan(value) else float(f"{value + 0.0:.9e}")
+    return value
+
+
+def rows_of(table: pa.Table) -> list[list[object]]:
+    columns = [column.to_pylist() for column in table.columns]
+    rows = [[comparable(value) for value in row] for row in zip(*columns, strict=True)]
+    return sorted(rows, key=repr)
+
+
+@pytest.mark.parametrize("title", VIEWS)
+def test_a_view_over_batches_equals_one_query_over_all_events(
+    con: duckdb.DuckDBPyConnection, title: str
+) -> None:
+    select = VIEWS[title]
+    catalog = catalog_of(select)
+    plan = catalog.views[0]
+    order = list(range(EVENTS))
+    random.Random(select).shuffle(order)
+    ours = kept(con, catalog, order)
+    con.execute(f"CREATE OR REPLACE TEMP VIEW theirs AS {direct(select)}")
+    described = con.sql("DESCRIBE theirs").fetchall()
+    assert ours.column_names == [row[0] for row in described]
+    types = [{'"NULL"': "INTEGER"}.get(row[1], row[1]) for row in described]
+    assert [output.type for output in plan.outputs] == types
+    names = ", ".join(
+        f'CAST(to_json("{output.name}") AS VARCHAR)'
+        if column_type(output.type).physical is Physical.JSON
+        else f'"{output.name}"'
+        for output in plan.outputs
+    )
+    theirs = con.sql(f"SELECT {names} FROM theirs").to_arrow_table()
+    assert rows_of(ours) == rows_of(theirs)
+
+
+def test_the_ledger_counts_what_where_leaves_out_and_what_is_late(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    select = f"SELECT window_start, COUNT(*) AS n FROM {next(iter(WINDOWS))} WHERE qty < 5 GROUP BY window_start"
+    catalog = catalog_of(select, "WITH (retention = '1 minute')")
+    plan = catalog.views[0]
+    con.execute("CREATE OR REPLACE TEMP TABLE batch AS SELECT *, p AS __partition FROM orders")
+    horizon = 60_000_000
+    counts = con.sql(plan.count_sql.replace(HORIZON, str(horizon))).fetchall()
+    applied = con.sql(
+        f"SELECT sum(s0) FROM ({plan.batch_sql.replace(HORIZON, str(horizon))})"
+    ).fetchall()
+    expected = con.sql(
+        "SELECT p, count(*) FILTER (WHERE qty < 5), count(*) FILTER (WHERE qty < 5 AND ts < "
+        "TIMESTAMPTZ '1970-01-01 00:01:00Z') FROM orders GROUP BY p"
+    ).fetchall()
+    assert sorted(counts) == sorted(expected)
+    assert applied[0][0] == sum(passed - late for _, passed, late in counts)
+    assert all(late for _, _, late in counts)
+
+
+def test_a_view_without_conditions_needs_no_counts() -> None:
+    assert catalog_of("SELECT qty, COUNT(*) AS n FROM orders GROUP BY qty").views[0].count_sql == ""

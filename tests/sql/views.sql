@@ -1,0 +1,123 @@
+-- Views that are kept: a title, then the SELECT. Read by tests/sql/test_batch_equals_sql.py.
+
+-- counts and sums
+SELECT user_id, COUNT(*) AS n, COUNT(amount) AS c, SUM(amount) AS t FROM orders GROUP BY
+  user_id;
+
+-- qualified and otherwise spelled names are one key
+SELECT O.User_ID, USER_ID AS u2, SUM(o.amount) AS t FROM orders o GROUP BY user_id;
+
+-- quoted names
+SELECT "User Id", "user" AS u, "größe" AS g, MAX("größe") AS m FROM orders GROUP BY
+  "user", 1, "größe";
+
+-- struct paths
+SELECT s.a, (s).b."C d" AS cd, COUNT(*) AS n FROM orders GROUP BY s.a, orders.s.b."C d";
+
+-- list elements
+SELECT items[1].sku AS sku, len(items) AS l, SUM(items[1].qty) AS q FROM orders GROUP BY
+  1, 2;
+
+-- JSON and map paths
+SELECT doc->>'$.k' AS k, doc->'a.b' AS ab, tags['x'] AS x, SUM((doc->>'n')::INTEGER) AS n
+  FROM orders GROUP BY 1, 2, 3;
+
+-- a computed key by its alias
+SELECT lower(user_id) || '!' AS u, COUNT(*) AS n FROM orders GROUP BY u;
+
+-- a method is a call
+SELECT user_id.upper() AS u, COUNT(*) AS n FROM orders GROUP BY upper(user_id);
+
+-- a boolean key, HAVING on its alias
+SELECT amount > 50 AS rich, COUNT(*) AS n FROM orders GROUP BY 1 HAVING rich;
+
+-- arithmetic keys, by expression and by ordinal
+SELECT (order_id % 7) AS m, order_id // 7 % 3 AS d, COUNT(*) AS n FROM orders GROUP BY
+  order_id % 7, 2;
+
+-- SUM and AVG of every numeric type
+SELECT tiny, SUM(tiny) AS a, AVG(tiny) AS b, SUM(paid) AS c, SUM(positive) AS d, SUM(big)
+  AS e, AVG(big) AS f, SUM(huge) AS g, AVG(huge) AS h, SUM(ratio) AS i, AVG(price) AS j,
+  SUM(qty) AS k FROM orders GROUP BY tiny;
+
+-- MIN and MAX of every ordered type
+SELECT paid, MIN(user_id) AS a, MAX(amount) AS b, MIN(qty) AS c, MAX(price) AS d,
+  MIN(ratio) AS e, MAX(paid) AS f, MIN(big) AS g, MAX(huge) AS h, MIN(positive) AS i,
+  MAX(day) AS j, MIN(local) AS k, MAX(ts) AS l, MIN(clock) AS m, MAX(tiny) AS o FROM orders
+  GROUP BY paid;
+
+-- FILTER, count_if and MIN(DISTINCT)
+SELECT day, COUNT(*) FILTER (WHERE paid) AS a, SUM(amount) FILTER (WHERE user_id = 'a''b')
+  AS b, count_if(qty > 3) AS c, count_if(paid) FILTER (WHERE qty < 5) AS e, AVG(price)
+  FILTER (WHERE price IS NOT NULL) AS f, MIN(DISTINCT qty) AS g FROM orders GROUP BY day;
+
+-- expressions around aggregates
+SELECT user_id, SUM(amount) / COUNT(*) AS a, round(AVG(amount), 2) AS b, CASE WHEN
+  COUNT(*) > 50 THEN 'many' WHEN COUNT(*) > 10 THEN 'some' END AS c, IF(SUM(qty) > 100, 1,
+  2) AS d, COALESCE(MIN(price), -1.5) AS e, MAX(qty) BETWEEN 1 AND 9 AS f, COUNT(*) IN (1,
+  2, 90) AS g, SUM(price) IS NULL AS h, MAX(day) >= '2020-06-01' AS i, -SUM(qty) AS j, NOT
+  (COUNT(*) > 3 OR MAX(paid)) AS k, GREATEST(MIN(qty), 3) AS l, NULLIF(COUNT(*), 3) AS m,
+  (MAX(paid)) IS TRUE AS o, MAX(qty) IS DISTINCT FROM 9 AS q, MAX(qty) % 4 AS r, SUM(qty) //
+  3 AS t, mod(COUNT(*), 5) AS v, sqrt(COUNT(*)) AS w, CAST(SUM(amount) AS DOUBLE) AS x,
+  SUM(amount)::VARCHAR AS y, CASE user_id WHEN 'a''b' THEN 1 ELSE 0 END AS z, MAX(tiny) +
+  5::BIGINT AS aa, MAX(tiny) + 5 AS bb, MAX(day) - MIN(day) AS cc, length(user_id) AS dd
+  FROM orders GROUP BY user_id;
+
+-- constants
+SELECT user_id, 'x' AS k, 1.50 AS d, -7 AS i, NULL AS n, TRUE AS t, DATE '2020-01-01' AS
+  dd, TIMESTAMP '2020-01-01 10:00:00' AS tt, 1e3 AS e, 12345678901234567890 AS h FROM orders
+  GROUP BY user_id;
+
+-- an alias that is also a column, in HAVING
+SELECT user_id, SUM(amount) AS amount FROM orders GROUP BY user_id HAVING amount > 500;
+
+-- a key and an alias that swap names, aggregates in HAVING only
+SELECT user_id AS k, qty AS user_id, COUNT(*) AS n FROM orders GROUP BY orders.user_id,
+  qty HAVING user_id > 'a' AND AVG(price) > 1 AND n > 2;
+
+-- keys alone
+SELECT user_id FROM orders WHERE amount > 20 AND user_id IS NOT NULL GROUP BY user_id;
+
+-- a boolean column as WHERE
+SELECT user_id, COUNT(*) AS n FROM orders WHERE paid GROUP BY user_id;
+
+-- floating keys
+SELECT price, ratio, COUNT(*) AS n FROM orders GROUP BY price, ratio;
+
+-- wide keys
+SELECT huge, big, positive, clock, COUNT(*) AS n FROM orders GROUP BY 1, 2, 3, 4;
+
+-- INCLUDE columns
+SELECT p, MAX(o) AS last FROM orders GROUP BY p;
+
+-- nested keys
+SELECT {'u': user_id, 'q': qty} AS both, [qty, tiny] AS l, COUNT(*) AS n FROM orders GROUP
+  BY 1, 2;
+
+-- a lambda that reads a column
+SELECT list_sum(list_transform(items, lambda x: x.qty + qty)) AS l, COUNT(*) AS n FROM
+  orders GROUP BY l;
+
+-- a list comprehension
+SELECT [x.sku for x in items if x.qty > 1] AS l, COUNT(*) AS n FROM orders GROUP BY l;
+
+-- functions of time
+SELECT strftime(local, '%Y-%m') AS m, date_trunc('month', day) AS d, extract(dow FROM
+  local) AS w, COUNT(*) AS n FROM orders GROUP BY m, d, w;
+
+-- TUMBLE, qualified window_start
+SELECT user_id, window_start, COUNT(*) AS n, SUM(amount) AS t FROM TUMBLE(orders, ts,
+  INTERVAL '1' MINUTE) AS w GROUP BY w.user_id, w.window_start;
+
+-- TUMBLE with an offset, window_end in the key
+SELECT window_end, window_start, MAX(ts) AS last FROM TUMBLE(orders, ts, INTERVAL '7
+  minutes', INTERVAL '90' SECOND) GROUP BY window_end, 2;
+
+-- Flink's TUMBLE over TIMESTAMP before the epoch, in expressions
+SELECT date_trunc('day', window_start) AS d, epoch_ms(window_end) AS e, COUNT(*) AS n FROM
+  TABLE(TUMBLE(TABLE orders, DESCRIPTOR(local), INTERVAL '1 hour 30 minutes')) WHERE
+  window_start < TIMESTAMP '2020-01-01' GROUP BY d, e;
+
+-- TUMBLE, window_start by alias and in HAVING
+SELECT window_start AS ws, COUNT(*) AS n, MAX(qty) AS m FROM tumble(orders, local,
+  interval 5 second) GROUP BY ws HAVING MIN(local) < ws;
