@@ -71,6 +71,7 @@ class Lane:
             for view in self._views
         }
         self._progress = Progress(self._record.as_of_ms)
+        self._committed = self._offsets()
         self._complete = False
         self._open = False
         self._opening: Future[None] | None = None
@@ -340,8 +341,9 @@ class Lane:
     def after_commit(self) -> None:
         """Tell the source what is durable."""
         self.moved = False
+        self._committed = self._offsets()
         if self._open:
-            self._source.committed(self._offsets())
+            self._source.committed(self._committed)
 
     def needs_ready(self) -> bool:
         """Say whether a commit would make a view ready though nothing else moved."""
@@ -357,8 +359,8 @@ class Lane:
         ]
 
     def status(self, now_ms: int) -> SourceStatus:
-        """Say where the source is; true of the last commit when nothing has moved since."""
-        offsets = self._offsets()
+        """Say where the source is, as of the last commit."""
+        offsets = self._committed
         if not self.moved and self._open:
             self._progress.committed(now_ms, offsets)
         caught_up = self._progress.caught_up(offsets)
