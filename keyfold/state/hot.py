@@ -79,14 +79,15 @@ class HotPartials:
         places = np.fromiter(map(self._places.get, keys, repeat(-1)), np.int64, len(keys))
         missing = np.flatnonzero(places < 0)
         if len(missing):
+            # What is here must not be given up to make room for the rest of the same batch.
+            self._mark_dirty(places[places >= 0])
             places[missing] = self._take_in([keys[i] for i in missing.tolist()])
         for slots, merge in self._families:
             state = self._columns[slots]
             merged = merge([column[places] for column in state], delta[slots])
             for column, values in zip(state, merged, strict=True):
                 column[places] = values
-        self.dirty_count += len(keys) - int(np.count_nonzero(self._dirty[places]))
-        self._dirty[places] = True
+        self._mark_dirty(places)
         self._touched[places] = True
 
     def take_dirty(self) -> tuple[list[bytes], list[bytes]]:
@@ -110,6 +111,10 @@ class HotPartials:
                     self.dirty_count -= 1
                 self._keys[place] = None
                 self._free.append(place)
+
+    def _mark_dirty(self, places: np.ndarray) -> None:
+        self.dirty_count += len(places) - int(np.count_nonzero(self._dirty[places]))
+        self._dirty[places] = True
 
     def _take_in(self, keys: list[bytes]) -> np.ndarray:
         """Give places to keys that are not here, with their stored partials or zero."""

@@ -318,14 +318,17 @@ def advance_times(source: SourceRecord, event_times_us: Mapping[int, int], delay
     """
     for partition, time_us in event_times_us.items():
         told = source.partitions[partition]
-        told.event_time_us = max(time_us, told.event_time_us or time_us)
+        told.event_time_us = _latest(told.event_time_us, time_us)
     seen = [
         told.event_time_us for told in source.partitions.values() if told.event_time_us is not None
     ]
     if seen:
-        source.stream_time_us = max(seen) - delay_us
-        watermark_us = min(seen) - delay_us
-        source.watermark_us = max(watermark_us, source.watermark_us or watermark_us)
+        source.stream_time_us = _latest(source.stream_time_us, max(seen) - delay_us)
+        source.watermark_us = _latest(source.watermark_us, min(seen) - delay_us)
+
+
+def _latest(known_us: int | None, time_us: int) -> int:
+    return time_us if known_us is None else max(known_us, time_us)
 
 
 def _check_names(catalog: Catalog, rebuild: frozenset[str]) -> None:
