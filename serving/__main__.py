@@ -16,10 +16,9 @@ import uvicorn
 from keyfold.process import mark_started, run_role, start_role, stop_event
 from keyfold.settings import Settings
 from serving.app import Front, with_cors
-from serving.limits import BoundedProtocol
+from serving.wire import KEEP_ALIVE_S, protocol_of
 from serving.worker import Worker
 
-KEEP_ALIVE_S = 75
 BACKLOG = 2_048
 _STOP_POLL_S = 0.1
 
@@ -52,7 +51,7 @@ def serve(settings: Settings, number: int, listener: socket.socket) -> None:
     front = Front(worker, lambda: server.server_state.connections)
     config = uvicorn.Config(
         with_cors(front, settings.cors_origins),
-        http=BoundedProtocol,
+        http=protocol_of(front.direct),
         ws="none",
         loop="uvloop",
         lifespan="on",

@@ -7,6 +7,7 @@ killed answers again after half the time. Whoever asks for one of its routes ear
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
@@ -36,6 +37,8 @@ class Front:
         self._gate = Gate(worker.settings.api_tokens)
         self._closed = self._gate.closed
         self._hot = HotPath(worker.state, worker.metrics)
+        plain = not self._closed and not worker.settings.cors_origins
+        self.direct = self._hot.direct if plain else None
         self._routes: asyncio.Task[Application] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -117,6 +120,9 @@ class Front:
     async def _load(self) -> Application:
         module: Any = await asyncio.to_thread(importlib.import_module, "serving.routes")
         application: Application = module.build(self._worker, self._hot)
+        # What was imported stays: the collector need not walk through it again and again.
+        gc.collect()
+        gc.freeze()
         return application
 
     async def _live(self, receive: Receive, send: Send) -> None:

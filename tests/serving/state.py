@@ -41,6 +41,7 @@ FROM TUMBLE(orders, ts, INTERVAL '1' MINUTE) GROUP BY user_id, window_start;
 CREATE MATERIALIZED VIEW carriers AS SELECT carrier, COUNT(*) AS n FROM flights GROUP BY carrier;
 """
 CHANGED = ORDERS.replace("HAVING COUNT(*) > 1", "HAVING COUNT(*) > 5")
+SPEND_FAMILIES = [one.family for one in compile_sql(ORDERS).view("spend").aggregates]
 TS = "2026-01-01T12:00:00Z"
 TS_US = timestamp_micros(TS)
 
@@ -135,5 +136,6 @@ class State:
 
 
 def spend(orders: int = 2, cents: int = 350, last_us: int = TS_US) -> tuple[Any, ...]:
-    """Slots of a row of view ``spend``."""
-    return (orders, orders, cents, True, last_us)
+    """Slots of a row of view ``spend``, in the order of its plan's aggregates."""
+    slots = {"count": (orders,), "sum_int": (orders, cents), "max": (True, last_us)}
+    return tuple(slot for family in SPEND_FAMILIES for slot in slots[family])

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pyarrow as pa
 import pytest
 
-from tests.serving.conftest import Server, problem
+from tests.serving.conftest import Server, problem, read_all
 from tests.serving.state import TS, TS_US, State, now_ms, spend
 
 ODD_KEYS = ["a/b", "a+b", "", "ü %", "a\0b", '"quoted"\n', "..", "."]
@@ -103,6 +103,28 @@ def test_offsets_state_the_commit(server: Server) -> None:
     assert body["commit"]["offsets"] == {"0": 10}
     body = server.get("/v1/views/spend/rows?offsets=1").json()
     assert body["commit"]["offsets"] == {"0": 10}
+
+
+def test_pipelined_requests_are_answered_in_their_order(server: Server) -> None:
+    paths = ["/v1/views/spend/rows/AA", "/v1/views/spend/rows/nobody", "/healthz"] * 10
+    paths += ["/v1/views/spend/rows/AA"] * 70
+    requests = [f"GET {path} HTTP/1.1\r\nhost: x\r\n\r\n" for path in paths]
+    requests += ["GET /v1/views/spend/rows/AA HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"]
+    text = read_all(server.raw("".join(requests).encode())).decode()
+    answers = text.split("HTTP/1.1 ")[1:]
+    found = [(answer[:3], "as_of" in answer, '"worker"' in answer) for answer in answers]
+    row, absent, health = ("200", True, False), ("404", False, False), ("200", False, True)
+    assert found == [row, absent, health] * 10 + [row] * 71
+
+
+def test_a_body_with_a_get_is_read_past(server: Server) -> None:
+    page = b"GET /v1/views/spend/rows/AA HTTP/1.1\r\nhost: x\r\n"
+    body = b"GET /v1/views/nope HTTP/1.1\r\n\r\n"
+    first = page + b"content-length: %d\r\n\r\n" % len(body) + body
+    last = page + b"connection: close\r\n\r\n"
+    answer = read_all(server.raw(page + b"\r\n" + first + last))
+    assert answer.count(b"HTTP/1.1 200 OK\r\n") == 3
+    assert answer.count(b"date: ") == 3
 
 
 def test_head_says_what_get_would(server: Server) -> None:
