@@ -1,5 +1,6 @@
 """The documents name everything that there is, and nothing in them leads nowhere."""
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -148,3 +149,27 @@ def test_every_page_of_the_docs_is_reached_from_another() -> None:
     }
     pages = {path.resolve() for path in DOCUMENTS if path.parent != ROOT}
     assert pages <= linked
+
+
+def _texts() -> Iterator[str]:
+    """Every string in our code, with … for what is filled in."""
+    for house in ("keyfold", "ingest", "serving", "lake"):
+        for file in (ROOT / house).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text())):
+                match node:
+                    case ast.JoinedStr(values=values):
+                        yield "".join(
+                            str(part.value) if isinstance(part, ast.Constant) else "…"
+                            for part in values
+                        )
+                    case ast.Constant(value=str(text)):
+                        yield text
+
+
+def test_a_message_in_troubleshooting_is_one_that_is_said() -> None:
+    table = OPERATING.split("\n## Troubleshooting\n")[1]
+    said = "\n".join(_texts()).replace("%s", "…").replace("'…'", "…")
+    for first in re.findall(r"^\| (`.*?) \| ", table, re.M):
+        for message in re.findall(r"`([^`]+)`", first):
+            for part in filter(None, (part.strip(" ,") for part in message.split("…"))):
+                assert part in said, f"nobody says {part!r}"
