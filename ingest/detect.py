@@ -13,11 +13,10 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from keyfold.sql.infer import infer_columns
-
 from ingest.source.connect import connect
 from keyfold.errors import SourceError
 from keyfold.sql.compile import bind_source, statement_fingerprint
+from keyfold.sql.infer import infer_columns
 from keyfold.sql.parse import UnboundSource
 from keyfold.view.plan import Catalog, Column, SourcePlan, fingerprint
 

@@ -1,7 +1,7 @@
-"""``python -m ingest.infer --sql 'CREATE SOURCE …'``: the columns of a source, from its first events.
+"""``python -m ingest.infer --sql 'CREATE SOURCE …'``: a source's columns, from its first events.
 
-Prints the statement with the column list that was detected. Started by ``keyfold sources infer`` for
-sources that only this house can read.
+Prints the statement with the column list that was detected. Started by ``keyfold sources infer``
+for sources that only this house can read.
 """
 
 from __future__ import annotations

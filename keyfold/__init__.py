@@ -1,1 +1,1 @@
-"""Keyfold: SQL-defined views of event streams, kept in RocksDB and served in about a millisecond."""
+"""Keyfold: SQL-defined views of event streams, kept in RocksDB and served by key."""
