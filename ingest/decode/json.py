@@ -8,9 +8,10 @@ The common batch has neither NULLs nor broken messages, and pays for none of thi
 - A message that is no JSON object, or has no event time, is of no use to any view: a reject.
 - A misfit costs the message only in the views that read that field (law 7).
 
-Conversion is DuckDB's cast: ``"12"`` is 12 for a BIGINT, 1.5 is rounded. A TIMESTAMP or TIMESTAMPTZ
-field may be ISO 8601 or a number of seconds, ms, µs or ns since the epoch (told apart by size, or
-by the source's option ``timestamp.unit``).
+Conversion is DuckDB's cast: ``"12"`` is 12 for a BIGINT, 1.5 is rounded. Of a name that stands
+twice in an object, the first counts. A TIMESTAMP or TIMESTAMPTZ column may be ISO 8601 or a number
+of seconds, ms, µs or ns since the epoch (told apart by size, or by the source's option
+``timestamp.unit``). How a message is read never depends on the messages beside it.
 """
 
 from __future__ import annotations
@@ -24,16 +25,15 @@ import duckdb
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from ingest.decode.misfit import compare, doubtful_rows, written_type
+from ingest.decode.timestamp import timestamp_sql, timestamp_unit
 from ingest.source.message import MessageBatch
-from keyfold.errors import SettingsError
 from keyfold.sql.bind import HIDDEN_PARTITION, quoted, text_literal
 from keyfold.view.plan import Column, SourcePlan
 from keyfold.view.types import TIMESTAMP, TIMESTAMPTZ
 
 _log = logging.getLogger("keyfold.ingest")
-_UNITS = {"s": 1_000_000.0, "ms": 1_000.0, "us": 1.0, "ns": 0.001}
 _PREVIEW = 80
 
 
@@ -137,20 +137,7 @@ class JsonDecoder:
         name = quoted(column.name)
         if column.name not in self._as_text:
             return f"s.{name} AS {name}"
-        number = f"try_cast(s.{name} AS DOUBLE)"
-        if self._unit == "auto":
-            size = f"abs({number})"
-            factor = (
-                f"CASE WHEN {size} < 1e11 THEN 1e6 WHEN {size} < 1e14 THEN 1e3 "
-                f"WHEN {size} < 1e17 THEN 1.0 ELSE 1e-3 END"
-            )
-        else:
-            factor = repr(_UNITS[self._unit])
-        micros = f"try_cast(round({number} * ({factor})) AS BIGINT)"
-        return (
-            f"CASE WHEN {number} IS NULL THEN try_cast(s.{name} AS {column.type}) "
-            f"ELSE make_timestamp({micros})::{column.type} END AS {name}"
-        )
+        return f"{timestamp_sql(f's.{name}', column.type, self._unit)} AS {name}"
 
     def _run(self, texts: pa.Array) -> pa.Table:
         self._connection.register("raw", pa.table({"v": texts}))
@@ -183,94 +170,125 @@ class JsonDecoder:
         texts: pa.Array,
         rows: np.ndarray,
         rejects: list[Reject],
-        misfits: dict[str, list[Reject]],
+        found: dict[str, list[Reject]],
     ) -> tuple[pa.Table, pa.Array, np.ndarray]:
-        if not self._columns or all(column.null_count for column in fields.columns):
-            objects = self._objects(texts)
-            if not objects.all():
-                for row, text in zip(rows[~objects], texts.filter(pa.array(~objects)), strict=True):
-                    shown = _preview(text.as_py())
-                    rejects.append(Reject(int(row), f"the message is no JSON object: {shown}"))
-                keep = pa.array(objects)
-                fields, texts, rows = fields.filter(keep), texts.filter(keep), rows[objects]
-        for column in self._columns:
-            fields = self._check_column(column, fields, texts, rows, misfits)
-        if self._time is None:
+        fields, texts, rows = self._leave_out_no_objects(fields, texts, rows, rejects)
+        fields = self._find_misfits(fields, texts, rows, found)
+        if self._time is None or not fields.column(self._time).null_count:
             return fields, texts, rows
-        times = fields.column(self._time)
-        if not times.null_count:
-            return fields, texts, rows
-        wrong = {reject.row: reject for reject in misfits.pop(self._time, [])}
-        present = times.combine_chunks().is_valid().to_numpy(zero_copy_only=False)
-        for row in rows[~present].tolist():
+        wrong = {reject.row: reject for reject in found.pop(self._time, [])}
+        present = _valid(fields.column(self._time).combine_chunks())
+        gone = set(rows[~present].tolist())
+        for row in sorted(gone):
             missing = Reject(row, f"the event time {self._time} is missing", self._time)
             rejects.append(wrong.get(row, missing))
+        for name in list(found):  # a message is a reject or a misfit, not both
+            found[name] = [reject for reject in found[name] if reject.row not in gone]
         keep = pa.array(present)
         return fields.filter(keep), texts.filter(keep), rows[present]
 
-    def _objects(self, texts: pa.Array) -> np.ndarray:
-        self._connection.register("raw", pa.table({"v": texts}))
-        return self._column("SELECT coalesce(json_type(v) = 'OBJECT', false) FROM raw").astype(bool)
+    def _leave_out_no_objects(
+        self, fields: pa.Table, texts: pa.Array, rows: np.ndarray, rejects: list[Reject]
+    ) -> tuple[pa.Table, pa.Array, np.ndarray]:
+        """Reject what is no JSON object: every field of it came out as NULL."""
+        doubtful = np.ones(len(rows), np.bool_)
+        for column in fields.columns if self._columns else ():
+            if not column.null_count:
+                return fields, texts, rows
+            doubtful &= ~_valid(column.combine_chunks())
+        places = np.flatnonzero(doubtful)
+        if not len(places):
+            return fields, texts, rows
+        self._connection.register("raw", pa.table({"v": texts.take(pa.array(places))}))
+        objects = self._column("SELECT coalesce(json_type(v) = 'OBJECT', false) FROM raw")
+        keep = np.ones(len(rows), np.bool_)
+        keep[places] = objects
+        if keep.all():
+            return fields, texts, rows
+        left_out = pa.array(~keep)
+        for row, text in zip(rows[~keep].tolist(), texts.filter(left_out), strict=True):
+            shown = _preview(text.as_py())
+            rejects.append(Reject(row, f"the message is no JSON object: {shown}"))
+        kept = pa.array(keep)
+        return fields.filter(kept), texts.filter(kept), rows[keep]
 
-    def _check_column(
+    def _find_misfits(
         self,
-        column: Column,
         fields: pa.Table,
         texts: pa.Array,
         rows: np.ndarray,
-        misfits: dict[str, list[Reject]],
+        found: dict[str, list[Reject]],
     ) -> pa.Table:
-        """Book the misfits of one column; may read the column again (timestamps as numbers)."""
-        values = fields.column(column.name)
-        if pa.types.is_nested(values.type):
-            found = self._nested_misfits(column, values, texts, rows)
-            if found:
-                misfits[column.name] = found
-            return fields
-        if not values.null_count:
-            return fields
-        absent = values.combine_chunks().is_null().to_numpy(zero_copy_only=False)
-        self._connection.register("raw", pa.table({"v": texts.filter(pa.array(absent))}))
-        path = text_literal(f"$.{quoted(column.name)}")
-        table = self._connection.sql(
-            f"SELECT json_type(v, {path}), v ->> {path} FROM raw"
-        ).to_arrow_table()
-        kinds = np.asarray(table.column(0).fill_null("NULL").to_numpy(zero_copy_only=False))
-        wrong = kinds != "NULL"
-        if not wrong.any():
-            return fields
-        if column.type in (TIMESTAMP, TIMESTAMPTZ) and column.name not in self._as_text:
-            # Numbers of seconds or ms: from now on this column is read as text and converted.
-            self._as_text.add(column.name)
-            self._query = self._make_query()
-            again = self._run(texts)
-            position = fields.schema.get_field_index(column.name)
-            fields = fields.set_column(position, column.name, again.column(column.name))
-            return self._check_column(column, fields, texts, rows, misfits)
-        misfits[column.name] = [
-            Reject(row, f"{_preview(shown)} is no {column.type}", column.name)
-            for row, shown in zip(
-                rows[absent][wrong].tolist(),
-                table.column(1).filter(pa.array(wrong)).to_pylist(),
-                strict=True,
-            )
-        ]
+        """Book the misfits of every column; may read some again (timestamps as numbers)."""
+        doubtful: dict[int, dict[str, np.ndarray]] = {}
+        for column in self._columns:
+            array = fields.column(column.name)
+            if array.null_count or pa.types.is_nested(array.type):
+                for level, mask in doubtful_rows(array.combine_chunks()).items():
+                    doubtful.setdefault(level, {})[column.name] = mask
+        wrong: set[tuple[str, int]] = set()
+        for level, masks in sorted(doubtful.items()):
+            for name, place in wrong:  # has nothing to compare below the level of the misfit
+                if name in masks:
+                    masks[name][place] = False
+            places = np.flatnonzero(np.logical_or.reduce(list(masks.values())))
+            picked = pa.array(places)
+            written = self._written(list(masks), fields, texts.take(picked), level)
+            if level == 0:
+                fields = self._read_numbers(fields, fields.take(picked), written, texts)
+            read = fields.select(list(masks)).take(picked)
+            for name, mask in masks.items():
+                chosen = np.flatnonzero(mask[places])
+                here = pa.array(chosen)
+                a, b = (one.column(name).combine_chunks().take(here) for one in (read, written))
+                for one in compare(name, a, b, level):
+                    place = int(places[chosen[one.row]])
+                    if (name, place) not in wrong:
+                        wrong.add((name, place))
+                        reason = self._misfit_reason(name, one.place, one.text)
+                        reject = Reject(int(rows[place]), reason, one.place)
+                        found.setdefault(name, []).append(reject)
         return fields
 
-    def _nested_misfits(
-        self, column: Column, values: pa.ChunkedArray, texts: pa.Array, rows: np.ndarray
-    ) -> list[Reject]:
-        """Find misfits at any depth of a struct, list or map."""
-        if not _nulls_inside(values.combine_chunks()):
-            return []
-        found = []
-        decoded = values.to_pylist()
-        for row, text, value in zip(rows.tolist(), texts, decoded, strict=True):
-            written = msgspec.json.decode(text.as_py(), type=dict).get(column.name)
-            place = _misfit(written, value, column.name)
-            if place:
-                found.append(Reject(row, f"{place} does not fit {column.type}", place))
-        return found
+    def _misfit_reason(self, name: str, place: str, text: str) -> str:
+        kind = next(column.type for column in self._columns if column.name == name)
+        if place == name:
+            return f"{_preview(text)} is no {kind}"
+        return f"{_preview(text)} does not fit: {place} of {name} {kind}"
+
+    def _written(
+        self, names: Sequence[str], fields: pa.Table, texts: pa.Array, level: int
+    ) -> pa.Table:
+        """Read columns as they were written; see ``ingest.decode.misfit``."""
+        shape = {name: written_type(fields.schema.field(name).type, level) for name in names}
+        literal = text_literal(msgspec.json.encode(shape).decode())
+        columns = ", ".join(f"s.{quoted(name)} AS {quoted(name)}" for name in names)
+        self._connection.register("raw", pa.table({"v": texts}))
+        return self._connection.sql(
+            f"SELECT {columns} FROM (SELECT from_json(v, {literal}) AS s FROM raw)"
+        ).to_arrow_table()
+
+    def _read_numbers(
+        self, fields: pa.Table, picked: pa.Table, written: pa.Table, texts: pa.Array
+    ) -> pa.Table:
+        """Read timestamp columns again in which numbers stand: from now on they are converted."""
+        times = {
+            column.name
+            for column in self._columns
+            if column.type in (TIMESTAMP, TIMESTAMPTZ)
+            and column.name not in self._as_text
+            and column.name in written.column_names
+            and picked.column(column.name).null_count > written.column(column.name).null_count
+        }
+        if not times:
+            return fields
+        self._as_text |= times
+        self._query = self._make_query()
+        again = self._run(texts)
+        for name in times:
+            position = fields.schema.get_field_index(name)
+            fields = fields.set_column(position, name, again.column(name))
+        return fields
 
     # --- columns of the transport ------------------------------------------------------------
 
@@ -323,21 +341,6 @@ class JsonDecoder:
             return pa.array(texts, pa.large_utf8())
 
 
-def timestamp_unit(source: SourcePlan) -> str:
-    """Return the unit of timestamps that are numbers: ``auto``, ``s``, ``ms``, ``us`` or ``ns``.
-
-    Raises:
-        SettingsError: The option names none of these.
-    """
-    unit = source.options.get("timestamp.unit", "auto")
-    if unit != "auto" and unit not in _UNITS:
-        raise SettingsError(
-            f"source {source.name}: timestamp.unit is {unit!r}",
-            hint="use auto, s, ms, us or ns",
-        )
-    return unit
-
-
 def _valid_text(
     values: pa.Array, rows: np.ndarray, rejects: list[Reject]
 ) -> tuple[pa.Array, np.ndarray]:
@@ -372,41 +375,8 @@ def _headers(batch: MessageBatch, rows: np.ndarray) -> pa.Array:
     )
 
 
-def _nulls_inside(array: pa.Array) -> bool:
-    if array.null_count:
-        return True
-    if pa.types.is_struct(array.type):
-        return any(_nulls_inside(child) for child in array.flatten())
-    if pa.types.is_list(array.type) or pa.types.is_large_list(array.type):
-        return _nulls_inside(pc.list_flatten(array))
-    if pa.types.is_map(array.type):
-        return _nulls_inside(array.items)
-    return False
-
-
-def _misfit(written: Any, decoded: Any, place: str) -> str:
-    """Return the place where something is written and NULL came out, or an empty text."""
-    if written is None:
-        return ""
-    if decoded is None:
-        return place
-    if isinstance(decoded, dict) and isinstance(written, dict):
-        return next(
-            filter(None, (_misfit(written.get(k), v, f"{place}.{k}") for k, v in decoded.items())),
-            "",
-        )
-    if isinstance(decoded, list) and isinstance(written, list):
-        return next(
-            filter(
-                None,
-                (
-                    _misfit(a, b, f"{place}[{i}]")
-                    for i, (a, b) in enumerate(zip(written, decoded, strict=False))
-                ),
-            ),
-            "",
-        )
-    return ""
+def _valid(array: pa.Array) -> np.ndarray:
+    return np.asarray(array.is_valid().to_numpy(zero_copy_only=False))
 
 
 def _preview(text: str | None) -> str:

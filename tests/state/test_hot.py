@@ -101,7 +101,7 @@ def test_any_sequence_of_merges_equals_a_dictionary(plan: list[object], keys_max
             case dict():
                 merge(action)
             case ("span", int(first), int(length)):
-                merge({k: (1, None) for k in range(first, first + length)})
+                merge(dict.fromkeys(range(first, first + length), (1, None)))
             case ("forget", int(k)):
                 # What is forgotten is deleted from the store as well: an expired row.
                 hot.forget([key(k)])
