@@ -13,7 +13,7 @@ import duckdb
 from sqlglot import exp
 
 from keyfold.errors import SqlError
-from keyfold.sql.dialect import call_name, sql_text
+from keyfold.sql.dialect import call_name, find_aggregate, sql_text
 from keyfold.sql.relation import Relation
 from keyfold.view import expression as ex
 from keyfold.view.cast import common_type
@@ -22,6 +22,7 @@ from keyfold.view.types import Physical, column_type
 
 _GROUPS = "groups"  # the relation that expressions over keys and answers are described in
 _AROUND_HINT = "apply it inside the aggregate, or group by its result"
+_KEYS_HINT = "group by its result; a condition on keys belongs in WHERE"
 _OPERATORS: dict[type[exp.Expr], str] = {
     exp.Add: "+",
     exp.Sub: "-",
@@ -177,7 +178,7 @@ class Expressions:
         raise self._text.error(
             node,
             f"{name or node.key.lower()} cannot stand around aggregates or key columns",
-            _AROUND_HINT,
+            _AROUND_HINT if find_aggregate(node) else _KEYS_HINT,
         )
 
     def _not_grouped(self, node: exp.Expr) -> SqlError:

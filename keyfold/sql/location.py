@@ -73,7 +73,7 @@ class SqlText:
         message = re.sub(
             r".*Function with name (\w+) does not exist", r"there is no function \1", message
         )
-        message = message[:1].lower() + message[1:]
+        message = lowered(message)
         hint = next((line.strip() for line in rest if line.startswith("Did you mean")), "")
         hint = hint.replace('"', "") or advice.strip().rstrip(".")
         hint = hint or "these are DuckDB's words; its documentation has the functions and types"
@@ -82,12 +82,13 @@ class SqlText:
         for part in node.walk():
             word = part.name if isinstance(part, exp.Anonymous) else part.key
             if name and word.lower() == name.lower() and "start" in part.meta:
-                return self.error(part, message, _lowered(hint))
-        return self.error(node, message, _lowered(hint))
+                return self.error(part, message, lowered(hint))
+        return self.error(node, message, lowered(hint))
 
 
-def _lowered(hint: str) -> str:
-    return hint[:1].lower() + hint[1:]
+def lowered(words: str) -> str:
+    """Return a sentence as our errors start: in lower case, but for a name in capitals."""
+    return words if words[1:2].isupper() else words[:1].lower() + words[1:]
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -73,7 +73,7 @@ def check_source_options(options: dict[str, Option], location: SqlLocation) -> N
     for key, option in options.items():
         if key not in known and not key.startswith(passed_on):
             raise SqlError(
-                f"a {connector.value} source has no option {key}",
+                f"{_article(connector.value)} source has no option {key}",
                 hint=did_you_mean(key, known),
                 location=option.location,
             )
@@ -87,10 +87,14 @@ def check_source_options(options: dict[str, Option], location: SqlLocation) -> N
     for key in NEEDED_OPTIONS[connector.value]:
         if not (key in options and options[key].value):
             raise SqlError(
-                f"a {connector.value} source needs the option {key}",
+                f"{_article(connector.value)} source needs the option {key}",
                 hint=f"add {key} = '…' to WITH",
                 location=options[key].location if key in options else location,
             )
+
+
+def _article(connector: str) -> str:
+    return f"{'an' if connector[0] in 'aeiou' else 'a'} {connector}"
 
 
 def option_us(option: Option, *, least_us: int) -> int:

@@ -28,7 +28,7 @@ _CLAUSES: dict[str, tuple[str, str, str]] = {
     "sort": ("SORT BY", "SORT BY", "rows are kept in key order; GROUP BY sets it"),
     "limit": ("LIMIT", "LIMIT", "ask for a page with ?limit= when you read"),
     "offset": ("OFFSET", "OFFSET", "ask for a page with ?cursor= when you read"),
-    "sample": ("a sample", "USING SAMPLE", "filter with WHERE"),
+    "sample": ("a sample", "USING", "filter with WHERE"),
     "into": ("INTO", "INTO", "the view itself is the output"),
     "locks": ("FOR UPDATE", "FOR", "leave it out"),
     "pivots": ("PIVOT", "PIVOT", "group by the column, one row per value"),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
+from typing import cast
 
-from sqlglot import Token, exp
+from sqlglot import Token, TokenType, exp
 from sqlglot.dialects.risingwave import RisingWave
 
 from keyfold.errors import SqlError, SqlLocation
@@ -13,7 +15,7 @@ from keyfold.sql.interval import span_us
 from keyfold.sql.location import SqlText, did_you_mean
 from keyfold.sql.options import ENCODES, Option, check_source_options
 from keyfold.sql.parse import UnboundSource, blank, name_at, parse_tree, sql_of
-from keyfold.view.plan import INCLUDE_TYPES, Include
+from keyfold.view.plan import INCLUDE_TYPES, Include, IncludeKind
 
 
 class SourceDialect(RisingWave):
@@ -34,7 +36,10 @@ def parse_source(source: SqlText, tokens: list[Token]) -> UnboundSource:
     """
     name, _ = name_at(source, tokens, 2, "source")
     location = source.token(name)
+    includes, used = _includes(source, tokens)
     text = blank(source.text, tokens[0].start, tokens[-1].end + 1)
+    for token in used:
+        text = text[: token.start] + " " * (token.end + 1 - token.start) + text[token.end + 1 :]
     tree = parse_tree(source, text, SourceDialect, tokens)
     if not isinstance(tree, exp.Create) or tree.args.get("kind") != "SOURCE":
         raise SqlError(
@@ -47,17 +52,14 @@ def parse_source(source: SqlText, tokens: list[Token]) -> UnboundSource:
             tree.args["expression"], "a source has no query", "write CREATE MATERIALIZED VIEW"
         )
     options: dict[str, Option] = {}
-    includes: list[tuple[Include, SqlLocation]] = []
     encode = ""
     properties = tree.args.get("properties")
     for item in properties.expressions if properties else []:
         match item:
             case exp.FileFormatProperty():
-                _check_format(source, item)
+                _check_format(item, _word_place(source, tokens, "FORMAT", item.name))
             case exp.EncodeProperty():
-                encode = _encode(source, item)
-            case exp.IncludeProperty():
-                includes.append((_include(source, item), source.of(item)))
+                encode = _encode(item, _word_place(source, tokens, "ENCODE", item.name))
             case exp.Property():
                 option = _option(source, item, tokens)
                 if option.key in options:
@@ -141,38 +143,78 @@ def _key_location(source: SqlText, key: str, tokens: list[Token]) -> SqlLocation
     return None
 
 
-def _check_format(source: SqlText, item: exp.Expr) -> None:
+def _word_place(source: SqlText, tokens: list[Token], clause: str, word: str) -> SqlLocation:
+    """Where a word stands right after another: sqlglot keeps no place for clauses."""
+    for before, token in pairwise(tokens):
+        if before.text.upper() == clause and token.text.lower() == word.lower():
+            return source.token(token)
+    return source.token(tokens[0])
+
+
+def _check_format(item: exp.Expr, place: SqlLocation) -> None:
     if item.name.upper() != "PLAIN":
-        raise source.error(
-            item,
+        raise SqlError(
             f"FORMAT {item.name} is not supported",
-            "use FORMAT PLAIN; every message is an event",
+            hint="use FORMAT PLAIN; every message is an event",
+            location=place,
         )
 
 
-def _encode(source: SqlText, item: exp.Expr) -> str:
+def _encode(item: exp.Expr, place: SqlLocation) -> str:
     encode = item.name.lower()
     if encode not in ENCODES:
-        raise source.error(
-            item, f"ENCODE {item.name} is not supported", f"use one of {', '.join(ENCODES)}"
+        raise SqlError(
+            f"ENCODE {item.name} is not supported",
+            hint=f"use one of {', '.join(ENCODES)}",
+            location=place,
         )
     if item.args.get("properties"):
-        raise source.error(
-            item, f"ENCODE {item.name} takes no options", "options stand in the first WITH (…)"
+        raise SqlError(
+            f"ENCODE {item.name} takes no options",
+            hint="options stand in the first WITH (…)",
+            location=place,
         )
     return encode
 
 
-def _include(source: SqlText, item: exp.Expr) -> Include:
-    kind = item.name.lower()
-    kind = "headers" if kind == "header" else kind
+def _includes(
+    source: SqlText, tokens: list[Token]
+) -> tuple[list[tuple[Include, SqlLocation]], list[Token]]:
+    """Read ``INCLUDE kind [AS name]`` clauses; return them, each with its place, and their tokens.
+
+    They are read here, since sqlglot takes the word after one that has no AS for a type.
+    """
+    found: list[tuple[Include, SqlLocation]] = []
+    used: list[Token] = []
+    depth = 0
+    for i, token in enumerate(tokens):
+        depth += (token.token_type is TokenType.L_PAREN) - (token.token_type is TokenType.R_PAREN)
+        if depth or i < 3 or token in used or not _word(token, "INCLUDE"):
+            continue
+        clause = tokens[i : i + 4]
+        kind = clause[1] if len(clause) > 1 else token
+        renamed = len(clause) == 4 and _word(clause[2], "AS")
+        clause = clause[: 4 if renamed else 2]
+        name = clause[3].text if renamed else f"_{_kind(source, kind)}"
+        found.append((Include(_kind(source, kind), name), source.token(clause[-1])))
+        used += clause
+    return found, used
+
+
+def _word(token: Token, word: str) -> bool:
+    quoted = token.token_type in (TokenType.STRING, TokenType.IDENTIFIER)
+    return not quoted and token.text.upper() == word
+
+
+def _kind(source: SqlText, token: Token) -> IncludeKind:
+    kind = {"header": "headers"}.get(token.text.lower(), token.text.lower())
     if kind not in INCLUDE_TYPES:
-        raise source.error(
-            item, f"INCLUDE {item.name} is not supported", did_you_mean(kind, INCLUDE_TYPES)
+        raise SqlError(
+            f"INCLUDE {token.text} is not supported",
+            hint=did_you_mean(kind, INCLUDE_TYPES),
+            location=source.token(token),
         )
-    alias = item.args.get("alias")
-    name = alias if isinstance(alias, str) else alias.name if alias else f"_{kind}"
-    return Include(kind, name)  # type: ignore[arg-type]
+    return cast(IncludeKind, kind)
 
 
 def _columns(
@@ -193,6 +235,10 @@ def _columns(
             case exp.ColumnDef():
                 columns.append(_column(source, item))
                 places.append(source.of(item.this))
+            case exp.Identifier() | exp.Column():
+                raise source.error(
+                    item, f"column {item.name} has no type", f"write {item.name} VARCHAR"
+                )
             case exp.WatermarkColumnConstraint():
                 if watermark is not None:
                     raise source.error(item, "a source has one watermark", "keep one")

@@ -9,6 +9,7 @@ import duckdb
 from keyfold.errors import SqlError
 from keyfold.sql.bind import Binder
 from keyfold.sql.interval import span_us
+from keyfold.sql.location import lowered
 from keyfold.sql.options import option_us
 from keyfold.sql.parse import UnboundSource
 from keyfold.view.plan import INCLUDE_TYPES, Column, SourcePlan, Watermark, fingerprint
@@ -100,7 +101,7 @@ def _bound_columns(
         except duckdb.Error as problem:
             message = str(problem).split("\n")[0].split("Error: ", 1)[-1].rstrip("!.")
             raise SqlError(
-                f"column {name}: {message[:1].lower()}{message[1:]}",
+                f"column {name}: {lowered(message)}",
                 hint="column types are DuckDB's: BIGINT, VARCHAR, DECIMAL(18,2), TIMESTAMPTZ, …",
                 location=place,
             ) from problem

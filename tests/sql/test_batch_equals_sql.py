@@ -8,7 +8,6 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pytest
-from pipeline import SOURCE, catalog_of, sections
 
 from keyfold.sql.bind import locked_connection, quoted
 from keyfold.sql.compile import HORIZON, NO_HORIZON, compile_sql, visible_columns
@@ -20,6 +19,7 @@ from keyfold.view.plan import Catalog
 from keyfold.view.row import CompiledView
 from keyfold.view.rowkey import encode_keys, prefix_end
 from keyfold.view.types import Physical, column_type
+from tests.sql.compiling import SOURCE, catalog_of, sections
 
 EVENTS = 400
 BATCHES = (1, 2, 60, 0, 137, 200)
@@ -135,7 +135,10 @@ def test_a_view_over_batches_equals_one_query_over_all_events(
 def test_the_ledger_counts_what_where_leaves_out_and_what_is_late(
     con: duckdb.DuckDBPyConnection,
 ) -> None:
-    select = f"SELECT window_start, COUNT(*) AS n FROM {next(iter(WINDOWS))} WHERE qty < 5 GROUP BY window_start"
+    select = (
+        f"SELECT window_start, COUNT(*) AS n FROM {next(iter(WINDOWS))} "
+        "WHERE qty < 5 GROUP BY window_start"
+    )
     catalog = catalog_of(select, "WITH (retention = '1 minute')")
     plan = catalog.views[0]
     con.execute("CREATE OR REPLACE TEMP TABLE batch AS SELECT *, p AS __partition FROM orders")

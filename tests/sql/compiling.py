@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from keyfold.errors import SqlError
 from keyfold.sql.compile import compile_sql
 from keyfold.view.plan import Catalog, ViewPlan
 
@@ -36,3 +37,12 @@ def sections(file: str) -> Iterator[tuple[str, str]]:
     for part in re.split(r"\n\n(?=-- )", text)[1:]:
         title, _, body = part.partition("\n")
         yield title.removeprefix("-- "), body.strip().removesuffix(";")
+
+
+def complaint(problem: SqlError, lines_before: int = 0) -> str:
+    """Write an error as fixtures do: ``line:column word | message | hint``."""
+    place = problem.location
+    assert place is not None, "an error has its place"
+    word = place.text[place.column - 1 : place.column - 1 + place.length]
+    line = place.line - lines_before
+    return f"{line}:{place.column} {word} | {problem.message} | {problem.hint}"

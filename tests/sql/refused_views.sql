@@ -1,0 +1,446 @@
+-- Views that are refused: a title, the SELECT, and `line:column word | message | hint`.
+
+-- SELECT DISTINCT
+SELECT DISTINCT user_id FROM orders GROUP BY user_id
+--> 1:8 DISTINCT | SELECT DISTINCT cannot be kept | GROUP BY the columns and select COUNT(*)
+
+-- ORDER BY
+SELECT user_id, COUNT(*) FROM orders GROUP BY user_id ORDER BY user_id
+--> 1:55 ORDER BY | ORDER BY cannot be kept | rows are kept in key order; GROUP BY sets it
+
+-- LIMIT
+SELECT user_id, COUNT(*) FROM orders GROUP BY user_id LIMIT 10
+--> 1:55 LIMIT | LIMIT cannot be kept | ask for a page with ?limit= when you read
+
+-- OFFSET
+SELECT user_id, COUNT(*) FROM orders GROUP BY user_id OFFSET 10
+--> 1:55 OFFSET | OFFSET cannot be kept | ask for a page with ?cursor= when you read
+
+-- JOIN
+SELECT user_id, COUNT(*) FROM orders LEFT JOIN orders AS b ON true GROUP BY user_id
+--> 1:43 JOIN | JOIN cannot be kept | views read one source; join when you look up, or before the stream
+
+-- two sources
+SELECT user_id, COUNT(*) FROM orders, orders AS b GROUP BY user_id
+--> 1:37 , | a second source cannot be kept | views read one source; join when you look up, or before the stream
+
+-- UNION
+SELECT user_id FROM orders GROUP BY user_id
+UNION ALL SELECT user_id FROM orders GROUP BY user_id
+--> 2:1 UNION | UNION cannot be kept | a view is one SELECT … GROUP BY …; write one view per part
+
+-- a common table expression
+WITH x AS (SELECT * FROM orders) SELECT user_id FROM x GROUP BY user_id
+--> 1:1 WITH | WITH cannot be kept | write one view per subquery
+
+-- a subquery in FROM
+SELECT user_id, COUNT(*) FROM (SELECT * FROM orders) GROUP BY user_id
+--> 1:32 SELECT | a subquery cannot be kept | write a view of its own
+
+-- a subquery in WHERE
+SELECT user_id, COUNT(*) FROM orders
+WHERE amount > (SELECT 1) GROUP BY user_id
+--> 2:17 SELECT | a subquery cannot be kept | write a view of its own
+
+-- EXISTS
+SELECT user_id FROM orders WHERE EXISTS (SELECT 1) GROUP BY user_id
+--> 1:42 SELECT | a subquery cannot be kept | write a view of its own
+
+-- GROUPING SETS
+SELECT user_id, COUNT(*) FROM orders GROUP BY GROUPING SETS ((user_id), ())
+--> 1:47 GROUPING SETS | GROUPING SETS cannot be kept | write one view per grouping
+
+-- ROLLUP
+SELECT user_id, COUNT(*) FROM orders GROUP BY ROLLUP (user_id)
+--> 1:47 ROLLUP | ROLLUP cannot be kept | write one view per grouping
+
+-- CUBE
+SELECT user_id, COUNT(*) FROM orders GROUP BY CUBE (user_id)
+--> 1:47 CUBE | CUBE cannot be kept | write one view per grouping
+
+-- GROUP BY ALL
+SELECT user_id, COUNT(*) FROM orders GROUP BY ALL
+--> 1:47 ALL | GROUP BY ALL names no key order | list the key columns in their order
+
+-- no GROUP BY
+SELECT COUNT(*) AS n FROM orders
+--> 1:8 COUNT | a view without GROUP BY has no key to look it up by | add GROUP BY with the columns that applications look up
+
+-- a row in GROUP BY
+SELECT user_id, qty FROM orders GROUP BY (user_id, qty)
+--> 1:43 user_id | GROUP BY takes columns, not a row of them | leave the parentheses out
+
+-- SELECT *
+SELECT * FROM orders GROUP BY user_id
+--> 1:8 * | * names no columns | list the columns
+
+-- SELECT alias.*
+SELECT o.* FROM orders AS o GROUP BY user_id
+--> 1:10 * | * names no columns | list the columns
+
+-- COLUMNS(*)
+SELECT MIN(COLUMNS(*)) FROM orders GROUP BY user_id
+--> 1:20 * | * names no columns | list the columns
+
+-- no FROM
+SELECT 1 AS one GROUP BY one
+--> 1:8 1 | the SELECT has no FROM | read a source: FROM name
+
+-- a window function
+SELECT user_id, row_number() OVER (ORDER BY user_id) AS n FROM orders GROUP BY user_id
+--> 1:17 row_number | window functions cannot be kept | group by the columns of PARTITION BY
+
+-- QUALIFY
+SELECT user_id FROM orders GROUP BY user_id QUALIFY COUNT(*) > 1
+--> 1:45 QUALIFY | QUALIFY cannot be kept | filter with WHERE or HAVING
+
+-- a sample
+SELECT user_id FROM orders TABLESAMPLE 10% GROUP BY user_id
+--> 1:21 orders | SAMPLE after FROM cannot be kept | read the source itself
+
+-- USING SAMPLE
+SELECT user_id FROM orders GROUP BY user_id USING SAMPLE 3
+--> 1:45 USING | a sample cannot be kept | filter with WHERE
+
+-- a parameter
+SELECT user_id, COUNT(*) FROM orders WHERE qty > $1 GROUP BY user_id
+--> 1:50 $ | a view has no parameters | write the value
+
+-- COLLATE
+SELECT user_id COLLATE NOCASE AS u FROM orders GROUP BY u
+--> 1:8 user_id | COLLATE cannot be kept | group by lower(column) instead
+
+-- the current time
+SELECT user_id, COUNT(*) FROM orders WHERE ts > now() - INTERVAL '1' DAY GROUP BY user_id
+--> 1:49 now | now is not a function of the events | a view reads its events and nothing else: use a column of the event instead
+
+-- the current date, without parentheses
+SELECT user_id, COUNT(*) FROM orders
+WHERE day = current_date GROUP BY user_id
+--> 2:13 current_date | current_date is not a function of the events | a view reads its events and nothing else: use a column of the event instead
+
+-- a random number
+SELECT user_id, SUM(random()) AS r FROM orders GROUP BY user_id
+--> 1:21 random | random is not a function of the events | a view reads its events and nothing else: use a column of the event instead
+
+-- the age until today
+SELECT user_id, MAX(age(ts)) AS a FROM orders GROUP BY user_id
+--> 1:21 age | age is not a function of the events | a view reads its events and nothing else: use a column of the event instead
+
+-- a setting
+SELECT user_id, current_setting('threads') AS t FROM orders GROUP BY user_id
+--> 1:17 current_setting | current_setting is not a function of the events | a view reads its events and nothing else: use a column of the event instead
+
+-- the environment
+SELECT getenv('HOME') AS h FROM orders GROUP BY h
+--> 1:8 getenv | getenv is not a function of the events | a view reads its events and nothing else: use a column of the event instead
+
+-- the session's user
+SELECT session_user AS u, COUNT(*) FROM orders GROUP BY u
+--> 1:8 session_user | session_user is not a function of the events | a view reads its events and nothing else: use a column of the event instead
+
+-- a file
+SELECT user_id FROM read_csv('/etc/passwd') GROUP BY user_id
+--> 1:21 read_csv | a view cannot read READ_CSV | read a source, or TUMBLE(source, time column, INTERVAL …)
+
+-- a file by its name
+SELECT user_id FROM 'passwd.csv' GROUP BY user_id
+--> 1:21 'passwd.csv' | there is no source passwd.csv | known: orders
+
+-- DuckDB's settings
+SELECT name FROM duckdb_settings() GROUP BY name
+--> 1:18 duckdb_settings | a view cannot read DUCKDB_SETTINGS | read a source, or TUMBLE(source, time column, INTERVAL …)
+
+-- another catalog
+SELECT table_name FROM information_schema.tables GROUP BY table_name
+--> 1:24 information_schema | a source has a plain name | leave the schema out
+
+-- a sequence
+SELECT user_id, MAX(nextval('s')) AS n FROM orders GROUP BY user_id
+--> 1:21 nextval | nextval is not a function of the events | a view reads its events and nothing else: use a column of the event instead
+
+-- UNNEST
+SELECT unnest(items) AS item, COUNT(*) FROM orders GROUP BY item
+--> 1:8 unnest | unnest makes many rows of one event | send one event per element, or fold the list: list_sum, list_max, len, …
+
+-- an aggregate that is not kept
+SELECT user_id, median(amount) AS m FROM orders GROUP BY user_id
+--> 1:17 median | median cannot be kept | aggregates that can be kept are COUNT, SUM, AVG, MIN and MAX, with FILTER
+
+-- an aggregate with an order
+SELECT user_id, list(amount ORDER BY ts) AS l FROM orders GROUP BY user_id
+--> 1:17 list | list cannot be kept | aggregates that can be kept are COUNT, SUM, AVG, MIN and MAX, with FILTER
+
+-- an aggregate with a syntax of its own
+SELECT user_id, string_agg(user_id, ',') AS s FROM orders GROUP BY user_id
+--> 1:17 string_agg | string_agg cannot be kept | aggregates that can be kept are COUNT, SUM, AVG, MIN and MAX, with FILTER
+
+-- an aggregate with a neighbour that is kept
+SELECT user_id, bool_or(paid) AS b FROM orders GROUP BY user_id
+--> 1:17 bool_or | bool_or cannot be kept | write MAX(condition)
+
+-- an aggregate of a list is none
+SELECT user_id, COUNT(*) FILTER (WHERE paid) AS n, lower(user_id) FILTER (WHERE paid) AS l
+FROM orders GROUP BY user_id
+--> 1:52 lower | lower is no aggregate | FILTER follows an aggregate
+
+-- WITHIN GROUP
+SELECT user_id, percentile_cont(0.5) WITHIN GROUP (ORDER BY amount) AS p FROM orders GROUP BY user_id
+--> 1:17 percentile_cont | WITHIN GROUP cannot be kept | aggregates that can be kept are COUNT, SUM, AVG, MIN and MAX, with FILTER
+
+-- COUNT(DISTINCT)
+SELECT user_id, COUNT(DISTINCT qty) AS n FROM orders GROUP BY user_id
+--> 1:17 COUNT | count(DISTINCT …) cannot be kept | make the column a key and count the rows, or drop DISTINCT
+
+-- COUNT of two columns
+SELECT user_id, COUNT(qty, paid) AS n FROM orders GROUP BY user_id
+--> 1:17 COUNT | count takes one argument here | COUNT(*) counts rows
+
+-- an aggregate in an aggregate
+SELECT user_id, SUM(COUNT(*)) AS n FROM orders GROUP BY user_id
+--> 1:21 COUNT | an aggregate cannot stand in an aggregate | write a view for the inner one, or aggregate the columns themselves
+
+-- an aggregate in WHERE
+SELECT user_id FROM orders WHERE COUNT(*) > 1 GROUP BY user_id
+--> 1:34 COUNT | an aggregate cannot stand in WHERE | use HAVING
+
+-- an aggregate in GROUP BY
+SELECT user_id FROM orders GROUP BY user_id, COUNT(*)
+--> 1:46 COUNT | an aggregate cannot stand in GROUP BY | use HAVING to filter by it
+
+-- an aggregate in GROUP BY by its position
+SELECT user_id, COUNT(*) FROM orders GROUP BY 1, 2
+--> 1:50 2 | 2 is an aggregate | GROUP BY takes columns of the source
+
+-- an aggregate in GROUP BY by its alias
+SELECT user_id, COUNT(*) AS n FROM orders GROUP BY user_id, n
+--> 1:61 n | n is an aggregate | GROUP BY takes columns of the source
+
+-- SUM of a text
+SELECT qty, SUM(user_id) AS s FROM orders GROUP BY qty
+--> 1:13 SUM | no function matches the given name and argument types 'sum(VARCHAR)' | you might need to add explicit type casts
+
+-- AVG of a moment
+SELECT user_id, AVG(ts) AS a FROM orders GROUP BY user_id
+--> 1:21 ts | avg over TIMESTAMP WITH TIME ZONE cannot be kept | make a number of it: avg(CAST(… AS DOUBLE)) or avg(epoch_ms(…))
+
+-- MIN of a struct
+SELECT user_id, MIN(s) AS m FROM orders GROUP BY user_id
+--> 1:21 s | min over STRUCT(a INTEGER, b STRUCT("C d" VARCHAR)) cannot be kept | take min of one of its fields
+
+-- MAX of a JSON
+SELECT user_id, MAX(doc) AS m FROM orders GROUP BY user_id
+--> 1:21 doc | max over JSON cannot be kept | take max of one of its fields
+
+-- MAX of NULL
+SELECT user_id, MAX(NULL) AS m FROM orders GROUP BY user_id
+--> 1:17 MAX | max of NULL has no type | give it one: CAST(NULL AS BIGINT)
+
+-- a difference of moments
+SELECT user_id, MAX(ts) - MIN(ts) AS d FROM orders GROUP BY user_id
+--> 1:17 MAX | a view cannot hold a value of type INTERVAL | take aggregates of numbers: MAX(epoch_ms(ts)) - MIN(epoch_ms(ts))
+
+-- FILTER without a condition
+SELECT user_id, COUNT(*) FILTER (WHERE qty) AS n FROM orders GROUP BY user_id
+--> 1:40 qty | FILTER takes a condition | compare it with something
+
+-- WHERE without a condition
+SELECT user_id FROM orders WHERE qty GROUP BY user_id
+--> 1:34 qty | WHERE takes a condition | compare it with something
+
+-- HAVING without a condition
+SELECT user_id, COUNT(*) AS n FROM orders GROUP BY user_id HAVING n
+--> 1:67 n | HAVING takes a condition | compare it with something
+
+-- a column that is not grouped
+SELECT user_id, amount FROM orders GROUP BY user_id
+--> 1:17 amount | column amount is neither in GROUP BY nor in an aggregate | add amount to GROUP BY, or take MIN(amount) or MAX(amount)
+
+-- a field that is not grouped
+SELECT user_id, s.a FROM orders GROUP BY user_id
+--> 1:17 s.a | (s).a is neither in GROUP BY nor in an aggregate | add it to GROUP BY as it stands here, or take MIN or MAX of it
+
+-- a column that is not grouped, in HAVING
+SELECT user_id, COUNT(*) AS n FROM orders GROUP BY user_id
+HAVING n > 1 AND amount > 5
+--> 2:18 amount | column amount is neither in GROUP BY nor in an aggregate | add amount to GROUP BY, or take MIN(amount) or MAX(amount)
+
+-- a key that is not selected
+SELECT COUNT(*) AS n FROM orders GROUP BY user_id
+--> 1:43 user_id | GROUP BY column user_id is not selected | add it to SELECT: the key columns are part of every row
+
+-- a key that is selected as something else
+SELECT lower(user_id) AS user_id, COUNT(*) AS n FROM orders GROUP BY user_id
+--> 1:70 user_id | GROUP BY column user_id is not selected | user_id is the source's column here: group by the expression that SELECT calls so
+
+-- a key without a name
+SELECT lower(user_id), COUNT(*) AS n FROM orders GROUP BY lower(user_id)
+--> 1:8 lower | key column LOWER(user_id) has no name | write LOWER(user_id) AS name in SELECT
+
+-- an expression without a name
+SELECT user_id, SUM(qty) + 1 FROM orders GROUP BY user_id
+--> 1:17 SUM | SUM(qty) + 1 has no name | write SUM(qty) + 1 AS name
+
+-- a key twice
+SELECT user_id, COUNT(*) AS n FROM orders GROUP BY user_id, orders.USER_ID
+--> 1:61 orders | user_id stands twice in GROUP BY | keep one
+
+-- a name twice
+SELECT user_id, COUNT(*) AS n, SUM(qty) AS N FROM orders GROUP BY user_id
+--> 1:32 SUM | two columns are named N | give one another name with AS
+
+-- a position that there is not
+SELECT user_id FROM orders GROUP BY 2
+--> 1:37 2 | SELECT has no column 2 | it has 1; write a position or a column
+
+-- a key of a type that is not kept
+SELECT ts - ts AS i, COUNT(*) AS n FROM orders GROUP BY i
+--> 1:57 i | a view cannot hold a value of type INTERVAL | turn it into a number, for example epoch_ms(b) - epoch_ms(a)
+
+-- a source that there is not
+SELECT user_id FROM ordrs GROUP BY user_id
+--> 1:21 ordrs | there is no source ordrs | did you mean orders?
+
+-- a column that there is not
+SELECT userid FROM orders GROUP BY 1
+--> 1:8 userid | there is no column userid | did you mean user_id?
+
+-- a column of another name for the source
+SELECT orders.user_id FROM orders AS o GROUP BY user_id
+--> 1:8 orders | there is no column orders | the source is called o here; did you mean order_id?
+
+-- a field that there is not
+SELECT s.nothing AS x FROM orders GROUP BY x
+--> 1:8 s.nothing | could not find key "nothing" in struct | these are DuckDB's words; its documentation has the functions and types
+
+-- a SELECT alias in an aggregate
+SELECT user_id, SUM(qty) AS total, total + 1 AS more FROM orders GROUP BY user_id
+--> 1:36 total | there is no column total | it is a name that SELECT gives: repeat its expression here
+
+-- a function that there is not
+SELECT user_id FROM orders WHERE lenght(user_id) > 2 GROUP BY user_id
+--> 1:34 lenght | there is no function lenght | did you mean length?
+
+-- a function with the wrong types
+SELECT user_id FROM orders WHERE date_trunc('hour', qty) = ts GROUP BY user_id
+--> 1:34 date_trunc | no function matches the given name and argument types 'date_trunc(STRING_LITERAL, INTEGER)' | you might need to add explicit type casts
+
+-- a function around an aggregate
+SELECT user_id, upper(MAX(user_id)) AS m FROM orders GROUP BY user_id
+--> 1:17 upper | upper cannot stand around aggregates or key columns | apply it inside the aggregate, or group by its result
+
+-- a function around a key, in HAVING
+SELECT user_id FROM orders GROUP BY user_id HAVING user_id LIKE 'a%'
+--> 1:52 user_id | like cannot stand around aggregates or key columns | group by its result; a condition on keys belongs in WHERE
+
+-- a cast of text around an aggregate
+SELECT qty, CAST(MAX(user_id) AS INTEGER) AS m FROM orders GROUP BY qty
+--> 1:18 MAX | a cast from VARCHAR to INTEGER cannot stand around aggregates | cast inside the aggregate, or group by the cast
+
+-- TRY_CAST around an aggregate
+SELECT qty, TRY_CAST(SUM(amount) AS INTEGER) AS m FROM orders GROUP BY qty
+--> 1:22 SUM | TRY_CAST from DECIMAL(38,2) to INTEGER cannot stand around aggregates | cast inside the aggregate, or group by the cast
+
+-- a comparison of two kinds
+SELECT user_id, MAX(ts) > 5 AS b FROM orders GROUP BY user_id
+--> 1:17 MAX | this compares TIMESTAMP WITH TIME ZONE with INTEGER | cast one side to the other's type
+
+-- a comparison with no moment
+SELECT user_id FROM orders GROUP BY user_id HAVING MAX(ts) > 'soon'
+--> 1:62 'soon' | invalid timestamp field format: "soon", expected format is (YYYY-MM-DD HH:MM[:SS[.US]][±HH[:MM[:SS]]| ZONE]) | these are DuckDB's words; its documentation has the functions and types
+
+-- window_start without a window
+SELECT window_start, COUNT(*) AS n FROM orders GROUP BY window_start
+--> 1:8 window_start | there is no column window_start | it comes with a window: FROM TUMBLE(source, time column, INTERVAL '1' MINUTE)
+
+-- window_end beside window_start
+SELECT window_start, window_end FROM TUMBLE(orders, ts, INTERVAL '1' MINUTE) GROUP BY window_start
+--> 1:22 window_end | window_end is not in GROUP BY | add window_end to GROUP BY; a window's start and end decide each other
+
+-- HOP
+SELECT window_start FROM HOP(orders, ts, INTERVAL '1' MINUTE, INTERVAL '5' MINUTE) GROUP BY window_start
+--> 1:26 HOP | a view cannot read HOP | HOP and SESSION windows are not kept; read a source, or TUMBLE(source, time column, INTERVAL …)
+
+-- TUMBLE without a size
+SELECT window_start FROM TUMBLE(orders, ts) GROUP BY window_start
+--> 1:26 TUMBLE | TUMBLE takes a source, a time column, a size and maybe an offset | write TUMBLE(source, time column, INTERVAL '1' MINUTE)
+
+-- TUMBLE over a number
+SELECT window_start FROM TUMBLE(orders, qty, INTERVAL '1' MINUTE) GROUP BY window_start
+--> 1:41 qty | qty is no TIMESTAMP or TIMESTAMPTZ column of orders: it is INTEGER | known: local, ts
+
+-- TUMBLE over a column that there is not
+SELECT window_start FROM TUMBLE(orders, tss, INTERVAL '1' MINUTE) GROUP BY window_start
+--> 1:41 tss | tss is no TIMESTAMP or TIMESTAMPTZ column of orders | did you mean ts?
+
+-- TUMBLE of texts
+SELECT window_start FROM TUMBLE('orders', 'ts', INTERVAL '1' MINUTE) GROUP BY window_start
+--> 1:33 'orders' | a source's name belongs here | write TUMBLE(source, time column, INTERVAL '1' MINUTE)
+
+-- TUMBLE by months
+SELECT window_start FROM TUMBLE(orders, ts, INTERVAL '1' MONTH) GROUP BY window_start
+--> 1:45 INTERVAL | the length of a month depends on the calendar | use days
+
+-- TUMBLE of no size
+SELECT window_start FROM TUMBLE(orders, ts, INTERVAL '0' SECOND) GROUP BY window_start
+--> 1:45 INTERVAL | a window has a positive size | write TUMBLE(source, time column, INTERVAL '1' MINUTE)
+
+-- TUMBLE of a negative size
+SELECT window_start FROM TUMBLE(orders, ts, INTERVAL '-5' SECOND) GROUP BY window_start
+--> 1:45 INTERVAL | a window has a positive size | write TUMBLE(source, time column, INTERVAL '1' MINUTE)
+
+-- TUMBLE by a number
+SELECT window_start FROM TUMBLE(orders, ts, 60) GROUP BY window_start
+--> 1:45 60 | an interval belongs here | write INTERVAL '5' MINUTE
+
+-- TUMBLE with an offset of months
+SELECT window_start FROM TUMBLE(orders, ts, INTERVAL '1' DAY, INTERVAL '1' MONTH) GROUP BY window_start
+--> 1:63 INTERVAL | the length of a month depends on the calendar | use days
+
+-- TUMBLE over a source that there is not
+SELECT window_start FROM TUMBLE(order_s, ts, INTERVAL '1' DAY) GROUP BY window_start
+--> 1:33 order_s | there is no source order_s | did you mean orders?
+
+-- an alias that renames columns
+SELECT a FROM orders AS o(a, b) GROUP BY a
+--> 1:25 o | an alias cannot rename columns here | name columns with AS in SELECT
+
+-- a source with a schema
+SELECT user_id FROM main.orders GROUP BY user_id
+--> 1:21 main | a source has a plain name | leave the schema out
+
+-- two commas
+SELECT user_id,, qty FROM orders GROUP BY user_id, qty
+--> 1:16 , | syntax error at ',' | look at this word and those before it; a name that is an SQL word takes quotes
+
+-- a misspelt FROM
+SELECT user_id FRM orders GROUP BY user_id
+--> 1:20 orders | syntax error at 'orders' | look at this word and those before it; a name that is an SQL word takes quotes
+
+-- a word too many
+SELECT user_id FROM orders GROUP user_id
+--> 1:34 user_id | syntax error at 'user_id' | look at this word and those before it; a name that is an SQL word takes quotes
+
+-- a parenthesis too many
+SELECT user_id, COUNT(*)) FROM orders GROUP BY user_id
+--> 1:25 ) | syntax error at ')' | look at this word and those before it; a name that is an SQL word takes quotes
+
+-- a parenthesis too few
+SELECT user_id, COUNT(* FROM orders GROUP BY user_id
+--> 1:25 FROM | syntax error at 'FROM' | look at this word and those before it; a name that is an SQL word takes quotes
+
+-- no SELECT
+INSERT INTO orders VALUES (1)
+--> 1:1 INSERT | a SELECT belongs after AS | CREATE MATERIALIZED VIEW v AS SELECT …
+
+-- VALUES
+VALUES (1)
+--> 1:1 VALUES | VALUES cannot be kept | a view is one SELECT … GROUP BY …; write one view per part
+
+-- DuckDB's <=>
+SELECT user_id FROM orders WHERE qty <=> 1 GROUP BY user_id
+--> 1:38 <=> | <=> means different things in different databases | write IS NOT DISTINCT FROM, or list_cosine_distance(a, b)
+
+-- unicode before the place
+SELECT "größe", 'ü' AS ü, nosuch FROM orders GROUP BY "größe"
+--> 1:27 nosuch | there is no column nosuch | known: User Id, amount, big, clock, day, doc, größe, huge, items, local, o, order_id, p, paid, positive, price, qty, ratio, s, tags, tiny, ts, user, user_id

@@ -1,0 +1,120 @@
+"""The fingerprint changes exactly when the content of the state does."""
+
+import pytest
+
+from keyfold.sql.compile import compile_sql
+from keyfold.state.memory import MemoryStore
+from keyfold.state.writer import StateWriter
+from tests.sql.compiling import SOURCE, catalog_of, plan_of
+
+VIEW = (
+    "SELECT user_id, SUM(amount) AS total, COUNT(*) AS n, MAX(qty) AS m FROM orders "
+    "WHERE qty > 1 GROUP BY user_id"
+)
+WINDOWED = (
+    "SELECT window_start, COUNT(*) AS n FROM TUMBLE(orders, ts, INTERVAL '1' MINUTE) "
+    "GROUP BY window_start"
+)
+
+SAME = {
+    "a comment": VIEW.replace("FROM", "-- all of them\n FROM /* yes */"),
+    "white space": VIEW.replace(" ", "\n\t "),
+    "the case of words": VIEW.replace("SUM", "sum").replace("user_id", "USER_ID"),
+    "an alias of the source": VIEW.replace("orders", "orders AS o").replace("qty", "o.qty"),
+    "names of outputs": VIEW.replace("total", "spent").replace("user_id,", "user_id AS who,"),
+    "the order of SELECT": (
+        "SELECT MAX(qty) AS m, COUNT(*) AS n, user_id, SUM(amount) AS total FROM orders "
+        "WHERE qty > 1 GROUP BY user_id"
+    ),
+    "the key by its ordinal": VIEW.replace("BY user_id", "BY 1"),
+    "an output over the same partials": VIEW.replace("AS total", "/ COUNT(*) AS mean"),
+    "AVG beside SUM": VIEW.replace("AS total", "AS total, AVG(amount) AS mean"),
+    "HAVING over what is kept": VIEW + " HAVING COUNT(*) > 5",
+    "parentheses": VIEW.replace("SUM(amount)", "(SUM(amount))"),
+    "spelling of an operator": VIEW.replace("MAX(qty)", "max( qty )"),
+}
+OTHER = {
+    "another key": VIEW.replace("user_id", "day"),
+    "a key more": VIEW.replace("SELECT", "SELECT day,").replace("BY user_id", "BY user_id, day"),
+    "the order of keys": VIEW.replace("SELECT", "SELECT day,").replace("BY", "BY day,"),
+    "a computed key": VIEW.replace("user_id", "lower(user_id)", 1)
+    .replace("BY user_id", "BY 1")
+    .replace("lower(user_id),", "lower(user_id) AS u,"),
+    "one partial more": VIEW.replace("AS n,", "AS n, MIN(qty) AS least,"),
+    "one partial less": VIEW.replace(", MAX(qty) AS m", ""),
+    "HAVING over a partial more": VIEW + " HAVING MIN(price) > 5",
+    "another argument": VIEW.replace("SUM(amount)", "SUM(amount + 1)"),
+    "a FILTER": VIEW.replace("COUNT(*)", "COUNT(*) FILTER (WHERE paid)"),
+    "another condition": VIEW.replace("qty > 1", "qty > 2"),
+    "no condition": VIEW.replace("WHERE qty > 1 ", ""),
+}
+
+
+@pytest.mark.parametrize("change", SAME)
+def test_a_change_that_leaves_the_state_alone_keeps_the_fingerprint(change: str) -> None:
+    before, after = plan_of(VIEW), plan_of(SAME[change])
+    assert after.fingerprint == before.fingerprint
+    assert after.slots == before.slots
+    assert after.key_types == before.key_types
+    assert after.batch_sql == before.batch_sql
+
+
+@pytest.mark.parametrize("change", OTHER)
+def test_a_change_of_the_state_changes_the_fingerprint(change: str) -> None:
+    assert plan_of(OTHER[change]).fingerprint != plan_of(VIEW).fingerprint
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        WINDOWED.replace("'1' MINUTE", "'2' MINUTE"),
+        WINDOWED.replace("MINUTE)", "MINUTE, INTERVAL '5' SECOND)"),
+        WINDOWED.replace(" ts,", " local,"),
+        WINDOWED.replace("window_start", "window_end"),
+    ],
+)
+def test_another_window_changes_the_fingerprint(changed: str) -> None:
+    assert plan_of(changed).fingerprint != plan_of(WINDOWED).fingerprint
+
+
+def test_retention_decides_the_state_by_being_there() -> None:
+    week, month = (plan_of(WINDOWED, f"WITH (retention = '{d} days')") for d in (7, 30))
+    assert week.fingerprint == month.fingerprint
+    assert week.fingerprint != plan_of(WINDOWED).fingerprint
+
+
+def test_freshness_slo_is_no_part_of_the_state() -> None:
+    quick = plan_of(VIEW, "WITH (freshness_slo = '200 ms')")
+    assert quick.fingerprint == plan_of(VIEW).fingerprint
+    assert quick.freshness_slo_ms == 200
+
+
+@pytest.mark.parametrize("change", SAME)
+def test_a_state_is_adopted_under_another_output(change: str) -> None:
+    store = MemoryStore()
+    StateWriter(store, catalog_of(VIEW))
+    StateWriter(store, catalog_of(SAME[change]))
+
+
+def source_fingerprint(text: str) -> str:
+    return compile_sql(text).sources[0].fingerprint
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        ("localhost:9092", "broker:9092", True),
+        ("CREATE SOURCE", "-- the orders\nCREATE  SOURCE IF NOT EXISTS", True),
+        ("order_id BIGINT", "order_id INT8", True),
+        ("topic = 'orders'", "topic = 'orders', scan.startup.mode = 'latest'", True),
+        ("topic = 'orders'", "topic = 'other'", False),
+        ("order_id BIGINT", "order_id INTEGER", False),
+        ("order_id BIGINT", "order_no BIGINT", False),
+        ("INCLUDE offset AS o", "", False),
+        ("topic = 'orders'", "topic = 'orders', timestamp.unit = 'ms'", False),
+    ],
+)
+def test_a_source_is_the_same_while_it_reads_the_same_log(old: str, new: str, same: bool) -> None:
+    assert old in SOURCE
+    changed = source_fingerprint(SOURCE.replace(old, new))
+    assert (changed == source_fingerprint(SOURCE)) is same
