@@ -47,7 +47,10 @@ Port = Annotated[
 Workers = Annotated[int | None, typer.Option(metavar="N", help="Serving processes. [1]")]
 Rebuild = Annotated[
     list[str] | None,
-    typer.Option(metavar="VIEW", help="Forget this view's rows and build it anew; repeatable."),
+    typer.Option(
+        metavar="VIEW",
+        help="Forget this view's rows and build it anew (a source: all its views); repeatable.",
+    ),
 ]
 LogLevel = Annotated[
     str | None, typer.Option(metavar="LEVEL", help="debug, info, warning or error. [info]")

@@ -81,9 +81,11 @@ def _check_pipeline(file: Path, rebuild: Sequence[str]) -> None:
     """Refuse a wrong file here, with its caret, rather than in the log of a child."""
     if undetected(file):
         return  # the writer detects the columns, and checks the file then
-    views = [view.name for view in compile_file(file).views]
+    catalog = compile_file(file)
+    names = [view.name for view in catalog.views]
+    names += [source.name for source in catalog.sources]  # a source stands for all its views
     for name in rebuild:
-        if name not in views:
-            close = difflib.get_close_matches(name, views, 1)
-            known = f"did you mean {close[0]}?" if close else f"views: {', '.join(views)}"
+        if name not in names:
+            close = difflib.get_close_matches(name, names, 1)
+            known = f"did you mean {close[0]}?" if close else f"it has {', '.join(names)}"
             raise SettingsError(f"--rebuild names {name}, which {file} does not define", hint=known)
