@@ -6,6 +6,7 @@ source's columns and nothing else.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 
 import duckdb
@@ -28,7 +29,10 @@ def text_literal(text: str) -> str:
 
 
 def locked_connection(*, threads: int = 1) -> duckdb.DuckDBPyConnection:
-    """Return a DuckDB in memory that reads nothing but what it is given."""
+    """Return a DuckDB in memory that reads nothing but what it is given.
+
+    Its cursors do not have its settings: use the connection itself.
+    """
     connection = duckdb.connect(config={"threads": threads})
     for statement in (
         "SET TimeZone = 'UTC'",
@@ -42,11 +46,17 @@ def locked_connection(*, threads: int = 1) -> duckdb.DuckDBPyConnection:
     return connection
 
 
+_opened = threading.local()
+
+
 class Binder:
     """Describes expressions over typed columns."""
 
     def __init__(self) -> None:
-        self._connection = locked_connection()
+        # Opening a DuckDB takes longer than compiling a view, so a thread keeps its own.
+        if not hasattr(_opened, "connection"):
+            _opened.connection = locked_connection()
+        self._connection: duckdb.DuckDBPyConnection = _opened.connection
 
     def table(self, name: str, columns: Sequence[Column]) -> None:
         """Make an empty relation of these columns."""
@@ -62,15 +72,16 @@ class Binder:
         rows = self._connection.execute(f"DESCRIBE {query}").fetchall()
         return [Column(row[0], row[1]) for row in rows]
 
-    def type_named(self, spelling: str) -> str:
-        """Return DuckDB's name of a type that was spelled in some way.
+    def types_named(self, spellings: Sequence[str]) -> list[str]:
+        """Return DuckDB's names of types that were spelled in some way.
 
         Raises:
             duckdb.Error: There is no such type.
         """
         # In a table, since a cast knows types that no column can have.
-        self._connection.execute(f"CREATE OR REPLACE TEMP TABLE declared (x {spelling})")
-        return self.describe("FROM declared")[0].type
+        listed = ", ".join(f"x{i} {spelling}" for i, spelling in enumerate(spellings))
+        self._connection.execute(f"CREATE OR REPLACE TEMP TABLE declared ({listed})")
+        return [column.type for column in self.describe("FROM declared")]
 
     def type_of(self, expression: str, table: str) -> str:
         """Return the type of one expression over a relation."""

@@ -62,12 +62,9 @@ def infer_columns(lines: Sequence[bytes]) -> tuple[Column, ...]:
             f"none of {len(lines)} sampled messages is a JSON object with fields",
             hint="give the source a column list, or send one JSON object per message",
         )
-    binder = Binder()
-    return tuple(
-        Column(name, binder.type_named(_type_text(shape)))
-        for name, shape in whole.items()
-        if not name.startswith("__")  # reserved
-    )
+    fields = {name: shape for name, shape in whole.items() if not name.startswith("__")}
+    types = Binder().types_named([_type_text(shape) for shape in fields.values()]) if fields else []
+    return tuple(Column(name, kind) for name, kind in zip(fields, types, strict=True))
 
 
 def create_source_sql(

@@ -94,18 +94,29 @@ def _bound_columns(
                 location=unbound.location,
             )
         return schemas[unbound.name]
-    bound = []
-    for (name, kind), place in zip(unbound.columns, unbound.column_locations, strict=False):
+    names = [name for name, _ in unbound.columns]
+    try:
+        types = binder.types_named([kind for _, kind in unbound.columns])
+    except duckdb.Error:
+        raise _wrong_type(unbound, unbound.columns, binder) from None
+    return tuple(Column(name, kind) for name, kind in zip(names, types, strict=True))
+
+
+def _wrong_type(
+    unbound: UnboundSource, columns: tuple[tuple[str, str], ...], binder: Binder
+) -> SqlError:
+    """Return the error for the first column whose type cannot be."""
+    for (name, kind), place in zip(columns, unbound.column_locations, strict=False):
         try:
-            bound.append(Column(name, binder.type_named(kind)))
+            binder.types_named([kind])
         except duckdb.Error as problem:
             message = str(problem).split("\n")[0].split("Error: ", 1)[-1].rstrip("!.")
-            raise SqlError(
+            return SqlError(
                 f"column {name}: {lowered(message)}",
                 hint="column types are DuckDB's: BIGINT, VARCHAR, DECIMAL(18,2), TIMESTAMPTZ, …",
                 location=place,
-            ) from problem
-    return tuple(bound)
+            )
+    raise AssertionError("types that can be one by one can be together")
 
 
 def _bind_watermark(unbound: UnboundSource, columns: tuple[Column, ...]) -> Watermark | None:
