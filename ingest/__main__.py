@@ -30,13 +30,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m ingest")
     parser.add_argument("file", type=Path)
     parser.add_argument("--rebuild", action="append", default=[])
+    parser.add_argument("--rebuild-request", default="")
     arguments = parser.parse_args()
     settings = start_role("ingest")
-    run(settings, arguments.file, arguments.rebuild)
+    run(settings, arguments.file, arguments.rebuild, arguments.rebuild_request)
 
 
-def run(settings: Settings, file: Path, rebuild: Collection[str]) -> None:
+def run(
+    settings: Settings, file: Path, rebuild: Collection[str], rebuild_request: str = ""
+) -> None:
     """Keep the views of a file until stopped.
+
+    Args:
+        settings: The settings.
+        file: The SQL file.
+        rebuild: Views and sources to build again.
+        rebuild_request: A name for this wish: a process that is started again with the same one
+            does not begin the rebuild anew.
 
     Raises:
         SettingsError: The file cannot be read, or a setting or option is wrong.
@@ -62,7 +72,7 @@ def run(settings: Settings, file: Path, rebuild: Collection[str]) -> None:
         waiting = [one for one in sources if one.columns is None and one.name not in schemas]
         if waiting:
             _check_sources(with_placeholders(sources, schemas, None), settings)
-            _open_state(store, with_placeholders(sources, schemas, stored), settings, ())
+            _open_state(store, with_placeholders(sources, schemas, stored), settings, (), "")
             mark_started()
         for source in waiting:
             columns = detect(source, settings.data_dir, stop_event())
@@ -72,7 +82,7 @@ def run(settings: Settings, file: Path, rebuild: Collection[str]) -> None:
         catalog = compile_sql(text, str(file), schemas)
         _check_sources(catalog, settings)
         again = {*rebuild, *(source.name for source in waiting)}
-        state = _open_state(store, catalog, settings, again)
+        state = _open_state(store, catalog, settings, again, rebuild_request)
         pipeline = Pipeline(state, counter, settings, pid=os.getpid())
         mark_started()
         _log.info(
@@ -89,12 +99,17 @@ def run(settings: Settings, file: Path, rebuild: Collection[str]) -> None:
 
 
 def _open_state(
-    store: RocksStore, catalog: Catalog, settings: Settings, rebuild: Collection[str]
+    store: RocksStore,
+    catalog: Catalog,
+    settings: Settings,
+    rebuild: Collection[str],
+    rebuild_request: str,
 ) -> StateWriter:
     return StateWriter(
         store,
         catalog,
         rebuild=rebuild,
+        rebuild_request=rebuild_request,
         hot_bytes_max=settings.hot_bytes_max,
         dead_letters_max=settings.dead_letters_max,
         now_ms=clock_ms(),

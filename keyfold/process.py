@@ -50,7 +50,12 @@ SUPERVISOR_PID = "KEYFOLD_SUPERVISOR_PID"
 
 _WATCH_INTERVAL_S = 0.25
 _QUIET = ("httpx", "httpcore", "urllib3", "asyncio")  # they log every request at info
-_RECORD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_RECORD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {
+    "message",
+    "asctime",
+    "taskName",
+    "color_message",  # uvicorn's, with escape codes
+}
 _COLOURS = {"DEBUG": "2", "INFO": "32", "WARNING": "33", "ERROR": "31", "CRITICAL": "31"}
 
 _stop = threading.Event()

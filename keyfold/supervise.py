@@ -17,6 +17,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -62,6 +63,9 @@ class Role:
 def ingest_role(sql_file: Path, rebuild: Sequence[str] = ()) -> Role:
     """Return the writer of a pipeline."""
     flags = tuple(flag for view in rebuild for flag in ("--rebuild", view))
+    if rebuild:
+        # A restart has the same flags; by this the writer knows that it did this rebuild already.
+        flags += ("--rebuild-request", secrets.token_hex(8))
     return Role("ingest", "ingest", (*_PYTHON, "ingest", str(sql_file), *flags))
 
 

@@ -18,6 +18,7 @@ import msgspec
 from keyfold import metrics as names
 from keyfold.metrics import Metric
 from keyfold.state.counter import Status
+from keyfold.state.layout import lake_directory
 from serving.replica import LiveState
 
 BUCKETS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5)
@@ -135,6 +136,9 @@ def _families(
         metric = _BY_NAME.get(name)
         if metric is not None:
             add(metric, tuple(labels.get(label, "") for label in metric.labels), value)
+    for view, table in _lake(state.data_directory).views.items():
+        add(names.SNAPSHOTS, (view,), table.snapshots)
+        add(names.SNAPSHOT_SECONDS, (view,), table.seconds)
     families = [_family(metric, samples[metric.name]) for metric in names.METRICS
                 if metric.name in samples]  # fmt: skip
     families.append(_lookup_family(counts))
@@ -168,6 +172,25 @@ def _add_state(add: Add, state: LiveState, now_ms: int, stale_after_ms: int) -> 
                 if outcome != "in":
                     add(names.VIEW_LEDGER, (name, outcome), count)
     return status
+
+
+class _TableStatus(msgspec.Struct):
+    snapshots: int = 0
+    seconds: float = 0.0
+
+
+class _LakeStatus(msgspec.Struct):
+    """What is of interest here in the file that the lake process writes (lake/status.py)."""
+
+    views: dict[str, _TableStatus] = {}
+
+
+def _lake(data_directory: Path) -> _LakeStatus:
+    try:
+        raw = (lake_directory(data_directory) / "status.json").read_bytes()
+        return msgspec.json.decode(raw, type=_LakeStatus)
+    except (OSError, msgspec.DecodeError):
+        return _LakeStatus()  # no lake process, or not yet
 
 
 _BY_NAME = {metric.name: metric for metric in names.METRICS}

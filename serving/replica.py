@@ -22,7 +22,7 @@ from pathlib import Path
 
 from keyfold.errors import KeyfoldError, StateError
 from keyfold.settings import Settings
-from keyfold.state.layout import counter_path, replica_directory, state_directory
+from keyfold.state.layout import counter_path, replicas_directory, state_directory
 from keyfold.state.reader import StateReader
 from serving.lookup import ViewLookup, not_ready
 
@@ -41,10 +41,12 @@ class LiveState:
         reader: The open state, or None.
         views: What can be looked up, by the view's name as UTF-8.
         problem: Why there is no reader, or empty.
+        data_directory: Where the state lies.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self.data_directory = settings.data_dir
         self._interval_s = settings.catch_up_interval_ms / 1000
         self._identity: Identity = ()
         self._seen_catalog: object = None
@@ -205,14 +207,14 @@ def identity(data_directory: Path) -> Identity:
 
 def sweep_replicas(data_directory: Path) -> None:
     """Remove what killed readers left behind: the log files of their replicas."""
-    replicas = replica_directory(data_directory, 0).parent
+    replicas = replicas_directory(data_directory)
     try:
-        names = [name for name in os.listdir(replicas) if name.isdecimal()]
+        names = [name for name in os.listdir(replicas) if name.partition("-")[0].isdecimal()]
     except FileNotFoundError:
         return
     for name in names:
         try:
-            os.kill(int(name), 0)
+            os.kill(int(name.partition("-")[0]), 0)
         except ProcessLookupError:
             shutil.rmtree(replicas / name, ignore_errors=True)
         except PermissionError:

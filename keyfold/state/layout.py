@@ -66,6 +66,17 @@ def lake_directory(data_directory: Path) -> Path:
     return data_directory / "lake"
 
 
-def replica_directory(data_directory: Path, pid: int) -> Path:
-    """Return where a reader process keeps its replica's own log files."""
-    return data_directory / "replicas" / str(pid)
+def replicas_directory(data_directory: Path) -> Path:
+    """Return where the directories of all replicas lie."""
+    return data_directory / "replicas"
+
+
+def replica_directory(data_directory: Path, name: str) -> Path:
+    """Return where a reader keeps its replica's own log files.
+
+    Args:
+        data_directory: The data directory.
+        name: The reader's process id, a hyphen, and something of its own: processes in containers
+            may share an id.
+    """
+    return replicas_directory(data_directory) / name

@@ -6,6 +6,8 @@ belong together (law 4). Not thread-safe.
 
 from __future__ import annotations
 
+import secrets
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +85,7 @@ class StateReader:
         counter = CounterReader(counter_path(data_directory))
         replica = RocksReplica(
             state_directory(data_directory),
-            replica_directory(data_directory, pid),
+            replica_directory(data_directory, f"{pid}-{secrets.token_hex(4)}"),
             block_cache_bytes=block_cache_bytes,
         )
         return StateReader(replica, counter)
@@ -105,8 +107,10 @@ class StateReader:
         """Return (sequence, heartbeat in ms, status) as the writer last published it."""
         turn = self._counter.turn()
         if turn != self._status_turn and turn % 2 == 0:
-            self._status = self._counter.read()
-            self._status_turn = turn
+            # A writer that dies or is held up while it publishes: the last word stands, and ages.
+            with contextlib.suppress(StateError):
+                self._status = self._counter.read()
+                self._status_turn = turn
         return self._status
 
     def freshness(self, view: ViewPlan, now_ms: int, stale_after_ms: int) -> Freshness:

@@ -136,6 +136,7 @@ class StoredCatalog(msgspec.Struct, frozen=True):
         view_ids: View name → the id in its rows' prefix.
         next_view_id: Ids are never used twice.
         plan_format: Format version of the plans.
+        rebuild_request: Names the last rebuild that was asked for, so that it is done once.
     """
 
     version: int
@@ -143,6 +144,7 @@ class StoredCatalog(msgspec.Struct, frozen=True):
     view_ids: dict[str, int]
     next_view_id: int
     plan_format: int
+    rebuild_request: str = ""
 
 
 record_encoder = msgspec.json.Encoder()

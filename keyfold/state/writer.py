@@ -11,6 +11,7 @@ offsets that went with it, so the source is read again from where the state stan
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -90,6 +91,7 @@ class StateWriter:
         catalog: Catalog,
         *,
         rebuild: Collection[str] = (),
+        rebuild_request: str = "",
         hot_bytes_max: int = 512 << 20,
         dead_letters_max: int = 100_000,
         now_ms: int = 0,
@@ -100,6 +102,8 @@ class StateWriter:
             store: The primary store.
             catalog: The compiled SQL.
             rebuild: Views (or sources: all views of one) to build again from the log.
+            rebuild_request: A name for this wish to rebuild; one that was fulfilled already, by an
+                earlier life of the process, is not fulfilled again.
             hot_bytes_max: Memory for hot partials over all views.
             dead_letters_max: Dead letters kept.
             now_ms: The clock, for the first commit.
@@ -112,6 +116,7 @@ class StateWriter:
         """
         self._store = store
         self._dead_letters_max = dead_letters_max
+        self._letters: deque[DeadLetter] = deque(maxlen=dead_letters_max)
         self._pending = _Pending()
         self.catalog = catalog
         raw_format = store.get(FORMAT_KEY)
@@ -120,6 +125,10 @@ class StateWriter:
         raw_catalog, raw_record = store.get(CATALOG_KEY), store.get(COMMIT_KEY)
         stored = catalog_decoder.decode(raw_catalog) if raw_catalog else None
         self.record = record_decoder.decode(raw_record) if raw_record else CommitRecord()
+        _check_names(catalog, rebuild)
+        if stored is not None and rebuild_request and stored.rebuild_request == rebuild_request:
+            rebuild = ()
+        self._rebuild_request = rebuild_request
         self._stored = self._adopt(stored, frozenset(rebuild))
         views = max(1, len(catalog.views))
         self.views = {
@@ -134,10 +143,9 @@ class StateWriter:
 
     def bury(self, letter: DeadLetter) -> None:
         """Keep a dead letter with the next commit."""
-        record = self.record
-        key = dead_letter_key(record.dead_letter_next)
-        self._pending.puts.append((key, deadletter.encode(letter)))
-        record.dead_letter_next += 1
+        # More than may be kept need not even wait for the commit: it could be a whole batch.
+        self._letters.append(letter)
+        self.record.dead_letter_next += 1
 
     def fail_view(self, view: str, error: str) -> None:
         """Stop a view where its last commit left it; the others go on (law 7)."""
@@ -187,6 +195,7 @@ class StateWriter:
         for view in self.views.values():
             puts.extend(zip(*view.hot.take_dirty(), strict=True))
         pending, self._pending = self._pending, _Pending()
+        pending.puts.extend(self._kept_dead_letters())
         ranges = pending.ranges + self._oldest_dead_letters()
         deleted = set(pending.deletes)
         if deleted:
@@ -201,6 +210,15 @@ class StateWriter:
     def close(self) -> None:
         """Release the store. What was not committed is dropped."""
         self._store.close()
+
+    def _kept_dead_letters(self) -> list[Pair]:
+        """The new dead letters that are not among the oldest already, as rows."""
+        letters, self._letters = self._letters, deque(maxlen=self._dead_letters_max)
+        first = self.record.dead_letter_next - len(letters)
+        return [
+            (dead_letter_key(first + i), deadletter.encode(letter))
+            for i, letter in enumerate(letters)
+        ]
 
     def _oldest_dead_letters(self) -> list[Pair]:
         record = self.record
@@ -229,7 +247,6 @@ class StateWriter:
     def _adopt(self, stored: StoredCatalog | None, rebuild: frozenset[str]) -> StoredCatalog:
         """Compare the catalog with the stored one; write it where it changed."""
         catalog = self.catalog
-        _check_names(catalog, rebuild)
         old_views = {view.name: view for view in stored.catalog.views} if stored else {}
         old_sources = {source.name: source for source in stored.catalog.sources} if stored else {}
         again = set(rebuild)
@@ -282,6 +299,7 @@ class StateWriter:
             view_ids=ids,
             next_view_id=next_id,
             plan_format=PLAN_FORMAT,
+            rebuild_request=self._rebuild_request,
         )
         self.record.catalog_version = new.version
         self._pending.puts.append((CATALOG_KEY, msgspec.json.encode(new)))
@@ -331,9 +349,9 @@ def _latest(known_us: int | None, time_us: int) -> int:
     return time_us if known_us is None else max(known_us, time_us)
 
 
-def _check_names(catalog: Catalog, rebuild: frozenset[str]) -> None:
+def _check_names(catalog: Catalog, rebuild: Collection[str]) -> None:
     known = {view.name for view in catalog.views} | {source.name for source in catalog.sources}
-    for name in rebuild - known:
+    for name in sorted(set(rebuild) - known):
         raise SettingsError(
             f"--rebuild {name}: the SQL file has no view or source of that name",
             hint=f"it has {', '.join(sorted(known))}",

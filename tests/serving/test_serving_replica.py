@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from keyfold.settings import Settings
-from keyfold.state.layout import replica_directory
+from keyfold.state.layout import replicas_directory
 from serving.replica import LiveState, sweep_replicas
 from tests.serving.conftest import Server, problem, until
 from tests.serving.state import CHANGED, State, spend
@@ -287,14 +287,14 @@ def test_a_killed_worker_answers_again_soon(state: State, serve: Callable[..., S
     server.client = httpx.Client(base_url=server.url, timeout=30)
     server.start()
     until(lambda: server.get("/v1/views/spend/rows/AA").status_code == 200, "the next worker")
-    left = [int(name) for name in os.listdir(replica_directory(state.directory, 0).parent)]
+    left = [int(name.partition("-")[0]) for name in os.listdir(replicas_directory(state.directory))]
     assert left == [server.process.pid]
     assert server.stop() == 0
-    assert os.listdir(replica_directory(state.directory, 0).parent) == []
+    assert os.listdir(replicas_directory(state.directory)) == []
 
 
 def test_only_what_dead_readers_left_is_swept(tmp_path: Path) -> None:
-    for name in (str(os.getpid()), "999999999", "notes"):
+    for name in (str(os.getpid()), "999999999", "999999998-ab12", "notes"):
         (tmp_path / "replicas" / name).mkdir(parents=True)
     sweep_replicas(tmp_path)
     assert sorted(os.listdir(tmp_path / "replicas")) == sorted([str(os.getpid()), "notes"])
