@@ -24,7 +24,7 @@ from ingest.evaluate import Delta, Evaluator, Poison
 from ingest.progress import Progress
 from ingest.source.connect import connect, starts_at_beginning
 from ingest.source.message import MessageBatch
-from keyfold.errors import KeyfoldError, SettingsError, SourceError
+from keyfold.errors import KeyfoldError
 from keyfold.state.counter import PartitionStatus, SourceStatus
 from keyfold.state.deadletter import DeadLetter
 from keyfold.state.record import PartitionRecord, SourceRecord, ViewRecord
@@ -33,6 +33,7 @@ from keyfold.view.plan import SourcePlan, ViewPlan
 
 _log = logging.getLogger("keyfold.ingest")
 RETRY_MS = 5_000
+_INFINITY_US = (1 << 63) - 1
 
 
 class Lane:
@@ -72,6 +73,7 @@ class Lane:
         }
         self._progress = Progress(self._record.as_of_ms)
         self._committed = self._offsets()
+        self._sampled_ms = 0
         self._complete = False
         self._open = False
         self._opening: Future[None] | None = None
@@ -94,16 +96,18 @@ class Lane:
         try:
             batch = self._source.poll(messages_max, timeout_ms)
             progress = self._source.progress()
-        except SourceError as problem:
+            decoded = self._decoder.decode(batch) if batch is not None and len(batch) else None
+        except Exception as problem:  # whatever it is, it costs this source and no other (law 7)
             self._stop(problem, now_ms)
             return 0
         self._progress.sample(now_ms, progress.end_offsets)
+        self._sampled_ms = now_ms
         self._complete = progress.complete
         if batch is None:
             self.behind = False
             return 0
         self.behind = len(batch) >= messages_max // 2
-        self.apply(batch, now_ms)
+        self.apply(batch, now_ms, decoded)
         return len(batch)
 
     def close(self) -> None:
@@ -123,7 +127,7 @@ class Lane:
         opening, self._opening = self._opening, None
         try:
             opening.result()
-        except (SourceError, SettingsError) as problem:
+        except Exception as problem:
             self._stop(problem, now_ms)
             return False
         if self.error:
@@ -133,10 +137,16 @@ class Lane:
         self._record.identity = dict(self._source.identity())
         return True
 
-    def _stop(self, problem: KeyfoldError, now_ms: int) -> None:
-        if str(problem) != self.error:
-            _log.error("source stopped: %s", problem, extra={"source": self.plan.name})
-        self.error = str(problem)
+    def _stop(self, problem: Exception, now_ms: int) -> None:
+        error = _first_line(problem)
+        if error != self.error:
+            _log.error(
+                "source stopped: %s",
+                error,
+                exc_info=None if isinstance(problem, KeyfoldError) else problem,
+                extra={"source": self.plan.name},
+            )
+        self.error = error
         self._open = False
         self._retry_at_ms = now_ms + RETRY_MS
         self._source.close()
@@ -154,21 +164,29 @@ class Lane:
             for view in live:
                 if not view.offsets:  # "latest" means from now on, for a view that is new too
                     view.offsets = dict(own)
-        return {p: min(view.offsets.get(p, 0) for view in live) for p in own}
+        # A partition that some view has had nothing of starts at its beginning, wherever that is.
+        return {
+            p: min(view.offsets[p] for view in live)
+            for p in own
+            if all(p in view.offsets for view in live)
+        }
 
     # --- applying ----------------------------------------------------------------------------
 
-    def apply(self, batch: MessageBatch, now_ms: int) -> None:
+    def apply(self, batch: MessageBatch, now_ms: int, decoded: Decoded | None = None) -> None:
         """Merge a batch into every view, and move offsets, times and ledgers on."""
         source = self._record
         self._progress.count(now_ms, len(batch))
         horizon_time_us = source.stream_time_us
         if len(batch):
-            decoded = self._decoder.decode(batch)
+            decoded = decoded or self._decoder.decode(batch)
             fresh = self._fresh(batch, {p: t.offset for p, t in source.partitions.items()})
             self._bury(batch, decoded.rejects, "", fresh, now_ms)
-            for rejects in decoded.misfits.values():
+            for column, rejects in decoded.misfits.items():
                 self._bury(batch, rejects, "", fresh, now_ms)
+                if fresh is not None:
+                    again = [one for one in rejects if not fresh[one.row]]
+                    self._bury(batch, self._unheard(batch, column, again), "", None, now_ms)
             for view in self._views:
                 self._apply_view(view, batch, decoded, horizon_time_us, now_ms)
             self._count_source(source, batch, decoded, fresh)
@@ -191,6 +209,23 @@ class Lane:
         for partition, offset in offsets.items():
             floor[partition] = offset
         return np.asarray(batch.offsets >= floor[batch.partitions])
+
+    def _unheard(
+        self, batch: MessageBatch, column: str, rejects: Collection[Reject]
+    ) -> list[Reject]:
+        """Rejects of messages read before, in a column that no view read then."""
+        records = [
+            self._state.record.views[v.name] for v in self._views if column in v.columns_read
+        ]
+        offsets = [record.offsets for record in records if not record.error]
+        return [
+            one
+            for one in rejects
+            if all(
+                had.get(int(batch.partitions[one.row]), 0) <= batch.offsets[one.row]
+                for had in offsets
+            )
+        ]
 
     @staticmethod
     def _first(batch: MessageBatch, partition: int) -> int:
@@ -230,7 +265,7 @@ class Lane:
             poison = self._merge(view, table, horizon_time_us)
         except Exception as problem:  # whatever it is, it costs this view and no other (law 7)
             foreseen = isinstance(problem, duckdb.Error | OverflowError | MemoryError)
-            error = str(problem).split("\n")[0] or type(problem).__name__
+            error = _first_line(problem)
             _log.error(
                 "view stopped: %s",
                 error,
@@ -323,9 +358,10 @@ class Lane:
         taken_ms = batch.timestamps_ms[decoded.rows]
         # One bad clock must not expire everybody's rows: such an event is applied, no more.
         sane = (taken_ms < 0) | (micros <= taken_ms * 1_000 + self.plan.max_future_skew_us)
-        greatest = np.full(int(partitions.max()) + 1, -(1 << 62), np.int64)
+        sane &= np.abs(micros) < _INFINITY_US
+        greatest = np.full(int(partitions.max()) + 1, -_INFINITY_US, np.int64)
         np.maximum.at(greatest, partitions[sane], micros[sane])
-        seen = np.flatnonzero(greatest > -(1 << 62)).tolist()
+        seen = np.flatnonzero(greatest > -_INFINITY_US).tolist()
         for partition in seen:
             source.partitions.setdefault(partition, PartitionRecord(0))
         advance_times(source, {p: int(greatest[p]) for p in seen}, self._delay_us)
@@ -334,7 +370,9 @@ class Lane:
 
     def before_commit(self, now_ms: int) -> None:
         """Write into the record what the coming commit will have reached."""
-        self._record.as_of_ms = self._progress.committed(now_ms, self._offsets())
+        # What came after the last look at the source's end is not in the commit.
+        as_of_ms = min(now_ms, self._sampled_ms)
+        self._record.as_of_ms = self._progress.committed(as_of_ms, self._offsets())
         for record in self._nearly_ready():
             record.ready = True
 
@@ -362,7 +400,7 @@ class Lane:
         """Say where the source is, as of the last commit."""
         offsets = self._committed
         if not self.moved and self._open:
-            self._progress.committed(now_ms, offsets)
+            self._progress.committed(min(now_ms, self._sampled_ms), offsets)
         caught_up = self._progress.caught_up(offsets)
         if self.error:
             state = "stopped"
@@ -384,6 +422,10 @@ class Lane:
 
     def _offsets(self) -> dict[int, int]:
         return {p: told.offset for p, told in self._record.partitions.items()}
+
+
+def _first_line(problem: Exception) -> str:
+    return str(problem).split("\n")[0] or type(problem).__name__
 
 
 def _in_background(work: Callable[[], None]) -> Future[None]:
