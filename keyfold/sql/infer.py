@@ -57,13 +57,14 @@ def infer_columns(lines: Sequence[bytes]) -> tuple[Column, ...]:
         SqlError: No message is a JSON object with a field.
     """
     whole = _merged([shape for shape in map(_shape_of_line, lines) if isinstance(shape, dict)])
-    if not isinstance(whole, dict) or not whole:
+    named = whole.items() if isinstance(whole, dict) else ()
+    fields = {name: shape for name, shape in named if not name.startswith("__")}  # reserved
+    if not fields:
         raise SqlError(
             f"none of {len(lines)} sampled messages is a JSON object with fields",
             hint="give the source a column list, or send one JSON object per message",
         )
-    fields = {name: shape for name, shape in whole.items() if not name.startswith("__")}
-    types = Binder().types_named([_type_text(shape) for shape in fields.values()]) if fields else []
+    types = Binder().types_named([_type_text(shape) for shape in fields.values()])
     return tuple(Column(name, kind) for name, kind in zip(fields, types, strict=True))
 
 

@@ -85,7 +85,7 @@ def test_names_that_cannot_be_columns_are_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    "lines", [[], [b""], [b"1", b"[]"], [b"{}"], [b'{"a": '], [b"[" * 100_000]]
+    "lines", [[], [b""], [b"1", b"[]"], [b"{}"], [b'{"__x": 1}'], [b'{"a": '], [b"[" * 100_000]]
 )
 def test_no_object_at_all_is_an_error(lines: list[bytes]) -> None:
     with pytest.raises(SqlError) as caught:
