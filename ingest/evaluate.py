@@ -2,7 +2,9 @@
 
 One query per view and batch gives the partials of the batch by key; a second one, only for views
 that filter or expire, gives the ledger's counts. A row that DuckDB cannot evaluate (a cast in the
-view's SQL that fails, say) costs that row: the batch is halved until the row stands alone (law 7).
+view's SQL that fails, say) costs that row (law 7). DuckDB's TRY tells which rows those are; they
+are evaluated one by one then, for the reason. What TRY does not find is found by halving the batch
+until the row stands alone.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ from dataclasses import dataclass
 import duckdb
 import numpy as np
 import pyarrow as pa
+import sqlglot
+from sqlglot import exp
 
 from keyfold.sql.bind import HIDDEN_PARTITION
 from keyfold.sql.compile import HORIZON, NO_HORIZON
@@ -26,6 +30,8 @@ _POISON = (
     duckdb.InvalidInputException,
     duckdb.DataError,
 )
+EXPLAINED_MAX = 1_000
+"""Poison rows of a batch that are evaluated one by one for their own reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,23 +85,69 @@ class Evaluator:
             table: The columns that the view reads, and the hidden partition column.
             horizon_us: Rows whose window ended at or before this are expired; None: none are.
         """
-        yield from self._evaluate(table, 0, NO_HORIZON if horizon_us is None else horizon_us)
+        rows = np.arange(table.num_rows)
+        yield from self._evaluate(
+            table, rows, NO_HORIZON if horizon_us is None else horizon_us, probe=True
+        )
 
-    def _evaluate(self, table: pa.Table, first: int, horizon_us: int) -> Iterator[Delta | Poison]:
-        n = table.num_rows
+    def _evaluate(
+        self, table: pa.Table, rows: np.ndarray, horizon_us: int, *, probe: bool
+    ) -> Iterator[Delta | Poison]:
+        n = len(rows)
         if n == 0:
             return
         try:
             delta = self._delta(table, horizon_us)
         except _POISON as problem:
             if n == 1:
-                yield Poison(first, str(problem).split("\n")[0])
+                yield Poison(int(rows[0]), str(problem).split("\n")[0])
                 return
         else:
             yield delta
             return
-        yield from self._evaluate(table.slice(0, n // 2), first, horizon_us)
-        yield from self._evaluate(table.slice(n // 2), first + n // 2, horizon_us)
+        suspect = self._suspects(table, horizon_us) if probe else np.zeros(n, np.bool_)
+        if suspect.any():
+            yield from self._evaluate_one_by_one(table, rows, suspect, horizon_us)
+            fine = ~suspect
+            yield from self._evaluate(
+                table.filter(pa.array(fine)), rows[fine], horizon_us, probe=False
+            )
+            return
+        half = n // 2
+        yield from self._evaluate(table.slice(0, half), rows[:half], horizon_us, probe=False)
+        yield from self._evaluate(table.slice(half), rows[half:], horizon_us, probe=False)
+
+    def _evaluate_one_by_one(
+        self, table: pa.Table, rows: np.ndarray, suspect: np.ndarray, horizon_us: int
+    ) -> Iterator[Delta | Poison]:
+        places = np.flatnonzero(suspect)
+        all_poison = True
+        for place in places[:EXPLAINED_MAX].tolist():
+            alone = table.slice(place, 1)
+            for part in self._evaluate(alone, rows[place : place + 1], horizon_us, probe=False):
+                all_poison = all_poison and isinstance(part, Poison)
+                yield part
+        rest = places[EXPLAINED_MAX:]
+        if all_poison:
+            for row in rows[rest].tolist():
+                yield Poison(row, f"the SQL of {self._plan.name} cannot be evaluated on it")
+        else:
+            yield from self._evaluate(
+                table.take(pa.array(rest)), rows[rest], horizon_us, probe=False
+            )
+
+    def _suspects(self, table: pa.Table, horizon_us: int) -> np.ndarray:
+        """Which rows some expression of the view fails on: bool[n]; none where nobody can say."""
+        none = np.zeros(table.num_rows, np.bool_)
+        try:
+            self._connection.register("batch", table)
+            found = (
+                self._connection.sql(_probe_sql(self._plan, horizon_us)).to_arrow_table().column(0)
+            )
+        except (duckdb.Error, sqlglot.errors.SqlglotError):
+            return none
+        suspects = np.asarray(found.to_numpy(zero_copy_only=False)).astype(np.bool_)
+        return suspects if len(suspects) == len(none) else none
 
     def _delta(self, table: pa.Table, horizon_us: int) -> Delta:
         self._connection.register("batch", table)
@@ -128,6 +180,25 @@ class Evaluator:
 
     def _query(self, sql: str, horizon_us: int) -> pa.Table:
         return self._connection.sql(sql.replace(HORIZON, str(horizon_us))).to_arrow_table()
+
+
+def _probe_sql(plan: ViewPlan, horizon_us: int) -> str:
+    """Return the query that says of each row of ``batch`` whether an expression fails on it."""
+    query = sqlglot.parse_one(plan.batch_sql.replace(HORIZON, str(horizon_us)), read="duckdb")
+    relation = query.args.get("from_") or query.args["from"]
+    where = query.args.get("where")
+    expressions = [key.sql for key in plan.keys]
+    for aggregate in plan.aggregates:
+        expressions += [sql for sql in (aggregate.argument, aggregate.where) if sql]
+    # TRY is NULL where the expression fails, and IS NULL never is.
+    fails = " OR ".join(f"TRY(({sql}) IS NULL) IS NULL" for sql in expressions)
+    if isinstance(where, exp.Where):
+        condition = where.this.sql("duckdb")
+        fails = (
+            f"CASE WHEN TRY(({condition}) IS NULL) IS NULL THEN true "
+            f"WHEN TRY({condition}) THEN {fails} ELSE false END"
+        )
+    return f"SELECT {fails} AS fails {relation.sql('duckdb')}"
 
 
 def _count(partitions: pa.ChunkedArray) -> dict[int, int]:
