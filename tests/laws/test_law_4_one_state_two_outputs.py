@@ -1,7 +1,7 @@
 """Law 4: a REST row read at offsets O and the Iceberg row of a snapshot at O are the same row.
 
 Here the two ways from stored bytes to a row, over one store. Through real HTTP and real Iceberg
-tables: tests/pipeline/test_kafka_end_to_end.py and tests/cli/test_demo.py.
+tables: tests/pipeline/test_demo_equals_duckdb.py.
 """
 
 from __future__ import annotations
