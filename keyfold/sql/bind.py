@@ -83,9 +83,21 @@ class Binder:
         self._connection.execute(f"CREATE OR REPLACE TEMP TABLE declared ({listed})")
         return [column.type for column in self.describe("FROM declared")]
 
+    def row_of_nulls(self, name: str) -> None:
+        """Give a relation its one row."""
+        self._connection.execute(f"INSERT INTO {name} DEFAULT VALUES")
+
     def type_of(self, expression: str, table: str) -> str:
         """Return the type of one expression over a relation."""
         return self.describe(f"SELECT {expression} AS x FROM {table}")[0].type
+
+    def evaluate(self, expression: str, table: str) -> None:
+        """Evaluate an expression over a relation, for the errors that only that shows.
+
+        Raises:
+            duckdb.Error: It has no value, whatever the events are.
+        """
+        self._connection.execute(f"SELECT {expression} FROM {table}").fetchall()
 
     def constant(self, expression: str) -> tuple[str | None, str]:
         """Return (text of the value or None, type) of an expression without columns."""

@@ -83,6 +83,10 @@ class SqlText:
             word = part.name if isinstance(part, exp.Anonymous) else part.key
             if name and word.lower() == name.lower() and "start" in part.meta:
                 return self.error(part, message, lowered(hint))
+        for literal in node.find_all(exp.Literal):
+            # Where a text is wrong for its type, DuckDB shows the text.
+            if literal.is_string and re.search(rf"['\"]{re.escape(literal.name)}['\"]", first):
+                return self.error(literal, message, lowered(hint))
         return self.error(node, message, lowered(hint))
 
 

@@ -49,10 +49,13 @@ class Relation:
         """Return the type of a resolved expression, as DuckDB binds it.
 
         Raises:
-            SqlError: DuckDB cannot bind it.
+            SqlError: DuckDB cannot bind it, or cannot evaluate it even over NULLs: a constant in
+                it is wrong, as in ``ts > 'soon'``, and every event would be refused.
         """
         try:
-            return self.binder.type_of(sql_text(node), self.sql)
+            kind = self.binder.type_of(sql_text(node), self.sql)
+            self.binder.evaluate(sql_text(node), self.sql)
+            return kind
         except duckdb.Error as problem:
             raise self.text.duckdb_error(node, problem) from problem
 
@@ -71,6 +74,7 @@ class Relation:
 def relation(text: SqlText, binder: Binder, source: SourcePlan, window: Window | None) -> Relation:
     """Return the relation of a view, known to ``binder``."""
     binder.table("batch", [*visible_columns(source), Column(HIDDEN_PARTITION, "INTEGER")])
+    binder.row_of_nulls("batch")
     return Relation(text, binder, source, window, _from_sql(source, window))
 
 

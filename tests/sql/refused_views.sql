@@ -444,3 +444,19 @@ SELECT user_id FROM orders WHERE qty <=> 1 GROUP BY user_id
 -- unicode before the place
 SELECT "größe", 'ü' AS ü, nosuch FROM orders GROUP BY "größe"
 --> 1:27 nosuch | there is no column nosuch | known: User Id, amount, big, clock, day, doc, größe, huge, items, local, o, order_id, p, paid, positive, price, qty, ratio, s, tags, tiny, ts, user, user_id
+
+-- a moment that is none, in WHERE
+SELECT user_id FROM orders WHERE qty > 1 AND ts > 'soon' GROUP BY user_id
+--> 1:51 'soon' | invalid timestamp field format: "soon", expected format is (YYYY-MM-DD HH:MM[:SS[.US]][±HH[:MM[:SS]]| ZONE]) | these are DuckDB's words; its documentation has the functions and types
+
+-- a literal that is none
+SELECT TIMESTAMP 'now' AS t, COUNT(*) AS n FROM orders GROUP BY t
+--> 1:18 'now' | invalid timestamp field format: "now", expected format is (YYYY-MM-DD HH:MM[:SS[.US]][±HH[:MM[:SS]]| ZONE]) | these are DuckDB's words; its documentation has the functions and types
+
+-- a pattern that is none
+SELECT user_id FROM orders WHERE regexp_matches(user_id, '(') GROUP BY user_id
+--> 1:34 regexp_matches | missing ): ( | these are DuckDB's words; its documentation has the functions and types
+
+-- a key that does not fit its cast
+SELECT CAST('x' AS INTEGER) + qty AS q, COUNT(*) AS n FROM orders GROUP BY q
+--> 1:13 'x' | could not convert string 'x' to INT32 | these are DuckDB's words; its documentation has the functions and types
