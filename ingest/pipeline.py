@@ -26,6 +26,7 @@ _log = logging.getLogger("keyfold.ingest")
 HEARTBEAT_MS = 50
 RECLAIM_INTERVAL_MS = 1_000
 RECLAIM_KEYS_MAX = 10_000
+LETTERS_BYTES_MAX = 64 << 20
 
 
 def clock_ms() -> int:
@@ -119,10 +120,14 @@ class Pipeline:
 
     def _must_commit(self, now_ms: int) -> bool:
         settings = self._settings
-        if self._state.dirty_count >= settings.commit_keys_max:
+        state = self._state
+        if (
+            state.dirty_count >= settings.commit_keys_max
+            or state.letters_bytes >= LETTERS_BYTES_MAX
+        ):
             return True
         if not any(lane.moved or lane.needs_ready() for lane in self.lanes):
-            return self._state.deletes_waiting
+            return state.deletes_waiting
         behind = any(lane.behind for lane in self.lanes)
         wait_ms = settings.commit_interval_backlog_ms if behind else settings.commit_interval_ms
         return now_ms - self._commit_at_ms >= wait_ms

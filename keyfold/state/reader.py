@@ -6,8 +6,8 @@ belong together (law 4). Not thread-safe.
 
 from __future__ import annotations
 
-import secrets
 import contextlib
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path

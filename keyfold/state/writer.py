@@ -117,6 +117,7 @@ class StateWriter:
         self._store = store
         self._dead_letters_max = dead_letters_max
         self._letters: deque[DeadLetter] = deque(maxlen=dead_letters_max)
+        self._letters_bytes = 0
         self._pending = _Pending()
         self.catalog = catalog
         raw_format = store.get(FORMAT_KEY)
@@ -145,6 +146,7 @@ class StateWriter:
         """Keep a dead letter with the next commit."""
         # More than may be kept need not even wait for the commit: it could be a whole batch.
         self._letters.append(letter)
+        self._letters_bytes += len(letter.value or b"")
         self.record.dead_letter_next += 1
 
     def fail_view(self, view: str, error: str) -> None:
@@ -158,8 +160,13 @@ class StateWriter:
 
     @property
     def dirty_count(self) -> int:
-        """Keys that the next commit will write."""
-        return sum(view.hot.dirty_count for view in self.views.values())
+        """Rows that the next commit will write, dead letters included."""
+        return sum(view.hot.dirty_count for view in self.views.values()) + len(self._letters)
+
+    @property
+    def letters_bytes(self) -> int:
+        """Bytes of the messages that were buried since the last commit."""
+        return self._letters_bytes
 
     @property
     def deletes_waiting(self) -> bool:
@@ -214,6 +221,7 @@ class StateWriter:
     def _kept_dead_letters(self) -> list[Pair]:
         """The new dead letters that are not among the oldest already, as rows."""
         letters, self._letters = self._letters, deque(maxlen=self._dead_letters_max)
+        self._letters_bytes = 0
         first = self.record.dead_letter_next - len(letters)
         return [
             (dead_letter_key(first + i), deadletter.encode(letter))
@@ -271,6 +279,7 @@ class StateWriter:
                     hint=f"undo the change, or build it again with --rebuild {view.name}",
                 )
             if view.name in ids and same and view.name not in again:
+                _check_retention(view, previous)
                 continue
             self._drop(ids.pop(view.name, None))
             ids[view.name] = next_id
@@ -347,6 +356,17 @@ def advance_times(source: SourceRecord, event_times_us: Mapping[int, int], delay
 
 def _latest(known_us: int | None, time_us: int) -> int:
     return time_us if known_us is None else max(known_us, time_us)
+
+
+def _check_retention(view: ViewPlan, previous: ViewPlan | None) -> None:
+    """Refuse a longer retention: rows it would bring back are deleted, and would begin at zero."""
+    if previous is None or view.retention_us is None or previous.retention_us is None:
+        return
+    if view.retention_us > previous.retention_us:
+        raise ViewChangedError(
+            f"view {view.name} is to be retained longer than what is deleted already",
+            hint=f"undo the change, or build the view again with --rebuild {view.name}",
+        )
 
 
 def _check_names(catalog: Catalog, rebuild: Collection[str]) -> None:
