@@ -32,7 +32,7 @@ class Reclaimer:
             keys_max: Rows to look at.
         """
         if self._at == self._prefix and horizon == self._searched_to:
-            return []  # nothing can have expired since the last whole round
+            return []  # what expires from now on moves the horizon
         if self._at == self._prefix:
             self._searched_to = horizon
         expired: list[bytes] = []
