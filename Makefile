@@ -12,6 +12,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CONSTRAINTS := $(wildcard constraints.txt)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+# Many tests wait for processes of their own; two at a time keep two cores busy. JOBS=0: one by one.
+JOBS ?= 2
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 SUITABLE := import sys; sys.exit(sys.version_info < (3, 11))
 
 # The first Python >= 3.11; `make PYTHON=/path/to/python` overrides the search.
@@ -40,7 +43,7 @@ demo: $(STAMP)
 	@$(BIN)/keyfold demo $(ARGS)
 
 test: $(STAMP)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(PYTEST) $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -49,7 +52,7 @@ lint: $(STAMP)
 	$(BIN)/lint-imports
 
 check: lint
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 # Versions only: where packages come from is the business of whoever installs.
 constraints: $(STAMP)
