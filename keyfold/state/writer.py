@@ -294,7 +294,8 @@ class StateWriter:
         for name in names - set(self.record.sources):
             self.record.sources[name] = SourceRecord()
         for told in self.record.views.values():
-            told.error = ""  # a new life tries again
+            if told.error:  # a new life tries again, from where the view stopped
+                told.error, told.ready = "", False
         if (
             stored is not None
             and stored.catalog == catalog
