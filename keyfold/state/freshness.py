@@ -9,7 +9,8 @@ States, the first that holds:
 ==============  ================================================================================
 ``failed``      the view or its source stopped with an error
 ``complete``    the source is bounded and was read to its end
-``catching_up`` the view has never yet caught up with its source: rows may be missing
+``catching_up`` the view has not caught up with its source yet, or is behind where the source
+                was read to: rows may be missing
 ``stale``       staleness is above the view's ``freshness_slo``
 ``live``        none of these
 ==============  ================================================================================
@@ -71,17 +72,23 @@ def freshness(  # everything that it depends on, and no clock of its own
     source = record.sources.get(view.source)
     told = record.views.get(view.name)
     live = status.sources.get(view.source)
-    as_of_ms = source.as_of_ms if source else 0
-    if live is not None and record.sequence >= status_sequence:
-        as_of_ms = max(as_of_ms, live.as_of_ms)
+    current = live is not None and record.sequence >= status_sequence
+    level = source is not None and told is not None and told.level_with(source)
+    if not level:
+        # A view that is being built, or tried again, may be far behind its source.
+        as_of_ms = told.as_of_ms if told else 0
+    else:
+        as_of_ms = source.as_of_ms if source else 0
+        if live is not None and current:
+            as_of_ms = max(as_of_ms, live.as_of_ms)
     staleness_ms = max(0, now_ms - as_of_ms)
     watermark_us = source.watermark_us if source else None
     state = "live"
     if (told is not None and told.error) or (live is not None and live.state == "stopped"):
         state = "failed"
-    elif told is None or not told.ready:
+    elif told is None or not told.ready or not level:
         state = "catching_up"
-    elif live is not None and live.state == "complete":
+    elif live is not None and live.state == "complete" and current:
         state = "complete"
     elif staleness_ms > (view.freshness_slo_ms or stale_after_ms):
         state = "stale"

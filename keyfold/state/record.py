@@ -85,12 +85,22 @@ class ViewRecord(msgspec.Struct):
         ledger: By partition.
         ready: True once the view had caught up with its source; absent keys are a 404 from then on.
         error: Why the view stopped, or empty.
+        as_of_ms: All that was in the source at this time is applied to the view; the source's own
+            ``as_of_ms`` as long as the view is level with it.
     """
 
     offsets: dict[int, int] = {}
     ledger: dict[int, Ledger] = {}
     ready: bool = False
     error: str = ""
+    as_of_ms: int = 0
+
+    def level_with(self, source: SourceRecord) -> bool:
+        """Say whether the view has applied all that was read from its source."""
+        return all(
+            self.offsets.get(partition, 0) >= told.offset
+            for partition, told in source.partitions.items()
+        )
 
     def total(self) -> Ledger:
         """The ledger over all partitions."""

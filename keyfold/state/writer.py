@@ -157,6 +157,10 @@ class StateWriter:
         record = committed.views.get(view, ViewRecord())
         record.error = error
         self.record.views[view] = record
+        # What it buried since then comes again when it is tried again.
+        kept = [letter for letter in self._letters if letter.view != view]
+        self.record.dead_letter_next -= len(self._letters) - len(kept)
+        self._letters = deque(kept, maxlen=self._dead_letters_max)
 
     @property
     def dirty_count(self) -> int:
@@ -198,6 +202,10 @@ class StateWriter:
         record = self.record
         record.sequence += 1
         record.time_ms = now_ms
+        for name, view in self.views.items():
+            source, told = record.sources.get(view.plan.source), record.views[name]
+            if source is not None and told.level_with(source):
+                told.as_of_ms = source.as_of_ms
         puts: list[Pair] = []
         for view in self.views.values():
             puts.extend(zip(*view.hot.take_dirty(), strict=True))

@@ -10,7 +10,7 @@ from ingest.progress import Progress
 from keyfold.sql.compile import compile_sql
 from keyfold.state.counter import SourceStatus, Status
 from keyfold.state.freshness import Freshness, freshness
-from keyfold.state.record import CommitRecord, SourceRecord, ViewRecord
+from keyfold.state.record import CommitRecord, PartitionRecord, SourceRecord, ViewRecord
 
 VIEW = compile_sql(
     "CREATE SOURCE s (k VARCHAR) WITH (connector = 'events');"
@@ -104,3 +104,23 @@ def test_as_of_is_never_later_than_what_was_applied(
         as_of = progress.committed(now, applied)
         there = [ends for time, ends in history if time <= as_of][-1]
         assert all(applied[p] >= there[p] for p in there)
+
+
+def test_a_view_behind_its_source_does_not_borrow_the_sources_freshness() -> None:
+    """As while it is built, or tried again after a failure, though it was ready once."""
+    record = CommitRecord(
+        sequence=7,
+        sources={"s": SourceRecord({0: PartitionRecord(5_000)}, as_of_ms=9_000)},
+        views={"v": ViewRecord(offsets={0: 120}, ready=True, as_of_ms=1_000)},
+    )
+    status = Status(sources={"s": SourceStatus(state="live", as_of_ms=9_000)})
+    behind = freshness(VIEW, record, status, 7, 9_000, 5_000)
+    assert (behind.state, behind.staleness_ms) == ("catching_up", 8_000)
+    record.views["v"].offsets[0] = 5_000
+    level = freshness(VIEW, record, status, 7, 9_000, 5_000)
+    assert (level.state, level.staleness_ms) == ("live", 0)
+
+
+def test_a_replica_that_is_behind_a_complete_source_says_stale() -> None:
+    behind = label(60_000, live_ms=60_000, applied=6, published=7, source="complete")
+    assert (behind.state, behind.staleness_ms) == ("stale", 59_000)

@@ -89,3 +89,19 @@ def test_a_broken_view_costs_that_view_and_says_so(
     assert_same_rows(stream.rows("spend"), batch_answer(log, BATCH["spend"]), ["user_id"])
     # What it holds is what its own offsets say, and the next life tries again from there.
     assert broken.offsets[0] <= 5
+
+
+def test_dead_letters_of_a_view_that_failed_come_once(
+    new_store: Callable[[], Callable[[], Store]],
+) -> None:
+    stream = Stream(new_store(), GOOD)
+    stream.read(6)
+    stream.commit()
+    before = stream.state.record.dead_letter_next
+    letter = deadletter.DeadLetter("orders", 0, 6, -1, "a reason", b"{}", view="spend")
+    stream.state.bury(letter)
+    stream.state.bury(deadletter.DeadLetter("orders", 0, 7, -1, "a reason", b"{}", view="busy"))
+    stream.state.fail_view("spend", "a reason")
+    stream.commit()
+    assert stream.record().dead_letter_next == before + 1
+    assert [one.view for one in letters(stream)] == ["busy"]

@@ -28,7 +28,7 @@ RECORD = CommitRecord(
     sources={
         "orders": SourceRecord({0: PartitionRecord(10, 99, 10, 1)}, {"log_id": "x"}, 90, 95, 900)
     },
-    views={"spend": ViewRecord({0: 10}, {0: Ledger(10, 6, 2, 1, 1)}, True, "")},
+    views={"spend": ViewRecord({0: 10}, {0: Ledger(10, 6, 2, 1, 1)}, True, "", 900)},
     dead_letter_first=1,
     dead_letter_next=3,
 )
@@ -40,7 +40,7 @@ def test_the_record_has_its_documented_bytes() -> None:
         b'{"0":{"offset":10,"event_time_us":99,"taken":10,"dead_lettered":1}},"identity":'
         b'{"log_id":"x"},"watermark_us":90,"stream_time_us":95,"as_of_ms":900}},"views":{"spend":'
         b'{"offsets":{"0":10},"ledger":{"0":{"taken":10,"applied":6,"filtered":2,"late":1,'
-        b'"dead_lettered":1}},"ready":true,"error":""}},"dead_letter_first":1,'
+        b'"dead_lettered":1}},"ready":true,"error":"","as_of_ms":900}},"dead_letter_first":1,'
         b'"dead_letter_next":3}'
     )
     assert record_encoder.encode(RECORD) == raw
