@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ingest.source.connect import connect
-from keyfold.errors import SourceError
+from keyfold.errors import SourceError, SqlError
 from keyfold.sql.compile import bind_source, statement_fingerprint
 from keyfold.sql.infer import infer_columns
 from keyfold.sql.parse import UnboundSource
@@ -54,7 +54,7 @@ def detect(
     """Wait for the first events of a source and return its columns; None when stopped first.
 
     Raises:
-        SqlError: The events are no JSON objects.
+        SqlError: No event of a whole sample is a JSON object.
     """
     door = connect(placeholder(source), data_directory)
     _log.info("waiting for events to detect the columns", extra={"source": source.name})
@@ -77,8 +77,17 @@ def detect(
             lines += [line for line in (batch.values.to_pylist() if batch else []) if line]
             now = time.monotonic()
             settled_at = settled_at or (now + _SETTLE_S if lines else 0.0)
-            if len(lines) >= SAMPLE_MESSAGES_MAX or (lines and now >= settled_at):
-                columns = infer_columns(lines)
+            full = len(lines) >= SAMPLE_MESSAGES_MAX
+            if full or (lines and now >= settled_at):
+                try:
+                    columns = infer_columns(lines)
+                except SqlError as problem:
+                    if full:
+                        raise
+                    # A first push that is garbage must not keep the process from starting.
+                    _log.warning("still waiting: %s", problem, extra={"source": source.name})
+                    settled_at = now + _SETTLE_S
+                    continue
                 names = ", ".join(f"{column.name} {column.type}" for column in columns)
                 _log.info("detected columns: %s", names, extra={"source": source.name})
                 return columns

@@ -30,7 +30,7 @@ _POISON = (
     duckdb.InvalidInputException,
     duckdb.DataError,
 )
-EXPLAINED_MAX = 1_000
+EXPLAINED_MAX = 200
 """Poison rows of a batch that are evaluated one by one for their own reason."""
 
 

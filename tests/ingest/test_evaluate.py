@@ -218,13 +218,13 @@ def test_a_thousand_poison_rows_take_seconds_and_not_minutes() -> None:
     n, bad = 50_000, 1_000
     names = [f"no {i}" if i % (n // bad) == 7 else str(i % 100) for i in range(n)]
     table = table_of([{"user_id": name} for name in names])
-    started = time.perf_counter()
+    started = time.process_time()
     deltas, poison = evaluate(NUMBERS, table)
-    took_s = time.perf_counter() - started
+    took_s = time.process_time() - started
     assert poison.keys() == {i for i in range(n) if i % 50 == 7}
     assert sum(merged_counts(deltas).values()) == n - bad
     assert len(deltas) == 1
-    assert took_s < 10
+    assert took_s < 5  # of processor time, whatever else runs
 
 
 def test_beyond_a_bound_poison_rows_share_their_reason() -> None:

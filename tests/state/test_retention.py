@@ -140,7 +140,7 @@ jumps = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=15, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(log=jumps, acts=st.lists(st.sampled_from(["read", "commit", "crash"]), max_size=40))
 def test_late_events_neither_bring_rows_back_nor_take_any_away(
     log: list[Event], acts: list[str]
