@@ -24,7 +24,10 @@ Send = Callable[[Message], Awaitable[None]]
 HEADER_BYTES_MAX = 64 << 10
 SWEEP_INTERVAL_S = 0.25
 _REASONS = {400: b"Bad Request", 408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
+GZIP_MEMBERS_MAX = 64
+"""Members of one gzip body: an empty one costs time and adds nothing that ``bytes_max`` bounds."""
 _DECODED_CHUNK_BYTES = 1 << 20
+_ENCODED_SLICE_BYTES = 64 << 10
 
 
 class ClientGoneError(Exception):
@@ -166,20 +169,30 @@ def decoded(body: bytes, encoding: str, bytes_max: int) -> bytes:
 
 def _gunzip(body: bytes, bytes_max: int) -> bytes:
     parts: list[bytes] = []
-    size = 0
-    while body:  # a gzip file may hold several members
+    size = at = members = 0
+    while at < len(body):  # a gzip file may hold several members
+        members += 1
+        if members > GZIP_MEMBERS_MAX:
+            raise RefusedError(
+                "too_large",
+                f"the body has more than {GZIP_MEMBERS_MAX} gzip members",
+                hint="compress it in one piece",
+            )
         stream = zlib.decompressobj(wbits=31)
-        try:
-            part = stream.decompress(body, bytes_max + 1 - size)
-        except zlib.error as error:
-            raise _broken("gzip") from error
-        size += len(part)
-        if size > bytes_max:
-            raise _too_large(bytes_max)
-        if not stream.eof:
-            raise _broken("gzip")
-        parts.append(part)
-        body = stream.unused_data
+        while not stream.eof:
+            # In slices: what follows a member is handed back as a copy, and is never long so.
+            piece = body[at : at + _ENCODED_SLICE_BYTES]
+            if not piece:
+                raise _broken("gzip")
+            try:
+                part = stream.decompress(piece, bytes_max + 1 - size)
+            except zlib.error as error:
+                raise _broken("gzip") from error
+            size += len(part)
+            if size > bytes_max:
+                raise _too_large(bytes_max)
+            parts.append(part)
+            at += len(piece) - len(stream.unused_data) - len(stream.unconsumed_tail)
     return b"".join(parts)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
+import os
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +14,8 @@ import httpx
 import pyarrow as pa
 import pytest
 
+from serving.limits import GZIP_MEMBERS_MAX, decoded
+from serving.problem import RefusedError
 from tests.serving.conftest import Server, problem, read_all
 from tests.serving.state import State, spend
 
@@ -157,6 +161,30 @@ def test_a_body_that_grows_too_large_when_unpacked_is_refused(server: Server) ->
     problem(answer, 415, "unsupported_media_type")
     answer = server.client.post(path, content=b"nonsense", headers={"content-encoding": "gzip"})
     problem(answer, 400, "bad_request")
+
+
+def test_gzip_members_are_joined_and_bounded() -> None:
+    noise = os.urandom(300_000)
+    for cut in (0, 1, 65_519, 300_000):
+        packed = gzip.compress(noise[:cut]) + gzip.compress(noise[cut:])
+        assert decoded(packed, "gzip", 300_000) == noise
+        with pytest.raises(RefusedError, match="more than 299999 bytes"):
+            decoded(packed, "gzip", 299_999)
+        with pytest.raises(RefusedError, match="not whole"):
+            decoded(packed[:-1], "gzip", 300_000)
+    empty = gzip.compress(b"")
+    assert decoded(empty * GZIP_MEMBERS_MAX, "gzip", 10) == b""
+    with pytest.raises(RefusedError, match="more than 64 gzip members"):
+        decoded(empty * (GZIP_MEMBERS_MAX + 1), "gzip", 10)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+def test_a_body_of_empty_pieces_costs_little(encoding: str) -> None:
+    empty = gzip.compress(b"") if encoding == "gzip" else pa.compress(b"", "zstd", asbytes=True)
+    began = time.perf_counter()
+    with contextlib.suppress(RefusedError):
+        assert decoded(empty * (800_000 // len(empty)), encoding, 16 << 20) == b""
+    assert time.perf_counter() - began < 0.5
 
 
 def test_too_many_events_are_refused(server: Server) -> None:
