@@ -79,9 +79,11 @@ class Partials:
             return None
         function, argument = self._argument(call, name)
         if name in ("count_if", "countif") and argument is not None:
-            # A sum in DuckDB too: over no rows it is NULL, and its type is HUGEINT.
-            one = exp.If(this=argument.copy(), true=exp.Literal.number(1))
-            argument = exp.Case(ifs=[one], default=exp.Literal.number(0))
+            # A sum in DuckDB too: NULL over no rows and over NULLs alone, and of type HUGEINT.
+            true = exp.If(this=argument.copy(), true=exp.Literal.number(1))
+            negated = exp.Not(this=exp.Paren(this=argument.copy()))
+            false = exp.If(this=negated, true=exp.Literal.number(0))
+            argument = exp.Case(ifs=[true, false])
         return self._answer(node, function, argument, condition)
 
     def in_order(self) -> tuple[tuple[Aggregate, ...], tuple[Answer, ...]]:

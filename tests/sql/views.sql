@@ -46,6 +46,10 @@ SELECT paid, MIN(user_id) AS a, MAX(amount) AS b, MIN(qty) AS c, MAX(price) AS d
   MAX(day) AS j, MIN(local) AS k, MAX(ts) AS l, MIN(clock) AS m, MAX(tiny) AS o FROM orders
   GROUP BY paid;
 
+-- count_if over NULLs alone is NULL
+SELECT paid, count_if(paid) AS a, count_if(paid OR qty > 3) AS b, countif(NOT paid) AS c,
+  count_if(paid) FILTER (WHERE qty < 5) AS d, COUNT(*) AS n FROM orders GROUP BY paid;
+
 -- FILTER, count_if and MIN(DISTINCT)
 SELECT day, COUNT(*) FILTER (WHERE paid) AS a, SUM(amount) FILTER (WHERE user_id = 'a''b')
   AS b, count_if(qty > 3) AS c, count_if(paid) FILTER (WHERE qty < 5) AS e, AVG(price)
