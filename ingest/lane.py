@@ -180,7 +180,9 @@ class Lane:
         horizon_time_us = source.stream_time_us
         if len(batch):
             decoded = decoded or self._decoder.decode(batch)
-            fresh = self._fresh(batch, {p: t.offset for p, t in source.partitions.items()})
+            firsts = _first_offsets(batch)
+            told_of = {p: source.partitions[p].offset for p in firsts if p in source.partitions}
+            fresh = self._fresh(batch, firsts, told_of)
             self._bury(batch, decoded.rejects, "", fresh, now_ms)
             for column, rejects in decoded.misfits.items():
                 self._bury(batch, rejects, "", fresh, now_ms)
@@ -188,7 +190,7 @@ class Lane:
                     again = [one for one in rejects if not fresh[one.row]]
                     self._bury(batch, self._unheard(batch, column, again), "", None, now_ms)
             for view in self._views:
-                self._apply_view(view, batch, decoded, horizon_time_us, now_ms)
+                self._apply_view(view, batch, firsts, decoded, horizon_time_us, now_ms)
             self._count_source(source, batch, decoded, fresh)
             self._advance_times(source, batch, decoded)
         for partition, offset in batch.next_offsets.items():
@@ -201,13 +203,16 @@ class Lane:
         source.identity = dict(self._source.identity()) if self._open else source.identity
         self.moved = True
 
-    def _fresh(self, batch: MessageBatch, offsets: Mapping[int, int]) -> np.ndarray | None:
+    @staticmethod
+    def _fresh(
+        batch: MessageBatch, firsts: Mapping[int, int], offsets: Mapping[int, int]
+    ) -> np.ndarray | None:
         """Which messages lie at or after ``offsets``: bool[n], or None when all do."""
-        if all(offset <= self._first(batch, p) for p, offset in offsets.items()):
+        if all(offsets.get(partition, 0) <= first for partition, first in firsts.items()):
             return None
-        floor = np.zeros(max(int(batch.partitions.max()), *offsets) + 1, np.int64)
-        for partition, offset in offsets.items():
-            floor[partition] = offset
+        floor = np.zeros(max(firsts) + 1, np.int64)
+        for partition in firsts:
+            floor[partition] = offsets.get(partition, 0)
         return np.asarray(batch.offsets >= floor[batch.partitions])
 
     def _unheard(
@@ -227,15 +232,11 @@ class Lane:
             )
         ]
 
-    @staticmethod
-    def _first(batch: MessageBatch, partition: int) -> int:
-        here = np.flatnonzero(batch.partitions == partition)
-        return int(batch.offsets[here[0]]) if len(here) else 1 << 62
-
     def _apply_view(
         self,
         view: ViewPlan,
         batch: MessageBatch,
+        firsts: Mapping[int, int],
         decoded: Decoded,
         horizon_time_us: int | None,
         now_ms: int,
@@ -243,7 +244,7 @@ class Lane:
         record = self._state.record.views[view.name]
         if record.error:
             return
-        fresh = self._fresh(batch, record.offsets)
+        fresh = self._fresh(batch, firsts, record.offsets)
         table, rows = decoded.table, decoded.rows
         dead = [reject.row for reject in decoded.rejects]
         misfits = {
@@ -355,9 +356,12 @@ class Lane:
         times = decoded.table.column(self.plan.watermark.column)
         micros = np.asarray(times.combine_chunks().view(pa.int64()).to_numpy())
         partitions = batch.partitions[decoded.rows]
+        skew_us = self.plan.max_future_skew_us
         taken_ms = batch.timestamps_ms[decoded.rows]
+        # A producer may claim any moment, those that are no number of microseconds included.
+        taken_us = np.minimum(taken_ms, (_INFINITY_US - skew_us) // 1_000) * 1_000
         # One bad clock must not expire everybody's rows: such an event is applied, no more.
-        sane = (taken_ms < 0) | (micros <= taken_ms * 1_000 + self.plan.max_future_skew_us)
+        sane = (taken_ms < 0) | (micros <= taken_us + skew_us)
         sane &= np.abs(micros) < _INFINITY_US
         greatest = np.full(int(partitions.max()) + 1, -_INFINITY_US, np.int64)
         np.maximum.at(greatest, partitions[sane], micros[sane])
@@ -422,6 +426,12 @@ class Lane:
 
     def _offsets(self) -> dict[int, int]:
         return {p: told.offset for p, told in self._record.partitions.items()}
+
+
+def _first_offsets(batch: MessageBatch) -> dict[int, int]:
+    """Partition → the offset of its first message in a batch."""
+    partitions, rows = np.unique(batch.partitions, return_index=True)
+    return dict(zip(partitions.tolist(), batch.offsets[rows].tolist(), strict=True))
 
 
 def _first_line(problem: Exception) -> str:

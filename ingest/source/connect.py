@@ -47,5 +47,8 @@ def connect(plan: SourcePlan, data_directory: Path) -> Source:
 
 
 def starts_at_beginning(plan: SourcePlan) -> bool:
-    """Say whether a view that is new on a source reads it from its beginning."""
-    return plan.options.get("scan.startup.mode", "earliest") == "earliest"
+    """Say whether a view that is new on a source starts where the source's options say.
+
+    Only "latest" means something else for it than for the source: from now on.
+    """
+    return plan.options.get("scan.startup.mode", "earliest").strip().lower() != "latest"

@@ -1,0 +1,136 @@
+"""Where a lane starts: what its views need of the log, and times that no clock should claim."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from ingest.lane import Lane
+from ingest.source.connect import starts_at_beginning
+from ingest.source.message import MessageBatch
+from keyfold.eventlog.format import source_directory
+from keyfold.eventlog.writer import EventLogWriter
+from keyfold.sql.bind import locked_connection
+from keyfold.sql.compile import compile_sql
+from keyfold.state.memory import MemoryStore
+from keyfold.state.record import ViewRecord
+from keyfold.state.writer import StateWriter
+
+SOURCE = """
+CREATE SOURCE orders (
+  id BIGINT, u VARCHAR, ts TIMESTAMPTZ, WATERMARK FOR ts AS ts - INTERVAL '1' SECOND
+) WITH (connector = 'events');
+"""
+KAFKA = """
+CREATE SOURCE orders (id BIGINT, u VARCHAR) WITH (
+  connector = 'kafka', topic = 't', properties.bootstrap.server = 'localhost:1'{}
+) FORMAT PLAIN ENCODE JSON;
+"""
+BY_USER = "CREATE MATERIALIZED VIEW by_user AS SELECT u, COUNT(*) AS c FROM orders GROUP BY u;"
+BY_ID = "CREATE MATERIALIZED VIEW by_id AS SELECT id, COUNT(*) AS c FROM orders GROUP BY id;"
+NOW_MS = 1_772_366_400_000  # 2026-03-01T12:00:00Z
+STEPS = 20
+
+
+class Process:
+    """A writer process in small, over a real event log in segments of a few records."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.store = MemoryStore()
+        self.connection = locked_connection()
+        self.lane: Lane | None = None
+
+    @property
+    def log(self) -> Path:
+        return source_directory(self.directory, "orders")
+
+    def push(self, count: int, partition: int = 0) -> None:
+        """Append events, each in a segment of its own, as a segment holds no two of them."""
+        writer = EventLogWriter(self.log / str(partition), 64)
+        for number in range(count):
+            line = json.dumps({"id": number, "u": "a", "pad": "x" * 40}).encode()
+            writer.append([line], NOW_MS)
+        writer.close()
+
+    def trim(self, before: int, partition: int = 0) -> None:
+        """Let retention take the segments that hold offsets below ``before`` only."""
+        for path in (self.log / str(partition)).glob("0*"):
+            if int(path.name.split(".")[0]) < before:
+                path.unlink()
+
+    def start(self, *views: str) -> Lane:
+        self.close()
+        catalog = compile_sql(SOURCE + "".join(views))
+        self.state = StateWriter(self.store, catalog)
+        self.lane = Lane(catalog.sources[0], self.state, self.connection, self.directory)
+        return self.lane
+
+    def run(self, steps: int = STEPS) -> dict[str, ViewRecord]:
+        assert self.lane is not None
+        for _ in range(steps):
+            self.lane.step(1_000, 20, NOW_MS)
+        self.lane.before_commit(NOW_MS)
+        self.state.commit(NOW_MS)
+        self.lane.after_commit()
+        return self.state.record.views
+
+    def close(self) -> None:
+        if self.lane is not None:
+            self.lane.close()
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Iterator[Process]:
+    made = Process(tmp_path)
+    yield made
+    made.close()
+
+
+# --- times that no clock should claim ----------------------------------------------------------
+
+
+def test_a_message_that_claims_a_moment_beyond_all_microseconds_is_not_from_the_future(
+    process: Process,
+) -> None:
+    lane = process.start(BY_USER)
+    lines = [b'{"id": 1, "u": "a", "ts": "2026-03-01T11:00:00Z"}'] * 3
+    taken_ms = np.array([2**63 - 1, 2**62, 9_223_372_036_854_776], np.int64)
+    lane.apply(
+        MessageBatch(
+            values=pa.array(lines, pa.binary()),
+            partitions=np.arange(3, dtype=np.int32),
+            offsets=np.zeros(3, np.int64),
+            timestamps_ms=taken_ms,
+            next_offsets={0: 1, 1: 1, 2: 1},
+        ),
+        NOW_MS,
+    )
+    told = process.state.record.sources["orders"].partitions
+    assert [told[p].event_time_us for p in range(3)] == [1_772_362_800_000_000] * 3
+
+
+# --- what the options say ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "as_the_source"),
+    [
+        ("", True),
+        (", scan.startup.mode = 'earliest'", True),
+        (", scan.startup.mode = 'timestamp', scan.startup.timestamp.millis = '5'", True),
+        (", scan.startup.timestamp.millis = '5'", True),
+        (", scan.startup.mode = 'latest'", False),
+        (", scan.startup.mode = 'Latest'", False),
+    ],
+)
+def test_only_latest_means_from_now_on_for_a_view_that_is_new(
+    options: str, as_the_source: bool
+) -> None:
+    plan = compile_sql(KAFKA.format(options) + BY_USER).sources[0]
+    assert starts_at_beginning(plan) is as_the_source
