@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from ingest.source.message import MessageBatch
+from ingest.source.message import BATCH_BYTES_MAX, MessageBatch
 from ingest.source.protocol import SourceProgress
 from keyfold.errors import SourceError
 from keyfold.eventlog.format import ensure_log_id, partition_directories, read_log_id
@@ -166,15 +166,18 @@ class EventsSource:
         partitions = list(self._readers)
         self._turn = (self._turn + 1) % max(1, len(partitions))
         waiting = partitions[self._turn :] + partitions[: self._turn]
-        left = messages_max
-        while waiting and left:
+        left, left_bytes = messages_max, BATCH_BYTES_MAX
+        while waiting and left and left_bytes > 0:
             share = -(-left // len(waiting))
             still = []
             for partition in waiting:
-                records = self._readers[partition].read(min(share, left)) if left else None
+                if not left or left_bytes <= 0:
+                    break
+                records = self._readers[partition].read(min(share, left))
                 if records is not None:
                     pieces.append((partition, *records))
                     left -= len(records[0])
+                    left_bytes -= records[0].nbytes
                     still.append(partition)
             waiting = still
         if not pieces and not self._starts:

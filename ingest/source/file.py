@@ -26,7 +26,7 @@ import pyarrow as pa
 
 from ingest.source.file_options import FileOptions
 from ingest.source.file_records import BrokenFileError, count_records, read_messages
-from ingest.source.message import MessageBatch
+from ingest.source.message import BATCH_BYTES_MAX, MessageBatch
 from ingest.source.protocol import SourceProgress
 from keyfold.errors import SourceError
 
@@ -192,8 +192,8 @@ class FileSource:
 
     def _take(self, messages_max: int) -> MessageBatch | None:
         pieces: list[tuple[int, int, pa.Array]] = []
-        left = messages_max
-        while left and self._current < len(self._files):
+        left, left_bytes = messages_max, BATCH_BYTES_MAX
+        while left and left_bytes > 0 and self._current < len(self._files):
             partition = self._current
             try:
                 if not self._fill():
@@ -210,6 +210,7 @@ class FileSource:
             pieces.append((partition, self._positions[partition], values))
             self._positions[partition] += len(values)
             left -= len(values)
+            left_bytes -= values.nbytes
         return _batch(pieces) if pieces else None
 
     def _fill(self) -> bool:

@@ -26,7 +26,7 @@ from confluent_kafka.admin import OffsetSpec
 from ingest.source import kafka_errors as errors
 from ingest.source.kafka_options import KafkaOptions, kafka_options
 from ingest.source.kafka_topic import KafkaTopic, LibrdkafkaLog, TopicFacts, facts_of
-from ingest.source.message import MessageBatch
+from ingest.source.message import BATCH_BYTES_MAX, MessageBatch
 from ingest.source.protocol import SourceProgress
 from keyfold.errors import SourceError
 
@@ -61,6 +61,10 @@ class _Gathered:
     timestamps_ms: list[np.ndarray] = field(default_factory=list)
     keys: list[pa.Array] = field(default_factory=list)
     headers: list[list[tuple[str, bytes | None]] | None] = field(default_factory=list)
+
+    def nbytes(self) -> int:
+        """Memory of the message bodies and keys."""
+        return sum(part.nbytes for parts in (self.values, self.keys) for part in parts)
 
 
 class KafkaSource:
@@ -192,7 +196,7 @@ class KafkaSource:
                 self._add(gathered, messages)
             for event in events:
                 self._act_on(event)
-            if count < asked:
+            if count < asked or gathered.nbytes() >= BATCH_BYTES_MAX:
                 break
             room -= count
             # The next consume() can then take up the memory that these lay in.

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
+
+BATCH_BYTES_MAX: Final = 64 << 20
+"""A source ends a batch with the piece that reaches this; Arrow joins no more than 2 GiB."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ingest.source.events import EventsSource
-from ingest.source.message import MessageBatch
+from ingest.source.message import BATCH_BYTES_MAX, MessageBatch
 from ingest.source.protocol import Source
 from keyfold.errors import SourceError
 from keyfold.eventlog.format import ensure_log_id, source_directory
@@ -98,6 +98,27 @@ def test_a_batch_holds_parallel_columns_of_all_partitions(directory: Path) -> No
     assert source.poll(100, 0) is None
     source.close()
     source.close()
+
+
+def test_a_batch_ends_where_it_has_bytes_enough_and_each_partition_has_its_turn(
+    directory: Path,
+) -> None:
+    line, count = b"x" * (1 << 20), 40
+    for partition in (0, 1, 2):
+        writer = EventLogWriter(directory / str(partition), 1 << 30)
+        for _ in range(count):
+            writer.append([line], 1)
+        writer.close()
+    source = opened(directory)
+    sizes, next_offsets = [], {}
+    while (batch := source.poll(50_000, 0)) is not None:
+        assert batch.values.nbytes < BATCH_BYTES_MAX + (8 << 20)
+        assert {0, 1, 2} == set(batch.partitions.tolist()) or sizes
+        sizes.append(len(batch))
+        next_offsets |= batch.next_offsets
+    assert sum(sizes) == 3 * count
+    assert len(sizes) == 2
+    assert next_offsets == {0: count, 1: count, 2: count}
 
 
 @pytest.mark.parametrize("messages_max", [1, 2, 5, 1000])

@@ -20,7 +20,7 @@ from pyarrow import parquet
 from ingest.source import file_records
 from ingest.source.file import FileSource
 from ingest.source.file_options import FileFormat, FileOptions, file_options
-from ingest.source.message import MessageBatch
+from ingest.source.message import BATCH_BYTES_MAX, MessageBatch
 from ingest.source.protocol import Source
 from keyfold.errors import SettingsError, SourceError
 
@@ -413,6 +413,21 @@ def test_offsets_that_no_file_explains_are_refused(tmp_path: Path) -> None:
     for offsets in ({0: 4}, {1: 0}):
         with pytest.raises(SourceError, match="not one that this source gave out"):
             opened(tmp_path, "*", offsets, identity)
+
+
+def test_a_batch_ends_where_it_has_bytes_enough(tmp_path: Path) -> None:
+    line = json.dumps("x" * (1 << 20)).encode() + b"\n"
+    (tmp_path / "a.ndjson").write_bytes(line * 50)
+    (tmp_path / "b.ndjson").write_bytes(line * 50)
+    source = opened(tmp_path, "*.ndjson")
+    sizes, next_offsets = [], {}
+    while (batch := source.poll(50_000, 0)) is not None:
+        assert batch.values.nbytes < BATCH_BYTES_MAX + (16 << 20)
+        sizes.append(len(batch))
+        next_offsets |= batch.next_offsets
+    assert sum(sizes) == 100
+    assert len(sizes) == 2
+    assert next_offsets == {0: 50, 1: 50}
 
 
 # Watching

@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicCollection,
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 from ingest.source.kafka import KafkaSource, kafka_options
-from ingest.source.message import MessageBatch
+from ingest.source.message import BATCH_BYTES_MAX, MessageBatch
 from keyfold.errors import SettingsError, SourceError
 from tests.kafka_broker import SASL_PASSWORD, SASL_USER, KafkaBroker
 
@@ -176,6 +176,26 @@ def test_all_messages_of_all_partitions_come_once_and_in_order(
     assert max(len(batch) for batch in reading.batches) <= 1_000
     assert all((batch.timestamps_ms > 0).all() for batch in reading.batches)
     assert all(batch.keys is None and batch.headers is None for batch in reading.batches)
+
+
+def test_a_batch_ends_where_it_has_bytes_enough(kafka_bootstrap: str, topic: str) -> None:
+    body, count = b"x" * 12_000, 12_000
+    config = {"bootstrap.servers": kafka_bootstrap, "compression.type": "lz4", "log_level": 0}
+    producer = Producer(config)
+    for _ in range(count):
+        producer.produce(topic, body, partition=0)
+    assert producer.flush(_DEADLINE_S) == 0
+    reading = Reading()
+    with opened(new_source(kafka_bootstrap, topic)) as source:
+
+        def step() -> bool:
+            reading.take(source.poll(50_000, 50))
+            return len(reading) >= count
+
+        until(step)
+    chunk_bytes = 2_000 * len(body)
+    assert all(one.values.nbytes < BATCH_BYTES_MAX + 2 * chunk_bytes for one in reading.batches)
+    assert reading.offsets == {0: list(range(count))}
 
 
 def test_reading_goes_on_from_the_offsets_given_to_open(kafka_bootstrap: str, topic: str) -> None:
