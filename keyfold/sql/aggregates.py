@@ -184,6 +184,8 @@ class Partials:
             return Aggregate(function, sql, kind, where)
         if column.physical is Physical.F64:
             return Aggregate("sum_real", sql, kind, where)
+        if column.decimal and column.physical is Physical.I128:
+            return Aggregate("sum_wide", sql, kind, where)
         if column.integer or column.decimal or kind == "BOOLEAN":
             return Aggregate("sum_int", sql, kind, where)
         raise self._text.error(

@@ -14,10 +14,14 @@ Partial is not final (law 3). A family says which *slots* its partial has, and:
 family     slots                               inverse answers
 =========  ==================================  ======  =============================================
 count      n i64                               yes     COUNT(*), COUNT(x)
-sum_int    n i64, sum i128                     yes     SUM, AVG over whole numbers and DECIMAL
+sum_int    n i64, sum i128                     yes     SUM, AVG over integers and DECIMAL
+sum_wide   n i64, sum i128                     yes     SUM, AVG over DECIMAL of more than 18 digits
 sum_real   n i64, sum f64, lost f64            no      SUM, AVG over FLOAT and DOUBLE
 min, max   has bool, value (any ordered type)  no      MIN, MAX
 =========  ==================================  ======  =============================================
+
+``sum_wide`` is ``sum_int`` that overflows beyond 38 digits, as DuckDB's SUM of DECIMAL does; sums
+over at most 18 digits never come that far.
 
 ``sum_real`` keeps what rounding lost in a second double (Neumaier 1974; Knuth's TwoSum for the
 merge), so the error does not grow with the number of merges. Doubles do not add associatively to
@@ -35,12 +39,14 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
-from keyfold.view.columns import DTYPE, add_i128, int_of, less_i128
+from keyfold.view.columns import DTYPE, I128, add_i128, i128_of, int_of, less_i128
 from keyfold.view.types import ColumnType, Physical, column_type
 
 Columns = list[np.ndarray]
 _EXACT = 1 << 53  # whole numbers up to here are exact doubles
 _LEAST = -(1 << 63)  # its absolute value is not an int64
+_MOST_WIDE = np.array([i128_of(10**38 - 1)], I128)
+_LEAST_WIDE = np.array([i128_of(1 - 10**38)], I128)
 
 
 class Slot(msgspec.Struct, frozen=True):
@@ -86,6 +92,14 @@ def _merge_count(state: Sequence[np.ndarray], delta: Sequence[np.ndarray]) -> Co
 
 def _merge_sum_int(state: Sequence[np.ndarray], delta: Sequence[np.ndarray]) -> Columns:
     return [state[0] + delta[0], add_i128(state[1], delta[1])]
+
+
+def _merge_sum_wide(state: Sequence[np.ndarray], delta: Sequence[np.ndarray]) -> Columns:
+    merged = _merge_sum_int(state, delta)
+    total = merged[1]
+    if (less_i128(_MOST_WIDE, total) | less_i128(total, _LEAST_WIDE)).any():
+        raise OverflowError("a sum of decimals does not fit 38 digits")
+    return merged
 
 
 def _merge_sum_real(state: Sequence[np.ndarray], delta: Sequence[np.ndarray]) -> Columns:
@@ -162,6 +176,13 @@ FAMILIES: dict[str, Family] = {
             inverse=True,
         ),
         Family(
+            name="sum_wide",
+            slots=lambda _: (Slot("n", Physical.I64), Slot("sum", Physical.I128)),
+            update=lambda x, where: (f"count({x}){where}", f"sum({x}){where}"),
+            merge=_merge_sum_wide,
+            inverse=True,
+        ),
+        Family(
             name="sum_real",
             slots=lambda _: (
                 Slot("n", Physical.I64),
@@ -233,11 +254,11 @@ def finalizer(final: Final, aggregate: Aggregate) -> Callable[..., object]:
     match final.function, aggregate.family:
         case "count", _:
             return lambda n: n
-        case "sum", "sum_int":
+        case "sum", "sum_int" | "sum_wide":
             return lambda n, total: total if n else None
         case "sum", "sum_real":
             return lambda n, total, lost: total + lost if n else None
-        case "avg", "sum_int":
+        case "avg", "sum_int" | "sum_wide":
             unit = _unit(aggregate)
             # Python rounds the quotient of two integers once, whatever their size.
             return lambda n, total: total / (n * unit) if n else None
@@ -259,11 +280,11 @@ def finalize_columns(
     match final.function, aggregate.family:
         case "count", _:
             return columns[0], None
-        case "sum", "sum_int":
+        case "sum", "sum_int" | "sum_wide":
             return columns[1], columns[0] > 0
         case "sum", "sum_real":
             return _real_total(columns), columns[0] > 0
-        case "avg", "sum_int":
+        case "avg", "sum_int" | "sum_wide":
             return _mean_of_i128(columns[0], columns[1], _unit(aggregate)), columns[0] > 0
         case "avg", "sum_real":
             return _real_total(columns) / np.maximum(columns[0], 1), columns[0] > 0

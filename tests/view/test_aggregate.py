@@ -83,7 +83,8 @@ def aggregates(name: str) -> list[tuple[Aggregate, Final]]:
             real = column_type(name).physical is Physical.F64
             column = column_type(name)
             total = f"DECIMAL(38,{column.scale})" if column.decimal else "HUGEINT"
-            family = "sum_real" if real else "sum_int"
+            wide = column.decimal and column.precision > 18
+            family = "sum_real" if real else "sum_wide" if wide else "sum_int"
             kept = Aggregate(family, "x", name, where)
             pairs.append((kept, Final("sum", "DOUBLE" if real else total)))
             pairs.append((kept, Final("avg", "DOUBLE")))
@@ -208,3 +209,16 @@ def test_a_mean_is_rounded_once(name, total, count, mean):
     words = np.zeros(1, kept_dtype := zero(kept.slots, 1)[1].dtype)
     words[0] = np.array([(total & (2**64 - 1), total >> 64)], kept_dtype)[0]
     assert answer(kept, final, [np.array([count]), words]) == mean
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_sum_of_wide_decimals_overflows_beyond_38_digits_as_in_duckdb(con, sign):
+    load(con, "DECIMAL(38,2)", [(sign * (10**38 - 2), True), (sign, True), (sign, True)])
+    kept = Aggregate("sum_wide", "x", "DECIMAL(38,2)")
+    merge = FAMILIES["sum_wide"].merge
+    most = merge(partial_of(con, kept, 0, 1), partial_of(con, kept, 1, 2))
+    assert answer(kept, Final("sum", "DECIMAL(38,2)"), most) == sign * (10**38 - 1)
+    with pytest.raises(OverflowError, match="38 digits"):
+        merge(most, partial_of(con, kept, 2, 3))
+    with pytest.raises(duckdb.OutOfRangeException):
+        con.sql("SELECT sum(x) FROM events").fetchall()
