@@ -7,7 +7,8 @@ number; so a growing data set is many files, each of which appears whole.
 
 ``progress`` must be exact, so each file is counted when it is discovered: Parquet files from their
 metadata, others by a pass over their bytes (plain NDJSON at about a gigabyte per second, compressed
-files at the speed of their codec). The count is part of the identity and not taken again.
+files at the speed of their codec). The count is part of the identity and not taken again. Where a
+source watches, a thread looks and counts, so that reading goes on: its own, and other sources'.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Final
 
@@ -81,6 +84,7 @@ class FileSource:
         self._stream: Iterator[pa.Array] | None = None
         self._values = pa.array([], pa.binary())
         self._look_at_s = 0.0
+        self._looking: Future[list[KnownFile]] | None = None
 
     def open(self, offsets: Mapping[int, int], identity: Mapping[str, str]) -> None:
         """Check the files we knew, and find the new ones.
@@ -106,12 +110,16 @@ class FileSource:
                 self._check(file)
             self._files.append(file)
             self._positions.append(position)
-        self._look()
+        self._take_over(_look(self._options, self._directory, {file.path for file in known}))
         if not self._files and not self._options.watch:
             raise SourceError(
                 f"no file matches {self._options.path}",
                 hint="correct the path, or add watch = 'true' to wait for files",
             )
+
+    def start_offsets(self) -> Mapping[int, int]:
+        """Return the positions, see ``Source.start_offsets``."""
+        return dict(enumerate(self._positions))
 
     def poll(self, messages_max: int, timeout_ms: int) -> MessageBatch | None:
         """Return the next messages, file after file.
@@ -121,14 +129,19 @@ class FileSource:
         """
         deadline_s = self._monotonic_s() + timeout_ms / 1000
         while True:
-            if self._options.watch and self._monotonic_s() >= self._look_at_s:
-                self._look()
+            if self._options.watch:
+                self._watch()
             batch = self._take(messages_max)
             left_s = deadline_s - self._monotonic_s()
             if batch is not None or left_s <= 0:
                 return batch
-            until_look_s = self._look_at_s - self._monotonic_s()
-            self._sleep_s(min(left_s, until_look_s) if self._options.watch else left_s)
+            if self._looking is not None:
+                wait([self._looking], left_s)
+            else:
+                until_look_s = self._look_at_s - self._monotonic_s()
+                self._sleep_s(
+                    min(left_s, max(0.0, until_look_s)) if self._options.watch else left_s
+                )
 
     def progress(self) -> SourceProgress:
         """Say how many records each file has, and whether all were read."""
@@ -150,7 +163,7 @@ class FileSource:
 
     def close(self) -> None:
         """Release the file being read. Safe to call twice."""
-        self._stream = None
+        self._stream = self._looking = None  # a thread that still looks ends by itself
         self._values = self._values[:0]
         self._files, self._positions = [], []
         self._current = 0
@@ -162,21 +175,20 @@ class FileSource:
         file = self._files[partition]
         return file.whole and self._positions[partition] >= file.records
 
-    def _look(self) -> None:
+    def _watch(self) -> None:
+        """Look for new files when it is time, and take over what the last look found."""
+        if self._looking is None and self._monotonic_s() >= self._look_at_s:
+            known = {file.path for file in self._files}
+            self._looking = _in_background(lambda: _look(self._options, self._directory, known))
+        if self._looking is not None and self._looking.done():
+            looking, self._looking = self._looking, None
+            self._take_over(looking.result())
+
+    def _take_over(self, found: list[KnownFile]) -> None:
         """Give each new file the next number."""
         self._look_at_s = self._monotonic_s() + WATCH_INTERVAL_S
-        known = {file.path for file in self._files}
-        found = glob.glob(self._options.path, root_dir=self._directory, recursive=True)
-        for path in sorted(set(found) - known):
-            absolute = self._directory / path
-            if absolute.is_file():
-                try:
-                    size_bytes, sha256 = _fingerprint(absolute)
-                except OSError as error:
-                    raise SourceError(f"{path} cannot be read: {error.strerror}") from error
-                records, whole = count_records(str(absolute), self._options)
-                self._files.append(KnownFile(path, size_bytes, sha256, records, whole))
-                self._positions.append(0)
+        self._files += found
+        self._positions += [0] * len(found)
 
     def _check(self, file: KnownFile) -> None:
         try:
@@ -241,6 +253,35 @@ class FileSource:
         if at_end:
             self._stream = None
         return not at_end
+
+
+def _look(options: FileOptions, directory: Path, known: Collection[str]) -> list[KnownFile]:
+    """Return the files that match and are not known, and count their records."""
+    files = []
+    for path in sorted(set(glob.glob(options.path, root_dir=directory, recursive=True)) - {*known}):
+        absolute = directory / path
+        if absolute.is_file():
+            try:
+                size_bytes, sha256 = _fingerprint(absolute)
+            except OSError as error:
+                raise SourceError(f"{path} cannot be read: {error.strerror}") from error
+            records, whole = count_records(str(absolute), options)
+            files.append(KnownFile(path, size_bytes, sha256, records, whole))
+    return files
+
+
+def _in_background(task: Callable[[], list[KnownFile]]) -> Future[list[KnownFile]]:
+    """Run a task in a thread that does not keep the process from ending."""
+    future: Future[list[KnownFile]] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(task())
+        except BaseException as problem:
+            future.set_exception(problem)
+
+    threading.Thread(target=run, name="file-look", daemon=True).start()
+    return future
 
 
 def _fingerprint(path: Path) -> tuple[int, str]:

@@ -449,6 +449,32 @@ def test_a_watching_source_finds_new_files_within_a_second(tmp_path: Path) -> No
     assert batch.next_offsets == {1: 1}
 
 
+def test_a_new_file_that_takes_long_to_count_does_not_hold_up_a_poll(tmp_path: Path) -> None:
+    (tmp_path / "a.ndjson").write_bytes(ndjson(0, 3))
+    clock, count = Clock(), 20_000_000
+    source = opened(tmp_path, "*", clock=clock, watch=True)
+    (tmp_path / "b.ndjson.gz").write_bytes(gzip.compress(b'{"n": 1}\n' * count, 1))
+    clock.now_s = 1.0
+    for end in (2, 3):
+        batch = source.poll(2, 1)
+        assert batch is not None
+        assert batch.next_offsets == {0: end}
+        assert source.progress().end_offsets == {0: 3}
+    batch = source.poll(2, 60_000)
+    assert batch is not None
+    assert batch.next_offsets == {1: 2}
+    assert source.progress().end_offsets == {0: 3, 1: count}
+
+
+def test_what_a_look_in_the_background_finds_wrong_is_raised_by_a_poll(tmp_path: Path) -> None:
+    clock = Clock()
+    source = opened(tmp_path, "*.ndjson", clock=clock, watch=True)
+    (tmp_path / "a.ndjson").symlink_to("/proc/self/mem")  # a file that opens, and does not read
+    clock.now_s = 1.0
+    with pytest.raises(SourceError, match=r"a\.ndjson cannot be read"):
+        source.poll(1, 60_000)
+
+
 def test_no_file_at_all_is_refused_unless_watching(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"no file matches data/\*.ndjson"):
         opened(tmp_path, "data/*.ndjson")
