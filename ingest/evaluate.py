@@ -114,8 +114,8 @@ class Evaluator:
             )
             return
         half = n // 2
-        yield from self._evaluate(table.slice(0, half), rows[:half], horizon_us, probe=False)
-        yield from self._evaluate(table.slice(half), rows[half:], horizon_us, probe=False)
+        for part in (np.arange(half), np.arange(half, n)):
+            yield from self._evaluate(_taken(table, part), rows[part], horizon_us, probe=False)
 
     def _evaluate_one_by_one(
         self, table: pa.Table, rows: np.ndarray, suspect: np.ndarray, horizon_us: int
@@ -123,7 +123,7 @@ class Evaluator:
         places = np.flatnonzero(suspect)
         all_poison = True
         for place in places[:EXPLAINED_MAX].tolist():
-            alone = table.slice(place, 1)
+            alone = _taken(table, np.array([place]))
             for part in self._evaluate(alone, rows[place : place + 1], horizon_us, probe=False):
                 all_poison = all_poison and isinstance(part, Poison)
                 yield part
@@ -132,9 +132,7 @@ class Evaluator:
             for row in rows[rest].tolist():
                 yield Poison(row, f"the SQL of {self._plan.name} cannot be evaluated on it")
         else:
-            yield from self._evaluate(
-                table.take(pa.array(rest)), rows[rest], horizon_us, probe=False
-            )
+            yield from self._evaluate(_taken(table, rest), rows[rest], horizon_us, probe=False)
 
     def _suspects(self, table: pa.Table, horizon_us: int) -> np.ndarray:
         """Which rows some expression of the view fails on: bool[n]; none where nobody can say."""
@@ -199,6 +197,11 @@ def _probe_sql(plan: ViewPlan, horizon_us: int) -> str:
             f"WHEN TRY({condition}) THEN {fails} ELSE false END"
         )
     return f"SELECT {fails} AS fails {relation.sql('duckdb')}"
+
+
+def _taken(table: pa.Table, places: np.ndarray) -> pa.Table:
+    """Return rows as a table of their own: DuckDB refuses slices of structs that hold structs."""
+    return table.take(pa.array(places))
 
 
 def _count(partitions: pa.ChunkedArray) -> dict[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import duckdb
@@ -16,6 +17,8 @@ from keyfold.view.plan import Column, SourcePlan, Window
 from keyfold.view.types import ColumnType, column_type
 
 WINDOW_US = "__window_us"
+_NOT_IN_ARROW = re.compile(r"HUGEINT|UUID|JSON|ENUM|TIME WITH TIME ZONE")
+"""Types that a batch, which comes as Arrow, has under another name: HUGEINT as DECIMAL(38,0), …"""
 WINDOW_COLUMNS = ("window_start", "window_end")
 
 
@@ -78,9 +81,19 @@ def relation(text: SqlText, binder: Binder, source: SourcePlan, window: Window |
     return Relation(text, binder, source, window, _from_sql(source, window))
 
 
+def _batch_sql(source: SourcePlan) -> str:
+    """Return the batch with its columns in the types that the view's SQL was bound with."""
+    casts = ", ".join(
+        f"CAST({quoted(column.name)} AS {column.type}) AS {quoted(column.name)}"
+        for column in source.columns
+        if _NOT_IN_ARROW.search(column.type)
+    )
+    return f"(SELECT * REPLACE ({casts}) FROM batch)" if casts else "batch"
+
+
 def _from_sql(source: SourcePlan, window: Window | None) -> str:
     if window is None:
-        return "batch"
+        return _batch_sql(source)
     column = next(c for c in visible_columns(source) if c.name == window.column)
     micros = f"epoch_us({quoted(window.column)})"
     size, offset = window.size_us, window.offset_us
@@ -89,5 +102,5 @@ def _from_sql(source: SourcePlan, window: Window | None) -> str:
     return (
         f"(SELECT *, make_timestamp({WINDOW_US})::{column.type} AS window_start, "
         f"make_timestamp({WINDOW_US} + {size})::{column.type} AS window_end "
-        f"FROM (SELECT *, {start} AS {WINDOW_US} FROM batch))"
+        f"FROM (SELECT *, {start} AS {WINDOW_US} FROM {_batch_sql(source)}))"
     )
