@@ -10,9 +10,7 @@ read from the least of them, and a view passes over what it has had.
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import Future, wait
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import duckdb
@@ -21,18 +19,19 @@ import pyarrow as pa
 
 from ingest.decode.json import Decoded, JsonDecoder, Reject
 from ingest.evaluate import Delta, Evaluator, Poison
+from ingest.opening import RETRY_MS, Opening, Start, first_line, start_of
 from ingest.progress import Progress
 from ingest.source.connect import connect, starts_at_beginning
 from ingest.source.message import MessageBatch
-from keyfold.errors import KeyfoldError
 from keyfold.state.counter import PartitionStatus, SourceStatus
 from keyfold.state.deadletter import DeadLetter
 from keyfold.state.record import PartitionRecord, SourceRecord, ViewRecord
 from keyfold.state.writer import StateWriter, advance_times, book
 from keyfold.view.plan import SourcePlan, ViewPlan
 
+__all__ = ["RETRY_MS", "Lane"]
+
 _log = logging.getLogger("keyfold.ingest")
-RETRY_MS = 5_000
 _INFINITY_US = (1 << 63) - 1
 
 
@@ -41,7 +40,6 @@ class Lane:
 
     Attributes:
         plan: The source's plan.
-        error: Why the source stopped, or empty.
         moved: True when something was read that is not committed yet.
         behind: True while the last poll came back full.
     """
@@ -59,7 +57,6 @@ class Lane:
             SettingsError: An option of the source is wrong.
         """
         self.plan = plan
-        self.error = ""
         self.moved = False
         self.behind = False
         self._state = state
@@ -75,14 +72,17 @@ class Lane:
         self._committed = self._offsets()
         self._sampled_ms = 0
         self._complete = False
-        self._open = False
-        self._opening: Future[None] | None = None
-        self._retry_at_ms = 0
+        self._opening = Opening(plan.name, self._source)
         self._delay_us = plan.watermark.delay_us if plan.watermark else 0
 
     @property
     def _record(self) -> SourceRecord:
         return self._state.record.sources[self.plan.name]
+
+    @property
+    def error(self) -> str:
+        """Why the source stopped, or empty."""
+        return self._opening.error
 
     # --- polling -----------------------------------------------------------------------------
 
@@ -91,14 +91,14 @@ class Lane:
 
         A source that cannot go on is closed, says so, and is tried again later (law 7).
         """
-        if not self._open and not self._try_open(now_ms, timeout_ms):
+        if not self._opening.done and not self._try_open(now_ms, timeout_ms):
             return 0
         try:
             batch = self._source.poll(messages_max, timeout_ms)
             progress = self._source.progress()
             decoded = self._decoder.decode(batch) if batch is not None and len(batch) else None
         except Exception as problem:  # whatever it is, it costs this source and no other (law 7)
-            self._stop(problem, now_ms)
+            self._opening.stop(problem, now_ms)
             return 0
         self._progress.sample(now_ms, progress.end_offsets)
         self._sampled_ms = now_ms
@@ -112,64 +112,26 @@ class Lane:
 
     def close(self) -> None:
         """Let go of the source."""
-        if self._opening is None:  # else its thread has it, and ends with the process
-            self._source.close()
+        self._opening.close()
 
     def _try_open(self, now_ms: int, timeout_ms: int) -> bool:
-        """Open the source, in a thread: one that waits for its broker must not hold up others."""
-        if self._opening is None:
-            if now_ms < self._retry_at_ms:
-                return False
-            offsets, identity = self._start_offsets(), dict(self._record.identity)
-            self._opening = _in_background(lambda: self._source.open(offsets, identity))
-        if not wait([self._opening], timeout_ms / 1_000).done:
+        if not self._opening.advance(self._start, now_ms, timeout_ms):
             return False
-        opening, self._opening = self._opening, None
-        try:
-            opening.result()
-        except Exception as problem:
-            self._stop(problem, now_ms)
-            return False
-        if self.error:
-            _log.info("source goes on again", extra={"source": self.plan.name})
-        self.error = ""
-        self._open = True
+        for view in self._views:
+            record = self._state.record.views[view.name]
+            if not record.error and not record.offsets:
+                record.offsets = dict(self._opening.from_here)
         self._record.identity = dict(self._source.identity())
         return True
 
-    def _stop(self, problem: Exception, now_ms: int) -> None:
-        error = _first_line(problem)
-        if error != self.error:
-            _log.error(
-                "source stopped: %s",
-                error,
-                exc_info=None if isinstance(problem, KeyfoldError) else problem,
-                extra={"source": self.plan.name},
-            )
-        self.error = error
-        self._open = False
-        self._retry_at_ms = now_ms + RETRY_MS
-        self._source.close()
-
-    def _start_offsets(self) -> dict[int, int]:
-        """The least offsets that some view needs; empty to start as the source's options say."""
-        own = {p: told.offset for p, told in self._record.partitions.items()}
+    def _start(self) -> Start:
         views = [self._state.record.views[view.name] for view in self._views]
-        live = [view for view in views if not view.error]
-        if not live:
-            return own
-        if any(not view.offsets for view in live):
-            if starts_at_beginning(self.plan) or not own:
-                return {}
-            for view in live:
-                if not view.offsets:  # "latest" means from now on, for a view that is new too
-                    view.offsets = dict(own)
-        # A partition that some view has had nothing of starts at its beginning, wherever that is.
-        return {
-            p: min(view.offsets[p] for view in live)
-            for p in own
-            if all(p in view.offsets for view in live)
-        }
+        return start_of(
+            self._offsets(),
+            self._record.identity,
+            views,
+            as_options_say=starts_at_beginning(self.plan),
+        )
 
     # --- applying ----------------------------------------------------------------------------
 
@@ -200,7 +162,7 @@ class Lane:
                 record = self._state.record.views[view.name]
                 if not record.error:
                     record.offsets[partition] = max(record.offsets.get(partition, 0), offset)
-        source.identity = dict(self._source.identity()) if self._open else source.identity
+        source.identity = dict(self._source.identity()) if self._opening.done else source.identity
         self.moved = True
 
     @staticmethod
@@ -266,7 +228,7 @@ class Lane:
             poison = self._merge(view, table, horizon_time_us)
         except Exception as problem:  # whatever it is, it costs this view and no other (law 7)
             foreseen = isinstance(problem, duckdb.Error | OverflowError | MemoryError)
-            error = _first_line(problem)
+            error = first_line(problem)
             _log.error(
                 "view stopped: %s",
                 error,
@@ -384,7 +346,7 @@ class Lane:
         """Tell the source what is durable."""
         self.moved = False
         self._committed = self._offsets()
-        if self._open:
+        if self._opening.done:
             self._source.committed(self._committed)
 
     def needs_ready(self) -> bool:
@@ -403,7 +365,7 @@ class Lane:
     def status(self, now_ms: int) -> SourceStatus:
         """Say where the source is, as of the last commit."""
         offsets = self._committed
-        if not self.moved and self._open:
+        if not self.moved and self._opening.done:
             self._progress.committed(min(now_ms, self._sampled_ms), offsets)
         caught_up = self._progress.caught_up(offsets)
         if self.error:
@@ -411,7 +373,9 @@ class Lane:
         elif self._complete and caught_up:
             state = "complete"
         else:
-            state = "live" if caught_up or (self._open and not self.behind) else "catching_up"
+            state = (
+                "live" if caught_up or (self._opening.done and not self.behind) else "catching_up"
+            )
         ends = self._progress.end_offsets
         return SourceStatus(
             state=state,
@@ -432,23 +396,3 @@ def _first_offsets(batch: MessageBatch) -> dict[int, int]:
     """Partition → the offset of its first message in a batch."""
     partitions, rows = np.unique(batch.partitions, return_index=True)
     return dict(zip(partitions.tolist(), batch.offsets[rows].tolist(), strict=True))
-
-
-def _first_line(problem: Exception) -> str:
-    return str(problem).split("\n")[0] or type(problem).__name__
-
-
-def _in_background(work: Callable[[], None]) -> Future[None]:
-    """Run ``work`` in a thread of its own, which does not keep the process from ending."""
-    future: Future[None] = Future()
-
-    def run() -> None:
-        try:
-            work()
-        except BaseException as problem:
-            future.set_exception(problem)
-        else:
-            future.set_result(None)
-
-    threading.Thread(target=run, name="open-source", daemon=True).start()
-    return future

@@ -53,6 +53,7 @@ class EventsSource:
         self._sleep_s = sleep_s
         self._log_id = ""
         self._readers: dict[int, EventLogReader] = {}
+        self._opened: dict[int, int] = {}
         # Partitions that start elsewhere than at 0, until a batch has told so.
         self._starts: dict[int, int] = {}
         self._turn = 0
@@ -84,6 +85,10 @@ class EventsSource:
         except SourceError:
             self.close()
             raise
+
+    def start_offsets(self) -> Mapping[int, int]:
+        """Return where each reader was opened, see ``Source.start_offsets``."""
+        return dict(self._opened)
 
     def poll(self, messages_max: int, timeout_ms: int) -> MessageBatch | None:
         """Return the next messages of all partitions in turn.
@@ -128,6 +133,7 @@ class EventsSource:
         for reader in self._readers.values():
             reader.close()
         self._readers.clear()
+        self._opened.clear()
         self._starts.clear()
 
     def _discover(self, at_end: bool) -> None:
@@ -155,6 +161,7 @@ class EventsSource:
         reader = EventLogReader(directory)
         reader.open(offset)
         self._readers[partition] = reader
+        self._opened[partition] = offset
 
     def _take(self, messages_max: int) -> MessageBatch | None:
         """Take what is there, beginning with another partition each time.

@@ -135,6 +135,10 @@ class KafkaSource:
         self._refresh_at_s = time.monotonic() + options.partitions_refresh_ms / 1000
         self._assign(positions)
 
+    def start_offsets(self) -> Mapping[int, int]:
+        """Return the positions, see ``Source.start_offsets``."""
+        return dict(self._positions)
+
     def poll(self, messages_max: int, timeout_ms: int) -> MessageBatch | None:
         """Return the next messages, see ``Source.poll``."""
         deadline_s = time.monotonic() + timeout_ms / 1000

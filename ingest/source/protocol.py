@@ -44,6 +44,9 @@ class Source(Protocol):
             SourceError: Unreachable, gone, or not the log that ``identity`` names.
         """
 
+    def start_offsets(self) -> Mapping[int, int]:
+        """Say from which offset ``open`` starts each partition; asked before the first ``poll``."""
+
     def poll(self, messages_max: int, timeout_ms: int) -> MessageBatch | None:
         """Return the next messages, at most ``messages_max``; None when none came in time.
 

@@ -34,6 +34,7 @@ CREATE SOURCE orders (id BIGINT, u VARCHAR) WITH (
 BY_USER = "CREATE MATERIALIZED VIEW by_user AS SELECT u, COUNT(*) AS c FROM orders GROUP BY u;"
 BY_ID = "CREATE MATERIALIZED VIEW by_id AS SELECT id, COUNT(*) AS c FROM orders GROUP BY id;"
 NOW_MS = 1_772_366_400_000  # 2026-03-01T12:00:00Z
+TIME = "2026-03-01T11:00:00Z"
 STEPS = 20
 
 
@@ -54,7 +55,7 @@ class Process:
         """Append events, each in a segment of its own, as a segment holds no two of them."""
         writer = EventLogWriter(self.log / str(partition), 64)
         for number in range(count):
-            line = json.dumps({"id": number, "u": "a", "pad": "x" * 40}).encode()
+            line = json.dumps({"id": number, "u": "a", "ts": TIME, "pad": "x" * 40}).encode()
             writer.append([line], NOW_MS)
         writer.close()
 
@@ -134,3 +135,65 @@ def test_only_latest_means_from_now_on_for_a_view_that_is_new(
 ) -> None:
     plan = compile_sql(KAFKA.format(options) + BY_USER).sources[0]
     assert starts_at_beginning(plan) is as_the_source
+
+
+# --- what the views need of the log --------------------------------------------------------------
+
+
+def test_a_log_that_starts_after_a_view_stops_when_another_view_is_added(
+    process: Process,
+) -> None:
+    process.push(20)
+    process.start(BY_USER)
+    assert process.run()["by_user"].offsets == {0: 20}
+    process.push(40)
+    process.trim(before=40)
+    lane = process.start(BY_USER, BY_ID)
+    views = process.run()
+    assert "20" in lane.error
+    assert lane.status(NOW_MS).state == "stopped"
+    assert views["by_user"].offsets == {0: 20}
+    assert views["by_id"].offsets == {}
+
+
+def test_a_log_that_ends_before_a_view_stops_when_another_view_is_added(
+    process: Process,
+) -> None:
+    process.push(20)
+    process.start(BY_USER)
+    process.run()
+    for path in (process.log / "0").glob("0*"):
+        if int(path.name.split(".")[0]) >= 10:
+            path.unlink()  # a disk that was restored from an old copy
+    lane = process.start(BY_USER, BY_ID)
+    views = process.run()
+    assert "partition 0 does not have offset 20, the next to read; there is 0 up to 10" in (
+        lane.error
+    )
+    assert views["by_user"].offsets == {0: 20}
+
+
+def test_a_log_that_lost_a_partition_stops_when_another_view_is_added(process: Process) -> None:
+    process.push(5)
+    process.push(5, partition=1)
+    process.start(BY_USER)
+    process.run()
+    process.trim(before=100, partition=1)
+    lane = process.start(BY_USER, BY_ID)
+    process.run()
+    assert "partition 1 does not have offset 5" in lane.error
+
+
+def test_a_log_whose_beginning_is_gone_fills_a_new_view_when_the_others_miss_nothing(
+    process: Process,
+) -> None:
+    process.push(20)
+    process.start(BY_USER)
+    process.run()
+    process.push(20)
+    process.trim(before=20)
+    lane = process.start(BY_USER, BY_ID)
+    views = process.run()
+    assert lane.error == ""
+    assert views["by_user"].total().applied == 40
+    assert views["by_id"].total().applied == 20

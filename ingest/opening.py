@@ -1,0 +1,176 @@
+"""How a source is opened: where its views need it to start, in a thread, and again after a fault.
+
+A view that is new may make a source start elsewhere than the other views stand (at its beginning,
+or at a timestamp). What starts after an offset that some view needs would lose messages in silence,
+so that is looked at once the source has told where it starts.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Future, wait
+from dataclasses import dataclass
+
+from ingest.source.protocol import Source
+from keyfold.errors import KeyfoldError, SourceError
+from keyfold.state.record import ViewRecord
+
+_log = logging.getLogger("keyfold.ingest")
+RETRY_MS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a source is opened with.
+
+    Attributes:
+        offsets: As for ``Source.open``.
+        identity: As for ``Source.open``.
+        needed: Partition → the least and the greatest offset at which some view stands.
+    """
+
+    offsets: dict[int, int]
+    identity: dict[str, str]
+    needed: dict[int, tuple[int, int]]
+
+
+def start_of(
+    own: Mapping[int, int],
+    identity: Mapping[str, str],
+    views: Collection[ViewRecord],
+    *,
+    as_options_say: bool,
+) -> Start:
+    """Find where a source must start for its views.
+
+    Args:
+        own: Partition → offset that the source has reached.
+        identity: What the source told of itself in an earlier life.
+        views: Its views. One that is new and starts from now on gets its offsets here.
+        as_options_say: Whether a view that is new starts where the source's options say.
+    """
+    live = [view for view in views if not view.error]
+    offsets: dict[int, int] = {}
+    if not live:
+        offsets = dict(own)
+    elif all(view.offsets for view in live) or (own and not as_options_say):
+        for view in live:
+            if not view.offsets:  # "latest" means from now on, for a view that is new too
+                view.offsets = dict(own)
+        # A partition that some view has had nothing of starts at its beginning, wherever that is.
+        offsets = {
+            p: min(view.offsets[p] for view in live)
+            for p in own
+            if all(p in view.offsets for view in live)
+        }
+    stands: dict[int, list[int]] = {}
+    for view in live:
+        for partition, offset in view.offsets.items():
+            stands.setdefault(partition, []).append(offset)
+    return Start(offsets, dict(identity), {p: (min(at), max(at)) for p, at in stands.items()})
+
+
+class Opening:
+    """A source on its way to be open, and back. Not thread-safe.
+
+    Attributes:
+        error: Why the source stopped, or empty.
+        done: True while the source is open.
+        from_here: Where a view without offsets begins, when the source had to start before that.
+    """
+
+    def __init__(self, name: str, source: Source) -> None:
+        self.error = ""
+        self.done = False
+        self.from_here: dict[int, int] = {}
+        self._name = name
+        self._source = source
+        self._waiting: Future[dict[int, int]] | None = None
+        self._retry_at_ms = 0
+
+    def advance(self, start: Callable[[], Start], now_ms: int, timeout_ms: int) -> bool:
+        """Open the source, in a thread: one that waits for its broker must not hold up others."""
+        if self._waiting is None:
+            if now_ms < self._retry_at_ms:
+                return False
+            told = start()
+            self._waiting = _in_background(lambda: self._open(told))
+        if not wait([self._waiting], timeout_ms / 1_000).done:
+            return False
+        waiting, self._waiting = self._waiting, None
+        try:
+            self.from_here = waiting.result()
+        except Exception as problem:  # whatever it is, it costs this source and no other (law 7)
+            self.stop(problem, now_ms)
+            return False
+        if self.error:
+            _log.info("source goes on again", extra={"source": self._name})
+        self.error = ""
+        self.done = True
+        return True
+
+    def stop(self, problem: Exception, now_ms: int) -> None:
+        """Close the source because of a problem, and say so; it is tried again later."""
+        error = first_line(problem)
+        if error != self.error:
+            _log.error(
+                "source stopped: %s",
+                error,
+                exc_info=None if isinstance(problem, KeyfoldError) else problem,
+                extra={"source": self._name},
+            )
+        self.error = error
+        self.done = False
+        self._retry_at_ms = now_ms + RETRY_MS
+        self._source.close()
+
+    def close(self) -> None:
+        """Let go of the source."""
+        if self._waiting is None:  # else its thread has it, and ends with the process
+            self._source.close()
+
+    def _open(self, start: Start) -> dict[int, int]:
+        """Open the source so that no view misses anything; return ``from_here``."""
+        self._source.open(start.offsets, start.identity)
+        begins, from_here = self._source.start_offsets(), {}
+        least = {p: low for p, (low, _) in start.needed.items() if low < begins.get(p, low)}
+        if least:
+            # Told to go there, the source goes, or says that the messages are gone.
+            from_here = dict(begins)
+            self._source.open(from_here | least, start.identity)
+            begins = self._source.start_offsets()
+        ends = self._source.progress().end_offsets
+        for partition, (low, high) in sorted(start.needed.items()):
+            begin, end = begins.get(partition, 0), ends.get(partition, 0)
+            if begin > low or end < high:
+                raise SourceError(
+                    f"source '{self._name}': partition {partition} does not have offset "
+                    f"{low if begin > low else high}, the next to read; there is {begin} up to "
+                    f"{end}",
+                    hint="messages were deleted before they were read: rebuild the state from what "
+                    "is there",
+                )
+        return from_here
+
+
+def first_line(problem: Exception) -> str:
+    """Return what to tell of a problem."""
+    return str(problem).split("\n")[0] or type(problem).__name__
+
+
+def _in_background(work: Callable[[], dict[int, int]]) -> Future[dict[int, int]]:
+    """Run ``work`` in a thread of its own, which does not keep the process from ending."""
+    future: Future[dict[int, int]] = Future()
+
+    def run() -> None:
+        try:
+            result = work()
+        except BaseException as problem:
+            future.set_exception(problem)
+        else:
+            future.set_result(result)
+
+    threading.Thread(target=run, name="open-source", daemon=True).start()
+    return future
