@@ -49,7 +49,7 @@ SUPERVISOR_PID = "KEYFOLD_SUPERVISOR_PID"
 """The environment variable that marks a supervised role; it ends when this process does."""
 
 _WATCH_INTERVAL_S = 0.25
-_QUIET = ("httpx", "httpcore", "urllib3", "asyncio")  # they log every request at info
+_QUIET = ("httpx", "httpcore", "urllib3", "asyncio", "sqlglot")  # talkative at info
 _RECORD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {
     "message",
     "asctime",
@@ -163,8 +163,10 @@ def run_role(main: Callable[[], None]) -> NoReturn:
     try:
         main()
     except KeyfoldError as error:
-        refusal = isinstance(error, SettingsError | SqlError | StateError)
-        code = EXIT_REFUSED if refusal and not _started.is_set() else EXIT_CRASH
+        refusal = isinstance(error, SettingsError | StateError) and not _started.is_set()
+        # Wrong SQL may come to light late, once columns were detected; no restart mends it.
+        refused = refusal or isinstance(error, SqlError)
+        code = EXIT_REFUSED if refused else EXIT_CRASH
         _ensure_logging()
         _logger.error("%s", error, extra={"code": error.code})
     except KeyboardInterrupt:

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import IO
 
-from keyfold.errors import LakeError
+from keyfold.errors import StateError
 
 
 def local_path(location: str) -> Path | None:
@@ -34,7 +34,7 @@ def lock_directory(directory: Path) -> IO[bytes]:
     """Become the one lake process of a directory; the lock goes with the process.
 
     Raises:
-        LakeError: Another process is.
+        StateError: Another process is.
     """
     directory.mkdir(parents=True, exist_ok=True)
     stream = (directory / "lock").open("ab")
@@ -42,7 +42,7 @@ def lock_directory(directory: Path) -> IO[bytes]:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as problem:
         stream.close()
-        raise LakeError(
+        raise StateError(
             f"another lake process is writing to {directory}",
             hint="stop it first; one process commits to the tables of a data directory",
         ) from problem

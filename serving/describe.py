@@ -79,7 +79,10 @@ def source_detail(reader: StateReader, name: str, now_ms: int) -> dict[str, Any]
         )
     state, error = (live.state, live.error) if live else ("catching_up", "")
     silent_ms = now_ms - heartbeat_ms
-    if state not in ("complete", "stopped") and (status.stopped or silent_ms > HEARTBEAT_MS_MAX):
+    heard = heartbeat_ms > 0  # a writer that waits for its first commit has said nothing yet
+    if state not in ("complete", "stopped") and (
+        status.stopped or (heard and silent_ms > HEARTBEAT_MS_MAX)
+    ):
         state = "stopped"
         error = (
             "the ingest process was stopped"

@@ -249,6 +249,8 @@ class ViewLookup:
         if self._record is not self._reader.record:
             self._take_over_record()
         told = self._reader.freshness(self.plan, now_ms, self._stale_after_ms)
+        if not told.as_of_ms:
+            return told.json()
         facts = (told.as_of_ms, told.watermark_us, told.state)
         known, before, after = self._freshness_parts
         if known != facts:

@@ -204,7 +204,7 @@ class PushLogs:
         log = self._logs.get(source.name)
         if log is None:
             directory = source_directory(self._data_directory, source.name) / str(self._worker)
-            log = SourceLog(directory, events_options(source.name, source.options))
+            log = SourceLog(directory, events_options(source.name, source.connector_options))
             self._logs[source.name] = log
         return log
 

@@ -310,7 +310,13 @@ def missing_for_ready(worker: Worker) -> list[str]:
     reader = worker.state.reader
     if reader is None:
         return [f"state: {worker.state.problem}"]
-    missing = []
+    missing = [
+        f"source {source.name}: its columns are not known yet, it waits for its first events"
+        for source in reader.catalog.catalog.sources
+        if not source.columns and not source.includes
+    ]
+    if not reader.views and not missing:
+        missing.append("state: it has no views yet")
     for name in reader.views:
         told = reader.record.views.get(name)
         if told is None or not told.ready:

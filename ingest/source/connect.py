@@ -14,9 +14,6 @@ from keyfold.eventlog.format import source_directory
 from keyfold.eventlog.options import events_options
 from keyfold.view.plan import SourcePlan
 
-DECODER_OPTIONS = ("timestamp.unit",)
-"""Options that the decoder reads; no connector knows them."""
-
 
 def connect(plan: SourcePlan, data_directory: Path) -> Source:
     """Return the source of a plan, not yet open.
@@ -28,7 +25,7 @@ def connect(plan: SourcePlan, data_directory: Path) -> Source:
     Raises:
         SettingsError: An option is missing, unknown or wrong, or the format does not fit.
     """
-    options = {key: value for key, value in plan.options.items() if key not in DECODER_OPTIONS}
+    options = plan.connector_options
     if plan.connector != "file" and plan.encode not in ("", "json"):
         raise SettingsError(
             f"source {plan.name}: a {plan.connector} source cannot be ENCODE {plan.encode.upper()}",

@@ -41,7 +41,8 @@ def _show(body: bytes) -> None:
     console.print(row)
     fresh: dict[str, Any] = {n: msgspec.json.decode(raw) for n, raw in answer["freshness"].items()}
     colour = "green" if fresh.get("state") in ("live", "complete") else "yellow"
-    told = f"{fresh.get('state')}, {fresh.get('staleness_ms')} ms behind its source"
+    age = fresh.get("staleness_ms")
+    told = str(fresh.get("state")) + ("" if age is None else f", {age} ms behind its source")
     console.print(told, style=colour)
 
 

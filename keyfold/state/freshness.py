@@ -42,7 +42,9 @@ class Freshness(msgspec.Struct, frozen=True):
     state: str
 
     def json(self) -> str:
-        """Write it as the JSON object that stands in every answer."""
+        """Write it as the JSON object that stands in every answer; null what is not known."""
+        if not self.as_of_ms:  # nothing is known: that is no age of half a century
+            return f'{{"as_of":null,"staleness_ms":null,"watermark":null,"state":"{self.state}"}}'
         mark = self.watermark_us
         watermark = "null" if mark is None else f'"{timestamp_text(mark, utc=True)}"'
         return (

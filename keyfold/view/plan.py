@@ -29,6 +29,10 @@ INCLUDE_TYPES: dict[str, str] = {
 """What CREATE SOURCE … INCLUDE can add, with the type of each column."""
 
 
+DECODER_OPTIONS = ("timestamp.unit",)
+"""Options of a source that its decoder reads; no connector knows them."""
+
+
 class Column(msgspec.Struct, frozen=True):
     """A named, typed column.
 
@@ -87,6 +91,11 @@ class SourcePlan(msgspec.Struct, frozen=True, kw_only=True):
     max_future_skew_us: int
     sql: str
     fingerprint: str
+
+    @property
+    def connector_options(self) -> dict[str, str]:
+        """The options that are the connector's own: without what the decoder reads."""
+        return {key: value for key, value in self.options.items() if key not in DECODER_OPTIONS}
 
 
 class Window(msgspec.Struct, frozen=True):

@@ -124,3 +124,10 @@ def test_a_view_behind_its_source_does_not_borrow_the_sources_freshness() -> Non
 def test_a_replica_that_is_behind_a_complete_source_says_stale() -> None:
     behind = label(60_000, live_ms=60_000, applied=6, published=7, source="complete")
     assert (behind.state, behind.staleness_ms) == ("stale", 59_000)
+
+
+def test_what_is_not_known_is_null() -> None:
+    unknown = label(60_000, committed_ms=0, live_ms=0, ready=False)
+    assert unknown.json() == (
+        '{"as_of":null,"staleness_ms":null,"watermark":null,"state":"catching_up"}'
+    )
