@@ -29,6 +29,9 @@ from serving.lookup import ViewLookup, not_ready
 OPEN_INTERVAL_S = 0.1
 IDENTITY_INTERVAL_S = 0.25
 STUCK_AFTER_S = 5.0
+WAIT_S = 0.05
+"""How long the loop may stand still for a state whose files and log do not fit each other, which a
+few openings mend as a rule; then nothing is answered until the timer has opened it."""
 
 _logger = logging.getLogger("keyfold.serving")
 Identity = tuple[tuple[int, int], ...]
@@ -164,7 +167,10 @@ class LiveState:
             return
         try:
             reader = StateReader.open(
-                directory, os.getpid(), block_cache_bytes=self._settings.serving_block_cache_bytes
+                directory,
+                os.getpid(),
+                block_cache_bytes=self._settings.serving_block_cache_bytes,
+                wait_s=WAIT_S,
             )
         except Exception as error:
             # A directory that is being made or removed fails in many ways; all of them pass.

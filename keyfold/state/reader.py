@@ -32,7 +32,7 @@ from keyfold.state.record import (
     catalog_decoder,
     record_decoder,
 )
-from keyfold.state.rocks import RocksReplica
+from keyfold.state.rocks import OPEN_S_MAX, RocksReplica
 from keyfold.view.plan import PLAN_FORMAT, ViewPlan
 from keyfold.view.row import CompiledView
 from keyfold.view.rowkey import prefix_end
@@ -76,19 +76,33 @@ class StateReader:
         self._take_over()
 
     @staticmethod
-    def open(data_directory: Path, pid: int, *, block_cache_bytes: int) -> StateReader:
+    def open(
+        data_directory: Path, pid: int, *, block_cache_bytes: int, wait_s: float = OPEN_S_MAX
+    ) -> StateReader:
         """Open the state under a data directory as a secondary.
+
+        Args:
+            data_directory: The data directory.
+            pid: Of the reader's process, which names the replica's own directory.
+            block_cache_bytes: Size of the block cache.
+            wait_s: As in ``RocksReplica``.
 
         Raises:
             StateError: There is none yet, or it is of another format.
         """
-        counter = CounterReader(counter_path(data_directory))
-        replica = RocksReplica(
-            state_directory(data_directory),
-            replica_directory(data_directory, f"{pid}-{secrets.token_hex(4)}"),
-            block_cache_bytes=block_cache_bytes,
-        )
-        return StateReader(replica, counter)
+        with contextlib.ExitStack() as opened:
+            counter = CounterReader(counter_path(data_directory))
+            opened.callback(counter.close)
+            replica = RocksReplica(
+                state_directory(data_directory),
+                replica_directory(data_directory, f"{pid}-{secrets.token_hex(4)}"),
+                block_cache_bytes=block_cache_bytes,
+                wait_s=wait_s,
+            )
+            opened.callback(replica.close)
+            reader = StateReader(replica, counter)
+            opened.pop_all()
+            return reader
 
     def behind(self) -> bool:
         """Say whether a commit was published that ``refresh`` would take over. A memory load."""

@@ -47,8 +47,9 @@ from keyfold.state.protocol import Pair
 MEMTABLE_BYTES = 512 << 20
 BULK_KEYS_MIN = 5_000
 WAL_BYTES_MAX = 32 << 20
-_REFRESH_S_MAX = 0.02
-_OPEN_S_MAX = 2.0
+_REFRESH_S_MAX = 0.005
+OPEN_S_MAX = 2.0
+"""How long a reader that may wait, waits for files and log that fit each other."""
 _REFRESH_PAUSE_S = 0.0002
 
 
@@ -197,8 +198,25 @@ class RocksReplica(_RocksReader):
     """A secondary: follows the primary's files from another process."""
 
     def __init__(
-        self, directory: Path, own_directory: Path, *, block_cache_bytes: int = 256 << 20
+        self,
+        directory: Path,
+        own_directory: Path,
+        *,
+        block_cache_bytes: int = 256 << 20,
+        wait_s: float = OPEN_S_MAX,
     ) -> None:
+        """Open a secondary.
+
+        Args:
+            directory: Of the primary.
+            own_directory: Of this replica alone; removed when it is closed.
+            block_cache_bytes: Size of the block cache.
+            wait_s: For how long an opening, here or in ``refresh``, is tried again until files and
+                log fit each other. A few milliseconds of ``refresh`` itself are not counted.
+
+        Raises:
+            StateError: There is no state yet, or it cannot be opened (in that time).
+        """
         if not (directory / "CURRENT").exists():
             raise StateError(
                 f"there is no state in {directory} yet", hint="start `keyfold ingest` first"
@@ -206,9 +224,15 @@ class RocksReplica(_RocksReader):
         self._directory = directory
         self._own_directory = own_directory
         self._block_cache_bytes = block_cache_bytes
+        self._wait_s = wait_s
         self._openings = 0
+        self._own: Path | None = None  # of the instance that is read
         self._whole_though_unmarked: tuple[int, int] | None = None
-        self._open_whole()
+        try:
+            self._open_whole()
+        except BaseException:
+            shutil.rmtree(own_directory, ignore_errors=True)
+            raise
         self._open = True
 
     def refresh(self) -> None:
@@ -219,12 +243,13 @@ class RocksReplica(_RocksReader):
         would keep its copy of the log over the flushed files. Iterators go on over the old one.
 
         Raises:
-            StateError: The state cannot be opened again.
+            StateError: The state cannot be opened again. What is read from here on may be of two
+                commits, until a refresh succeeds.
         """
         end = time.monotonic() + _REFRESH_S_MAX
         while True:
             self._db.try_catch_up_with_primary()
-            flushed, marked = self._flush_numbers()
+            flushed, marked = self._flush_numbers(self._db)
             if flushed == marked or (flushed, marked) == self._whole_though_unmarked:
                 return
             if time.monotonic() > end:
@@ -241,24 +266,8 @@ class RocksReplica(_RocksReader):
 
     def _open_whole(self) -> None:
         """Open until the files and the log are of one commit."""
-        end = time.monotonic() + _OPEN_S_MAX
-        while True:
-            self._openings += 1
-            own = self._own_directory / str(self._openings)
-            own.mkdir(parents=True, exist_ok=True)
-            try:
-                self._db = Rdict(
-                    str(self._directory),
-                    _options(self._block_cache_bytes),
-                    access_type=AccessType.secondary(str(own)),
-                )
-            except Exception as problem:
-                raise _opening_failed(self._directory, problem) from problem
-            flushed, marked = self._flush_numbers()
-            if flushed >= marked:
-                # Without its mark a flush is whole to a new instance: it has no older log records.
-                self._whole_though_unmarked = (flushed, marked)
-                return
+        end = time.monotonic() + self._wait_s
+        while not self._opened():
             # The list of files is older than the log.
             if time.monotonic() > end:
                 raise StateError(
@@ -267,8 +276,36 @@ class RocksReplica(_RocksReader):
                 )
             time.sleep(_REFRESH_PAUSE_S)
 
-    def _flush_numbers(self) -> tuple[int, int]:
-        flushed, marked = self._db.get([FLUSHED_KEY, MARKED_KEY])
+    def _opened(self) -> bool:
+        """Open an instance, and take it if it is whole."""
+        self._openings += 1
+        own = self._own_directory / str(self._openings)
+        own.mkdir(parents=True, exist_ok=True)
+        try:
+            database = Rdict(
+                str(self._directory),
+                _options(self._block_cache_bytes),
+                access_type=AccessType.secondary(str(own)),
+            )
+            flushed, marked = self._flush_numbers(database)
+        except Exception as problem:
+            shutil.rmtree(own, ignore_errors=True)
+            raise _opening_failed(self._directory, problem) from problem
+        if flushed < marked:
+            database.close()
+            shutil.rmtree(own, ignore_errors=True)
+            return False
+        # Without its mark a flush is whole to a new instance: it has no older log records.
+        self._whole_though_unmarked = (flushed, marked)
+        before, self._own, self._db = self._own, own, database
+        if before is not None:
+            # Its notes only, nothing that is read: iterators over the old instance go on.
+            shutil.rmtree(before, ignore_errors=True)
+        return True
+
+    @staticmethod
+    def _flush_numbers(database: Rdict) -> tuple[int, int]:
+        flushed, marked = database.get([FLUSHED_KEY, MARKED_KEY])
         return int(flushed or 0), int(marked or 0)
 
 

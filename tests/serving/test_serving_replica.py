@@ -15,13 +15,25 @@ from typing import Any
 import httpx
 import pytest
 
+from keyfold.errors import NotReadyError
 from keyfold.settings import Settings
-from keyfold.state.layout import replicas_directory
+from keyfold.state.layout import MARKED_KEY, replicas_directory
 from serving.replica import LiveState, sweep_replicas
 from tests.serving.conftest import Server, problem, until
 from tests.serving.state import CHANGED, State, spend
 
 KEYS = [f"k{i:04}" for i in range(2_000)]
+
+
+def asked(method: str, path: str, http: httpx.Client, **options: Any) -> dict[str, Any]:
+    """Ask until there is an answer: it may be 503 while the state is opened anew, never torn."""
+
+    def answer() -> dict[str, Any] | None:
+        told = http.request(method, path, **options)
+        return None if told.status_code == 503 else told.json()
+
+    body: dict[str, Any] = until(answer, "an answer", 5.0)
+    return body
 
 
 def test_without_state_the_answer_is_not_ready(
@@ -99,7 +111,7 @@ def test_no_answer_is_torn_or_stale(
             for key in itertools.cycle(range(first, len(KEYS), 7)):
                 if stop.is_set():
                     return
-                body = http.get(f"/v1/views/by_region/rows/eu/{key}?offsets=1").json()
+                body = asked("GET", f"/v1/views/by_region/rows/eu/{key}?offsets=1", http)
                 now = check(body, {body["row"]["orders"]})
                 if now < last:
                     failures.append(f"commit {now} after {last}")
@@ -109,9 +121,11 @@ def test_no_answer_is_torn_or_stale(
         keys = [["eu", i] for i in range(0, len(KEYS), 3)]
         with httpx.Client(base_url=server.url, timeout=30) as http:
             while not stop.is_set():
-                body = http.post("/v1/views/by_region/lookup?offsets=1", json={"keys": keys}).json()
+                body = asked(
+                    "POST", "/v1/views/by_region/lookup?offsets=1", http, json={"keys": keys}
+                )
                 check(body, {row["orders"] for row in body["rows"]})
-                page = http.get("/v1/views/by_region/rows?limit=2000&offsets=1").json()
+                page = asked("GET", "/v1/views/by_region/rows?limit=2000&offsets=1", http)
                 assert len(page["rows"]) == len(KEYS)
                 check(page, {row["orders"] for row in page["rows"]})
 
@@ -311,6 +325,28 @@ def test_a_replica_that_cannot_follow_is_opened_again(state: State) -> None:
     state.commit()
     live._look(time.monotonic())
     assert live.reader is None
+    live._open()
+    assert live.current().record.sequence == state.record.sequence
+    live.close()
+
+
+def test_a_state_that_is_not_whole_neither_answers_nor_stops_the_loop(state: State) -> None:
+    state.put("spend", {("AA",): spend()})
+    state.commit()
+    live = LiveState(Settings(data_dir=state.directory))
+    live._open()
+    marked = state.store.get(MARKED_KEY)
+    state.store._db.put(MARKED_KEY, b"99")  # the log is ahead of the files
+    state.commit()
+    began = time.monotonic()
+    with pytest.raises(NotReadyError, match="has a flush that its files do not have"):
+        live.current()
+    live._open()
+    assert time.monotonic() - began < 0.5
+    with pytest.raises(NotReadyError):
+        live.current()
+    assert os.listdir(replicas_directory(state.directory)) == []
+    state.store._db.put(MARKED_KEY, marked or b"0")
     live._open()
     assert live.current().record.sequence == state.record.sequence
     live.close()

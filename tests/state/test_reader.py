@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,14 @@ import pytest
 from keyfold.errors import NotFoundError, StateError
 from keyfold.sql.compile import compile_sql
 from keyfold.state.counter import CounterReader, CounterWriter, SourceStatus, Status
-from keyfold.state.layout import CATALOG_KEY, COMMIT_KEY, counter_path, state_directory
+from keyfold.state.layout import (
+    CATALOG_KEY,
+    COMMIT_KEY,
+    FORMAT_KEY,
+    counter_path,
+    replicas_directory,
+    state_directory,
+)
 from keyfold.state.memory import MemoryStore
 from keyfold.state.reader import StateReader
 from keyfold.state.record import PartitionRecord
@@ -192,3 +200,13 @@ def test_plans_of_another_release_are_refused_with_both_versions(tmp_path: Path)
     with pytest.raises(StateError, match="have format 9, this release reads 1"):
         StateReader(store, CounterReader(counter_path(tmp_path)))
     counter.close()
+
+
+def test_an_opening_that_is_refused_leaves_nothing_open(data: Data) -> None:
+    data.store.write([(FORMAT_KEY, b"99")], [], [], (COMMIT_KEY, b"{}"))
+    open_files = len(os.listdir("/proc/self/fd"))
+    for _ in range(5):
+        with pytest.raises(StateError, match="format version 99"):
+            data.reader()
+    assert os.listdir(replicas_directory(data.directory)) == []
+    assert len(os.listdir("/proc/self/fd")) == open_files

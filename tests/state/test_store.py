@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import bisect
+import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -203,3 +205,50 @@ def test_a_replica_has_the_last_commit_of_a_writer_that_closed(
     again = RocksReplica(tmp_path / "state", tmp_path / "replica")
     assert again.get_many([b"a", b"b", COMMIT_KEY]) == [b"3", b"4", b"4"]
     again.close()
+
+
+def test_an_opening_that_failed_leaves_nothing(tmp_path: Path) -> None:
+    store = RocksStore(tmp_path / "state")
+    store.write([(b"a", b"1")], [], [], (COMMIT_KEY, b"1"))
+    own = tmp_path / "replica"
+    replica = RocksReplica(tmp_path / "state", own, wait_s=0.005)
+    store._db.put(MARKED_KEY, b"9")  # a mark without its flush: never whole
+    began = time.monotonic()
+    with pytest.raises(StateError, match="has a flush that its files do not have"):
+        replica.refresh()
+    assert os.listdir(own) == ["1"]
+    with pytest.raises(StateError, match="has a flush that its files do not have"):
+        RocksReplica(tmp_path / "state", tmp_path / "other", wait_s=0.005)
+    assert time.monotonic() - began < 1.0
+    assert not (tmp_path / "other").exists()
+    store._flushes = 9
+    store.write([], [], [], (COMMIT_KEY, b"2"))
+    store._flush(WriteBatch(raw_mode=True), (COMMIT_KEY, b"2"))
+    replica.refresh()
+    assert replica.get_many([b"a", COMMIT_KEY]) == [b"1", b"2"]
+    replica.close()
+    assert not own.exists()
+    store.close()
+
+
+def test_iterators_go_on_over_an_instance_whose_directory_is_gone(tmp_path: Path) -> None:
+    own = tmp_path / "replica"
+    stored = [(b"\x10%05d" % i, b"v" * 500) for i in range(20_000)]
+    store = RocksStore(tmp_path / "state", bulk_keys_min=1)
+    store.write(stored, [], [], (COMMIT_KEY, b"1"))
+    replica = RocksReplica(tmp_path / "state", own)
+    for turn in range(2, 5):
+        scan = replica.scan(b"\x10", b"\x11")
+        first = next(scan)
+        opened = os.listdir(own)
+        store.write([(stored[0][0], b"%d" % turn)], [], [], (COMMIT_KEY, b"%d" % turn))
+        store.close()
+        replica.refresh()
+        assert len(os.listdir(own)) == 1
+        assert os.listdir(own) != opened
+        assert [first, *scan][1:] == stored[1:]
+        assert replica.get(stored[0][0]) == b"%d" % turn
+        store = RocksStore(tmp_path / "state", bulk_keys_min=1)
+    replica.close()
+    assert not own.exists()
+    store.close()
