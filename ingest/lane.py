@@ -9,6 +9,7 @@ read from the least of them, and a view passes over what it has had.
 
 from __future__ import annotations
 
+import heapq
 import logging
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -29,9 +30,10 @@ from keyfold.state.record import PartitionRecord, SourceRecord, ViewRecord
 from keyfold.state.writer import StateWriter, advance_times, book
 from keyfold.view.plan import SourcePlan, ViewPlan
 
-__all__ = ["RETRY_MS", "Lane"]
+__all__ = ["PARTITIONS_MAX", "RETRY_MS", "Lane"]
 
 _log = logging.getLogger("keyfold.ingest")
+PARTITIONS_MAX = 2_000
 _INFINITY_US = (1 << 63) - 1
 
 
@@ -362,8 +364,8 @@ class Lane:
             if not record.ready and not record.error and self._progress.caught_up(record.offsets)
         ]
 
-    def status(self, now_ms: int) -> SourceStatus:
-        """Say where the source is, as of the last commit."""
+    def status(self, now_ms: int, partitions_max: int = PARTITIONS_MAX) -> SourceStatus:
+        """Say where the source is, as of the last commit; of many partitions, only the worst."""
         offsets = self._committed
         if not self.moved and self._opening.done:
             self._progress.committed(min(now_ms, self._sampled_ms), offsets)
@@ -377,15 +379,20 @@ class Lane:
                 "live" if caught_up or (self._opening.done and not self.behind) else "catching_up"
             )
         ends = self._progress.end_offsets
+        lags = {p: max(0, ends.get(p, 0) - offsets.get(p, 0)) for p in {*offsets, *ends}}
+        shown = sorted(lags)
+        if len(shown) > (most := min(partitions_max, PARTITIONS_MAX)):
+            shown = sorted(heapq.nsmallest(most, lags, key=lambda p: (-lags[p], p)))
         return SourceStatus(
             state=state,
             error=self.error,
             as_of_ms=self._progress.as_of_ms,
             events_per_second=self._progress.rate(now_ms),
             partitions={
-                p: PartitionStatus(offsets.get(p, 0), max(ends.get(p, 0), offsets.get(p, 0)))
-                for p in sorted({*offsets, *ends})
+                p: PartitionStatus(offsets.get(p, 0), offsets.get(p, 0) + lags[p]) for p in shown
             },
+            left_off=len(lags) - len(shown),
+            left_off_lag=sum(lags.values()) - sum(lags[p] for p in shown),
         )
 
     def _offsets(self) -> dict[int, int]:

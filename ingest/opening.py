@@ -19,6 +19,7 @@ from keyfold.state.record import ViewRecord
 
 _log = logging.getLogger("keyfold.ingest")
 RETRY_MS = 5_000
+_ERROR_CHARACTERS_MAX = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +158,7 @@ class Opening:
 
 def first_line(problem: Exception) -> str:
     """Return what to tell of a problem."""
-    return str(problem).split("\n")[0] or type(problem).__name__
+    return str(problem).split("\n")[0][:_ERROR_CHARACTERS_MAX] or type(problem).__name__
 
 
 def _in_background(work: Callable[[], dict[int, int]]) -> Future[dict[int, int]]:

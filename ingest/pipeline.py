@@ -27,6 +27,8 @@ HEARTBEAT_MS = 50
 RECLAIM_INTERVAL_MS = 1_000
 RECLAIM_KEYS_MAX = 10_000
 LETTERS_BYTES_MAX = 64 << 20
+# The status has a place of 1 MiB (keyfold/state/counter.py), at 80 bytes at most for a partition.
+PARTITIONS_PUBLISHED_MAX = 8_000
 
 
 def clock_ms() -> int:
@@ -135,7 +137,8 @@ class Pipeline:
     def _publish(self, now_ms: int) -> None:
         self._heartbeat_at_ms = now_ms + HEARTBEAT_MS
         status = self._status
-        status.sources = {lane.plan.name: lane.status(now_ms) for lane in self.lanes}
+        each_max = PARTITIONS_PUBLISHED_MAX // max(1, len(self.lanes))
+        status.sources = {lane.plan.name: lane.status(now_ms, each_max) for lane in self.lanes}
         status.metrics = {
             metrics.COMMITS.name: float(self._commits),
             metrics.COMMIT_SECONDS.name: self._commit_seconds,

@@ -46,7 +46,9 @@ class SourceStatus(msgspec.Struct):
         error: Why it stopped, or empty.
         as_of_ms: All that was in the source at this time is in the last commit.
         events_per_second: Over the last seconds.
-        partitions: By number.
+        partitions: By number; where there are very many, those with the greatest lag.
+        left_off: How many partitions are not in ``partitions``.
+        left_off_lag: Their messages between offset and end offset, together.
     """
 
     state: str = "catching_up"
@@ -54,6 +56,8 @@ class SourceStatus(msgspec.Struct):
     as_of_ms: int = 0
     events_per_second: float = 0.0
     partitions: dict[int, PartitionStatus] = {}
+    left_off: int = 0
+    left_off_lag: int = 0
 
 
 class Status(msgspec.Struct):

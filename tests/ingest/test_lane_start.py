@@ -10,13 +10,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ingest.lane import Lane
+from ingest.lane import PARTITIONS_MAX, Lane
+from ingest.pipeline import PARTITIONS_PUBLISHED_MAX
 from ingest.source.connect import starts_at_beginning
 from ingest.source.message import MessageBatch
 from keyfold.eventlog.format import source_directory
 from keyfold.eventlog.writer import EventLogWriter
 from keyfold.sql.bind import locked_connection
 from keyfold.sql.compile import compile_sql
+from keyfold.state.counter import CounterReader, CounterWriter, Status
 from keyfold.state.memory import MemoryStore
 from keyfold.state.record import ViewRecord
 from keyfold.state.writer import StateWriter
@@ -197,3 +199,43 @@ def test_a_log_whose_beginning_is_gone_fills_a_new_view_when_the_others_miss_not
     assert lane.error == ""
     assert views["by_user"].total().applied == 40
     assert views["by_id"].total().applied == 20
+
+
+# --- very many partitions ------------------------------------------------------------------------
+
+
+def test_of_very_many_partitions_the_status_shows_the_worst_and_counts_the_others(
+    process: Process,
+) -> None:
+    lane = process.start(BY_USER)
+    count = 30_000
+    ends = {p: 2**60 + p % 7 for p in range(count)}
+    lane.apply(
+        MessageBatch(
+            values=pa.array([], pa.binary()),
+            partitions=np.empty(0, np.int32),
+            offsets=np.empty(0, np.int64),
+            timestamps_ms=np.empty(0, np.int64),
+            next_offsets=dict.fromkeys(range(count), 2**60),
+        ),
+        NOW_MS,
+    )
+    lane.after_commit()
+    lane._progress.sample(NOW_MS, ends)
+    status = lane.status(NOW_MS)
+    lag = sum(one.end_offset - one.offset for one in status.partitions.values())
+    assert len(status.partitions) == PARTITIONS_MAX
+    assert {one.end_offset for one in status.partitions.values()} == {2**60 + 6}
+    assert status.left_off == count - PARTITIONS_MAX
+    assert lag + status.left_off_lag == sum(ends.values()) - count * 2**60
+    assert status.state == "catching_up"
+    each_max = PARTITIONS_PUBLISHED_MAX // 20
+    each = lane.status(NOW_MS, each_max)
+    assert len(each.partitions) == each_max
+    writer = CounterWriter(process.directory / "counter")
+    reader = CounterReader(process.directory / "counter")
+    for sources in ({"s": status}, {f"s{i}": each for i in range(20)}):
+        writer.publish(1, NOW_MS, Status(sources=sources))
+        assert reader.read()[2].sources == sources
+    reader.close()
+    writer.close()

@@ -39,7 +39,8 @@ def test_the_file_has_its_documented_bytes(path: Path) -> None:
     raw = path.read_bytes()
     status = (
         b'{"pid":7,"started_ms":5,"stopped":false,"sources":{"orders":{"state":"live","error":"",'
-        b'"as_of_ms":9,"events_per_second":1.5,"partitions":{"0":{"offset":3,"end_offset":4}}}},'
+        b'"as_of_ms":9,"events_per_second":1.5,"partitions":{"0":{"offset":3,"end_offset":4}},'
+        b'"left_off":0,"left_off_lag":0}},'
         b'"metrics":{"commits":2.0}}'
     )
     head = bytes.fromhex("4b4559464f4c4431 0200000000000000 0300000000000000 0068e5cf8b010000")
