@@ -268,7 +268,7 @@ async def _rows_answer(
         stored = await view.page(
             query.wanted, query.cursor, query.limit, now_ms, visible_pairs(view.view)
         )
-        return arrow_answer(
+        return await arrow_answer(
             view.view, stored.rows, stored.next_cursor, stored.label, commit=query.commit
         )
     page = await view.page(

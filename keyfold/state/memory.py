@@ -28,6 +28,11 @@ class MemoryStore:
         keys = self._keys[bisect_left(self._keys, start) : bisect_left(self._keys, end)]
         return iter([(key, self._values[key]) for key in (reversed(keys) if backwards else keys)])
 
+    def approximate_sizes(self, spans: Sequence[Pair]) -> list[tuple[int, int]]:
+        """Return how many (rows, bytes) each (start, end) range has."""
+        pairs = [list(self.scan(*span)) for span in spans]
+        return [(len(one), sum(len(key) + len(value) for key, value in one)) for one in pairs]
+
     def write(
         self,
         puts: Sequence[Pair],

@@ -24,6 +24,12 @@ class Reader(Protocol):
     def scan(self, start: bytes, end: bytes, *, backwards: bool = False) -> Iterator[Pair]:
         """Yield (key, value) with start <= key < end in key order, of one moment's state."""
 
+    def approximate_sizes(self, spans: Sequence[Pair]) -> list[tuple[int, int]]:
+        """Return about how many (rows, bytes) each (start, end) range has, without a scan.
+
+        The spans should be all that there are: what several share is divided among them.
+        """
+
     def close(self) -> None:
         """Release files and locks. Safe to call twice."""
 

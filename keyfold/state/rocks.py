@@ -113,6 +113,23 @@ class _RocksReader:
                 at.next()
         at.status()
 
+    def approximate_sizes(self, spans: Sequence[Pair]) -> list[tuple[int, int]]:
+        """Return about how many (rows, bytes) each (start, end) range has, without a scan.
+
+        A table file knows its first and last key, its entries and its bytes. A file that holds one
+        span only is that span's; one that several share is divided evenly among them, and so are
+        the rows in the memtable. Overwritten rows count until they are compacted.
+        """
+        rows, size = [0] * len(spans), [0] * len(spans)
+        for file in self._db.live_files():
+            first, last = file["start_key"], file["end_key"]
+            sharing = [at for at, (start, end) in enumerate(spans) if last >= start and first < end]
+            for at in sharing:
+                rows[at] += max(0, file["num_entries"] - file["num_deletions"]) // len(sharing)
+                size[at] += file["size"] // len(sharing)
+        in_memory = self._db.property_int_value("rocksdb.num-entries-active-mem-table") or 0
+        return [(count + in_memory // len(spans), size[at]) for at, count in enumerate(rows)]
+
 
 class RocksStore(_RocksReader):
     """The primary. One per directory: RocksDB's lock refuses a second."""

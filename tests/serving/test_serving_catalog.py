@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from keyfold.state.counter import PartitionStatus
+from keyfold.state.reader import StateReader
+from serving.size import view_size
 from tests.serving.conftest import Server, problem, until
 from tests.serving.state import TS_US, State, now_ms, spend
 
@@ -220,3 +222,16 @@ def test_readyz_lists_what_has_not_caught_up(server: Server, made: State) -> Non
     made.record.views["by_region"].ready = True
     made.commit()
     until(lambda: server.get("/readyz").status_code == 200, "ready again")
+
+
+def test_a_large_view_is_sized_from_the_books(state: State) -> None:
+    state.put("by_region", {("eu", i): (1,) for i in range(3_000)})
+    state.put("spend", {("AA",): spend()})
+    state.commit()
+    reader = StateReader.open(state.directory, 1, block_cache_bytes=1 << 20)
+    size = view_size(reader, reader.view("by_region"))
+    assert size["approximate"] is True
+    assert 1_001 <= size["rows"] <= 3_100
+    small = view_size(reader, reader.view("spend"))
+    assert (small["rows"], small["approximate"]) == (1, False)
+    reader.close()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
+import threading
+import types
 from collections.abc import Iterator
 from decimal import Decimal
 from urllib.parse import quote
@@ -12,6 +15,8 @@ from urllib.parse import quote
 import pyarrow as pa
 import pytest
 
+from serving.formats import arrow_answer
+from serving.lookup import Label
 from tests.serving.conftest import Server, problem, read_all
 from tests.serving.state import TS, TS_US, State, now_ms, spend
 
@@ -337,3 +342,17 @@ def test_accept_chooses(server: Server, accept: str, media: str) -> None:
 def test_a_format_that_is_not_offered_is_406(server: Server) -> None:
     answer = server.get("/v1/views/spend/rows", headers={"accept": "application/xml"})
     assert "text/csv" in problem(answer, 406, "not_acceptable")["hint"]
+
+
+def test_a_page_of_columns_is_made_beside_the_loop() -> None:
+    class Slow:
+        def arrow_table(self, pairs: object) -> pa.Table:
+            made_by.append(threading.get_ident())
+            return pa.table({"n": [1]})
+
+    made_by: list[int] = []
+    view = types.SimpleNamespace(compiled=Slow())
+    label = Label("{}", "{}")
+    answer = asyncio.run(arrow_answer(view, [], None, label, commit=False))  # type: ignore[arg-type]
+    assert pa.ipc.open_stream(answer.body).read_all().to_pylist() == [{"n": 1}]
+    assert made_by != [threading.get_ident()]

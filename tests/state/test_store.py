@@ -81,6 +81,19 @@ def test_deleted_keys_and_ranges_are_gone(make_store: Callable[[], Any]) -> None
     assert [key for key, _ in rows(store)] == [b"\x02", b"\x06", b"\x07", b"\x08"]
 
 
+def test_sizes_are_told_without_a_scan(make_store: Callable[[], Any]) -> None:
+    store = make_store()
+    store.write([(b"a%05d" % i, b"v" * 10) for i in range(900)], [], [], MARKER)
+    store.write([(b"b%05d" % i, b"v" * 10) for i in range(300)], [], [], MARKER)
+    sizes = store.approximate_sizes([(b"a", b"b"), (b"b", b"c"), (b"x", b"y")])
+    if isinstance(store, MemoryStore):
+        assert sizes == [(900, 900 * 16), (300, 300 * 16), (0, 0)]
+    else:
+        assert abs(sum(rows for rows, _ in sizes) - 1_200) < 10
+        assert all(size >= 0 for _, size in sizes)
+    assert store.approximate_sizes([]) == []
+
+
 @settings(
     max_examples=40,
     deadline=None,
