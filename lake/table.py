@@ -34,7 +34,7 @@ from keyfold.errors import LakeError
 from keyfold.settings import Settings
 from keyfold.state.layout import lake_directory
 from keyfold.state.record import CommitRecord
-from keyfold.view.plan import ViewPlan
+from keyfold.view.plan import ViewPlan, fingerprint
 from keyfold.view.types import timestamp_text
 from lake.localfiles import local_path, replace_file
 from lake.schema import evolution, schema_of, sort_order_of
@@ -48,6 +48,7 @@ OFFSETS = "keyfold.offsets"
 WATERMARK = "keyfold.watermark"
 COMMIT = "keyfold.commit"
 FINGERPRINT = "keyfold.plan-fingerprint"
+OUTPUT_FINGERPRINT = "keyfold.output-fingerprint"
 SOURCE = "keyfold.source"
 IDENTITY = "keyfold.source-identity"
 ROWS = "keyfold.rows"
@@ -140,12 +141,28 @@ def summary_of(plan: ViewPlan, record: CommitRecord) -> dict[str, str]:
         OFFSETS: _json(record.views[plan.name].offsets),
         COMMIT: str(record.sequence),
         FINGERPRINT: plan.fingerprint,
+        OUTPUT_FINGERPRINT: output_fingerprint(plan),
         SOURCE: plan.source,
         IDENTITY: _json(source.identity),
     }
     if source.watermark_us is not None:
         summary[WATERMARK] = timestamp_text(source.watermark_us, utc=True)
     return summary
+
+
+def output_fingerprint(plan: ViewPlan) -> str:
+    """Return a hash of what makes rows of the state: SELECT, HAVING and retention.
+
+    They may change while the state, and with it ``plan.fingerprint``, stays.
+    """
+    return fingerprint(plan.answers, plan.outputs, plan.having, plan.retention_us)
+
+
+def same_view(plan: ViewPlan, last: Snapshot | None) -> bool:
+    """Say whether a snapshot was made by the view as it is now."""
+    return told_by(last, FINGERPRINT) == plan.fingerprint and told_by(
+        last, OUTPUT_FINGERPRINT
+    ) == output_fingerprint(plan)
 
 
 def told_by(snapshot: Snapshot | None, name: str) -> str | None:
@@ -160,13 +177,10 @@ def offsets_in(snapshot: Snapshot | None) -> dict[int, int]:
 
 
 def changed(plan: ViewPlan, record: CommitRecord, last: Snapshot | None) -> bool:
-    """Say whether the state has something that the last snapshot does not have."""
+    """Say whether the view's rows may be others than those of the last snapshot."""
     if last is None:
         return True
-    return (
-        offsets_in(last) != record.views[plan.name].offsets
-        or told_by(last, FINGERPRINT) != plan.fingerprint
-    )
+    return offsets_in(last) != record.views[plan.name].offsets or not same_view(plan, last)
 
 
 def check_continuity(plan: ViewPlan, record: CommitRecord, last: Snapshot | None) -> None:

@@ -19,7 +19,7 @@ from pyiceberg.table import Table
 from keyfold.state.reader import StateReader, ViewReader
 from keyfold.view.columns import contiguous
 from lake.export import CHUNK_ROWS, Exporter
-from lake.table import FINGERPRINT, current_data_files, offsets_in, told_by
+from lake.table import current_data_files, offsets_in, same_view
 
 BATCH_ROWS = 65_536
 EXAMPLES_MAX = 5
@@ -30,7 +30,8 @@ class Verdict(msgspec.Struct):
 
     Attributes:
         view: Its name.
-        state: ``same``, ``different``, ``other_offsets`` (not comparable now), ``no_snapshot``.
+        state: ``same``, ``different``, or why they cannot be compared now: ``other_offsets``,
+            ``outdated`` (the view changed since the snapshot), ``no_snapshot``.
         rows: Rows of the state that were compared.
         missing: Rows of the state that the table does not have.
         extra: Rows of the table that the state does not have.
@@ -62,6 +63,8 @@ def verify_view(
     snapshot = table.current_snapshot() if table is not None else None
     if table is None or snapshot is None:
         return Verdict(name, "no_snapshot", detail="no snapshot was taken yet")
+    if not same_view(view.plan, snapshot):
+        return Verdict(name, "outdated", detail="the view changed since the snapshot")
     told = reader.record.views[name]
     if offsets_in(snapshot) != told.offsets:
         return Verdict(
@@ -69,8 +72,6 @@ def verify_view(
             "other_offsets",
             detail=f"the snapshot is at {offsets_in(snapshot)}, the state at {told.offsets}",
         )
-    if told_by(snapshot, FINGERPRINT) != view.plan.fingerprint:
-        return Verdict(name, "other_offsets", detail="the view changed since the snapshot")
     exporter = Exporter(view, table.schema())
     theirs = _Rows(exporter.schema, _batches(table))
     return _compare(name, exporter.chunks(reader, chunk_rows), theirs)

@@ -1,9 +1,13 @@
 """A changed view widens its table or is refused; a table never loses a column."""
 
+import msgspec
 import pytest
 
 from keyfold.errors import LakeError
+from keyfold.view import expression as ex
 from keyfold.view.aggregate import Aggregate, Final
+from keyfold.view.plan import Output, Window
+from lake.verify import verify_view
 from tests.lake.state import COUNT, SPEND, SUM, LakeState, plan
 
 SMALL_SUM = (Aggregate("sum_int", "amount", "INTEGER"), Final("sum", "DECIMAL(20,2)"))
@@ -70,3 +74,53 @@ def _change_key(lake, view):
     lake.state = LakeState(lake.directory, view, rebuild=[view.name])
     lake.state.put("spend", {(1,): (1, 1, 1)})
     lake.state.commit()
+
+
+NOBODY = ex.Call("is_null", (ex.Key(0, "VARCHAR"),), "BOOLEAN")
+
+
+@pytest.mark.parametrize(
+    ("changes", "rows"),
+    [
+        (
+            {"outputs": (*SPEND.outputs, Output("sum", "HUGEINT", ex.Answer(1, "HUGEINT")))},
+            [{"user_id": "al", "orders": 1, "total": 1, "sum": 1}],
+        ),
+        ({"having": NOBODY}, []),
+    ],
+)
+def test_a_change_that_keeps_the_state_reaches_the_table_too(house, changes, rows):
+    lake = house(SPEND)
+    lake.state.put("spend", {("al",): (1, 1, 1)})
+    lake.state.commit()
+    lake.snapshot()
+    assert lake.snapshot() is None
+    changed = msgspec.structs.replace(SPEND, **changes)
+    lake.state.close()
+    lake.state = LakeState(lake.directory, changed)
+    lake.reader.refresh()
+    assert verify(lake).state == "outdated"
+    assert lake.snapshot() is not None
+    assert lake.snapshot() is None
+    assert lake.rows() == rows
+    assert verify(lake).state == "same"
+
+
+def test_a_shorter_retention_reaches_the_table_too(house):
+    key, window = {"window_end": "TIMESTAMP"}, Window("tumble", "ts", 10)
+    long = plan("spend", key, {"n": COUNT}, window=window, retention_us=100, window_key=0)
+    lake = house(long)
+    lake.state.put("spend", {(10,): (1,), (90,): (1,)})
+    lake.state.source.watermark_us = 100
+    lake.state.commit()
+    lake.snapshot()
+    lake.state.close()
+    lake.state = LakeState(lake.directory, msgspec.structs.replace(long, retention_us=50))
+    lake.reader.refresh()
+    assert verify(lake).state == "outdated"
+    assert lake.snapshot() is not None
+    assert verify(lake).state == "same"
+
+
+def verify(lake):
+    return verify_view(lake.reader, lake.reader.view("spend"), lake.table())

@@ -10,7 +10,13 @@ from keyfold.errors import LakeError
 from keyfold.view import expression as ex
 from keyfold.view.plan import Window
 from lake.snapshot import take_snapshot
-from lake.table import current_data_files, offsets_in, stage_replacement, told_by
+from lake.table import (
+    current_data_files,
+    offsets_in,
+    output_fingerprint,
+    stage_replacement,
+    told_by,
+)
 from tests.lake.state import COUNT, SPEND, SUM, plan
 
 
@@ -63,13 +69,15 @@ def test_the_summary_says_what_the_snapshot_was_made_from(house):
     snapshot = lake.snapshot().table.current_snapshot()
     assert snapshot.summary.operation.value == "append"
     told = {name: told_by(snapshot, f"keyfold.{name}") for name in [
-        "offsets", "watermark", "commit", "plan-fingerprint", "source", "source-identity", "rows",
+        "offsets", "watermark", "commit", "plan-fingerprint", "output-fingerprint", "source",
+        "source-identity", "rows",
     ]}  # fmt: skip
     assert told == {
         "offsets": '{"0":2}',
         "watermark": "2023-11-14T22:13:20Z",
         "commit": str(lake.reader.record.sequence),
         "plan-fingerprint": SPEND.fingerprint,
+        "output-fingerprint": output_fingerprint(SPEND),
         "source": "orders",
         "source-identity": '{"log_id":"first"}',
         "rows": "2",

@@ -41,7 +41,7 @@ def test_rows_that_differ_are_counted_and_shown(house):
     table = lake.table()
     rows = table.scan().to_arrow()
     told = {name: table.current_snapshot().summary[name] for name in [
-        "keyfold.offsets", "keyfold.plan-fingerprint",
+        "keyfold.offsets", "keyfold.plan-fingerprint", "keyfold.output-fingerprint",
     ]}  # fmt: skip
     with table.transaction() as transaction:
         transaction.overwrite(rows.slice(1), snapshot_properties=told)
