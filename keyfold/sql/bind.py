@@ -10,6 +10,7 @@ import threading
 from collections.abc import Sequence
 
 import duckdb
+import msgspec
 
 from keyfold.view.plan import Column
 
@@ -82,6 +83,15 @@ class Binder:
         listed = ", ".join(f"x{i} {spelling}" for i, spelling in enumerate(spellings))
         self._connection.execute(f"CREATE OR REPLACE TEMP TABLE declared ({listed})")
         return [column.type for column in self.describe("FROM declared")]
+
+    def check_decodable(self, kind: str) -> None:
+        """Read a value of a type from JSON, for the types that none can be read of.
+
+        Raises:
+            duckdb.Error: There is no JSON for it.
+        """
+        shape = text_literal(msgspec.json.encode({"x": kind}).decode())
+        self._connection.execute(f"SELECT from_json('{{}}', {shape})").fetchall()
 
     def row_of_nulls(self, name: str) -> None:
         """Give a relation its one row."""

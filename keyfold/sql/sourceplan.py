@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import duckdb
@@ -17,6 +18,9 @@ from keyfold.view.types import TIMESTAMP, TIMESTAMPTZ
 
 MAX_FUTURE_SKEW_DEFAULT = "1 hour"
 _WATERMARK_HINT = "name a TIMESTAMP or TIMESTAMPTZ column of the source"
+_QUOTED = re.compile(r'"(?:[^"]|"")*"|\'(?:[^\']|\'\')*\'')
+_NOT_IN_MESSAGES = re.compile(r"\b(?:UNION\(|GEOMETRY\b)")
+"""Types that DuckDB reads from JSON as NULL, or not in a form that a batch can have."""
 _IDENTITY_OPTIONS = frozenset(
     {"connector", "topic", "path", "timestamp.unit", "delimiter", "header", "columns"}
 )
@@ -99,7 +103,25 @@ def _bound_columns(
         types = binder.types_named([kind for _, kind in unbound.columns])
     except duckdb.Error:
         raise _wrong_type(unbound, unbound.columns, binder) from None
-    return tuple(Column(name, kind) for name, kind in zip(names, types, strict=True))
+    columns = tuple(Column(name, kind) for name, kind in zip(names, types, strict=True))
+    for column, place in zip(columns, unbound.column_locations, strict=False):
+        if not _decodable(column.type, binder):
+            raise SqlError(
+                f"column {column.name}: no value of type {column.type} can be read from a message",
+                hint="declare it as VARCHAR or JSON, and cast it in the view",
+                location=place,
+            )
+    return columns
+
+
+def _decodable(kind: str, binder: Binder) -> bool:
+    if _NOT_IN_MESSAGES.search(_QUOTED.sub("", kind)):
+        return False
+    try:
+        binder.check_decodable(kind)
+    except duckdb.Error:
+        return False
+    return True
 
 
 def _wrong_type(

@@ -304,3 +304,7 @@ CREATE SOURCE s (a INT) WITH (connector = 'events');
 CREATE MATERIALIZED VIEW v AS
 	SELECT a,		nosuch FROM s GROUP BY a;
 --> 3:13 nosuch | there is no column nosuch | known: a
+
+-- a type that no message can hold
+CREATE SOURCE s (a INT, b BIT[]) WITH (connector = 'events');
+--> 1:25 b | column b: no value of type BIT[] can be read from a message | declare it as VARCHAR or JSON, and cast it in the view

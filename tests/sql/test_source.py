@@ -6,6 +6,7 @@ import pytest
 
 from ingest.source.file_options import file_options
 from ingest.source.kafka_options import kafka_options
+from keyfold.errors import SqlError
 from keyfold.eventlog.options import events_options
 from keyfold.sql.compile import bind_source, compile_sql, statement_fingerprint, unbound_sources
 from keyfold.sql.options import CONNECTOR_OPTIONS
@@ -193,3 +194,16 @@ def test_the_docs_name_every_option() -> None:
     for options in CONNECTOR_OPTIONS.values():
         for option in options:
             assert f"`{option}`" in text, option
+
+
+@pytest.mark.parametrize("kind", ["BIT", "BIGNUM", "VARIANT", "GEOMETRY", "MAP(VARCHAR, BIGNUM)"])
+def test_a_type_that_no_message_can_hold_is_refused_at_its_column(kind: str) -> None:
+    with pytest.raises(SqlError, match="can be read from a message") as caught:
+        of_type(kind)
+    assert caught.value.location is not None
+    assert caught.value.location.column == 18
+
+
+@pytest.mark.parametrize("kind", ["BLOB", "UUID", "INTERVAL", "UHUGEINT", 'STRUCT("UNION(" INT)'])
+def test_a_type_that_a_message_can_hold_is_accepted(kind: str) -> None:
+    assert of_type(kind)
