@@ -5,19 +5,19 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from ingest.detect import detect, known_schemas, with_placeholders
+from ingest.detect import Detected, detect_all, known_schemas, with_placeholders
 from ingest.pipeline import Pipeline, clock_ms
 from ingest.source.connect import connect
 from keyfold.errors import SettingsError
 from keyfold.process import mark_started, run_role, start_role, stop_event
 from keyfold.settings import Settings
 from keyfold.sql.compile import compile_sql, unbound_sources
-from keyfold.state.counter import CounterWriter
+from keyfold.state.counter import CounterWriter, Status
 from keyfold.state.layout import CATALOG_KEY, counter_path, state_directory
-from keyfold.state.record import catalog_decoder
+from keyfold.state.record import SourceRecord, catalog_decoder
 from keyfold.state.rocks import RocksStore
 from keyfold.state.writer import StateWriter
 from keyfold.view.plan import Catalog
@@ -70,19 +70,26 @@ def run(
         stored = catalog_decoder.decode(raw).catalog if raw else None
         schemas = known_schemas(sources, stored)
         waiting = [one for one in sources if one.columns is None and one.name not in schemas]
+        detected: dict[str, Detected] | None = {}
         if waiting:
             _check_sources(with_placeholders(sources, schemas, None), settings)
-            _open_state(store, with_placeholders(sources, schemas, stored), settings, (), "")
+            catalog = with_placeholders(sources, schemas, stored)
+            sequence = _open_state(store, catalog, settings, (), "").record.sequence
             mark_started()
-        for source in waiting:
-            columns = detect(source, settings.data_dir, stop_event())
-            if columns is None:
-                return
-            schemas[source.name] = columns
+            status = Status(pid=os.getpid(), started_ms=clock_ms())
+            detected = detect_all(
+                waiting,
+                settings.data_dir,
+                stop_event(),
+                lambda: counter.publish(sequence, clock_ms(), status),
+            )
+        if detected is None:
+            return
+        schemas |= {name: one.columns for name, one in detected.items()}
         catalog = compile_sql(text, str(file), schemas)
         _check_sources(catalog, settings)
-        again = {*rebuild, *(source.name for source in waiting)}
-        state = _open_state(store, catalog, settings, again, rebuild_request)
+        starts = {name: one.start for name, one in detected.items()}
+        state = _open_state(store, catalog, settings, {*rebuild, *starts}, rebuild_request, starts)
         pipeline = Pipeline(state, counter, settings, pid=os.getpid())
         mark_started()
         _log.info(
@@ -104,12 +111,14 @@ def _open_state(
     settings: Settings,
     rebuild: Collection[str],
     rebuild_request: str,
+    starts: Mapping[str, SourceRecord] | None = None,
 ) -> StateWriter:
     return StateWriter(
         store,
         catalog,
         rebuild=rebuild,
         rebuild_request=rebuild_request,
+        starts=starts,
         hot_bytes_max=settings.hot_bytes_max,
         dead_letters_max=settings.dead_letters_max,
         now_ms=clock_ms(),

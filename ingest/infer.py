@@ -26,10 +26,10 @@ def main() -> None:
     if len(sources) != 1:
         raise SettingsError(f"one CREATE SOURCE belongs here, {len(sources)} are given")
     source = sources[0]
-    columns = detect(source, settings.data_dir, stop_event())
-    if columns is not None:
+    detected = detect(source, settings.data_dir, stop_event(), give_up=True)
+    if detected is not None:
         options = {key: option.value for key, option in source.options.items()}
-        sys.stdout.write(create_source_sql(source.name, columns, options) + "\n")
+        sys.stdout.write(create_source_sql(source.name, detected.columns, options) + "\n")
 
 
 if __name__ == "__main__":

@@ -92,6 +92,7 @@ class StateWriter:
         *,
         rebuild: Collection[str] = (),
         rebuild_request: str = "",
+        starts: Mapping[str, SourceRecord] | None = None,
         hot_bytes_max: int = 512 << 20,
         dead_letters_max: int = 100_000,
         now_ms: int = 0,
@@ -104,6 +105,7 @@ class StateWriter:
             rebuild: Views (or sources: all views of one) to build again from the log.
             rebuild_request: A name for this wish to rebuild; one that was fulfilled already, by an
                 earlier life of the process, is not fulfilled again.
+            starts: Where to begin with sources of which nothing was read yet, by name.
             hot_bytes_max: Memory for hot partials over all views.
             dead_letters_max: Dead letters kept.
             now_ms: The clock, for the first commit.
@@ -131,6 +133,9 @@ class StateWriter:
             rebuild = ()
         self._rebuild_request = rebuild_request
         self._stored = self._adopt(stored, frozenset(rebuild))
+        for name, start in (starts or {}).items():
+            if not self.record.sources[name].partitions:
+                self.record.sources[name] = start
         views = max(1, len(catalog.views))
         self.views = {
             plan.name: self._open_view(plan, hot_bytes_max // views) for plan in catalog.views

@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from ingest.detect import SAMPLE_MESSAGES_MAX, detect, known_schemas, placeholder, with_placeholders
+from ingest.detect import (
+    SAMPLE_MESSAGES_MAX,
+    Detected,
+    detect,
+    detect_all,
+    known_schemas,
+    placeholder,
+    with_placeholders,
+)
+from ingest.lane import Lane
 from keyfold.errors import SqlError
 from keyfold.eventlog.format import source_directory
+from keyfold.eventlog.reader import EventLogReader
 from keyfold.eventlog.writer import EventLogWriter
+from keyfold.sql.bind import locked_connection
 from keyfold.sql.compile import compile_sql, unbound_sources
+from keyfold.sql.parse import UnboundSource
+from keyfold.state.memory import MemoryStore
+from keyfold.state.writer import StateWriter
 from keyfold.view.plan import Column
 
 SOURCE = "CREATE SOURCE orders WITH (connector = 'events'{});"
@@ -27,30 +44,94 @@ def push(directory: Path, *events: object) -> None:
     writer.close()
 
 
+def detected(found: Detected | None) -> Detected:
+    assert found is not None
+    return found
+
+
+def in_a_thread(directory: Path, source: UnboundSource) -> Future[Detected | None]:
+    return ThreadPoolExecutor(1).submit(detect, source, directory, threading.Event())
+
+
+def until_waiting(caplog: pytest.LogCaptureFixture, message: str) -> None:
+    """Return once it is logged; the log is what tells that a thread has come so far."""
+    deadline = time.monotonic() + 30
+    while not any(message in record.getMessage() for record in caplog.records):
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.01)
+
+
 def test_columns_come_from_the_first_events_and_garbage_among_them_is_passed_over(
     tmp_path: Path,
 ) -> None:
     push(tmp_path, b"{", b"[1]", {"u": "a", "n": 1}, b"\xff", {"u": "b"})
     (source,) = unbound_sources(SOURCE.format(""))
-    assert detect(source, tmp_path, threading.Event()) == COLUMNS
+    assert detected(detect(source, tmp_path, threading.Event())).columns == COLUMNS
 
 
-def test_it_waits_for_events_of_use_but_not_past_a_whole_sample_without_any(
-    tmp_path: Path,
+def test_it_waits_through_any_amount_of_garbage_and_warns_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (source,) = unbound_sources(SOURCE.format(""))
-    push(tmp_path, b"garbage")
-    found = []
-    waiting = threading.Thread(
-        target=lambda: found.append(detect(source, tmp_path, threading.Event()))
-    )
-    waiting.start()
+    push(tmp_path, *[b"garbage"] * (3 * SAMPLE_MESSAGES_MAX))
+    found = in_a_thread(tmp_path, source)
+    until_waiting(caplog, "still waiting: none of 1000 sampled messages is a JSON object")
     push(tmp_path, {"u": "a", "n": 1})
-    waiting.join(30)
-    assert found == [COLUMNS]
-    push(tmp_path / "other", *[b"garbage"] * SAMPLE_MESSAGES_MAX)
+    assert detected(found.result(30)).columns == COLUMNS
+    assert sum("still waiting" in record.getMessage() for record in caplog.records) == 1
+
+
+def test_who_asked_for_columns_only_hears_that_a_whole_sample_has_none(tmp_path: Path) -> None:
+    (source,) = unbound_sources(SOURCE.format(""))
+    push(tmp_path, *[b"garbage"] * SAMPLE_MESSAGES_MAX)
     with pytest.raises(SqlError, match="none of 1000 sampled messages"):
-        detect(source, tmp_path / "other", threading.Event())
+        detect(source, tmp_path, threading.Event(), give_up=True)
+
+
+@pytest.mark.parametrize("before", [0, 5])
+def test_the_events_that_told_the_columns_of_a_source_from_the_latest_on_are_counted(
+    tmp_path: Path, before: int
+) -> None:
+    statement = SOURCE.format(", scan.startup.mode = 'latest'")
+    (source,) = unbound_sources(statement)
+    if before:
+        push(tmp_path, *[{"u": "old"}] * before)
+    found = ThreadPoolExecutor(1).submit(
+        detect_all, [source], tmp_path, stop := threading.Event(), (opened := threading.Event()).set
+    )
+    assert opened.wait(30)
+    # Pushed again and again, as nothing tells when the source has looked where its end is.
+    while not found.done():
+        push(tmp_path, {"u": "a", "n": 1})
+        stop.wait(0.05)
+    one = (found.result(30) or {})["orders"]
+    assert one.columns == COLUMNS
+    start = one.start.partitions[0].offset
+    assert start >= before
+    catalog = compile_sql(statement + VIEW, schemas={"orders": one.columns})
+    state = StateWriter(MemoryStore(), catalog, starts={"orders": one.start})
+    lane = Lane(catalog.sources[0], state, locked_connection(), tmp_path)
+    end = EventLogReader(source_directory(tmp_path, "orders") / "0").end_offset()
+    for _ in range(200):
+        lane.step(1_000, 20, 1)
+    lane.close()
+    assert state.record.views["v"].total().applied == end - start > 0
+    assert state.record.views["v"].offsets == {0: end}
+
+
+def test_sources_are_waited_for_side_by_side(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    both = unbound_sources("CREATE SOURCE clicks WITH (connector = 'events');" + SOURCE.format(""))
+    push(tmp_path, {"u": "a", "n": 1})
+    stop, beats = threading.Event(), []
+    found = ThreadPoolExecutor(1).submit(detect_all, both, tmp_path, stop, lambda: beats.append(1))
+    until_waiting(caplog, "detected columns: u VARCHAR, n BIGINT")
+    assert not found.done()
+    assert beats
+    stop.set()
+    assert found.result(30) is None
 
 
 def test_a_stop_ends_the_waiting(tmp_path: Path) -> None:
