@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
+from contextlib import contextmanager
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -26,6 +27,9 @@ SWEEP_INTERVAL_S = 0.25
 _REASONS = {400: b"Bad Request", 408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
 GZIP_MEMBERS_MAX = 64
 """Members of one gzip body: an empty one costs time and adds nothing that ``bytes_max`` bounds."""
+BODIES_BYTES_MAX = 256 << 20
+"""Bytes of bodies that a worker holds at once, as they came: of requests that arrive or are dealt
+with. Beyond it a body is refused, unless it is the only one."""
 _DECODED_CHUNK_BYTES = 1 << 20
 _ENCODED_SLICE_BYTES = 64 << 10
 
@@ -113,11 +117,58 @@ def sweep(connections: Iterable[object], now: float, timeout_s: float) -> None:
             connection.overdue(now, timeout_s)
 
 
-async def read_body(scope: Scope, receive: Receive, bytes_max: int, timeout_s: float) -> bytes:
+class Bodies:
+    """The bodies that a worker holds, and their bound.
+
+    Attributes:
+        held_bytes: Of all of them.
+    """
+
+    def __init__(self, bytes_max: int = BODIES_BYTES_MAX) -> None:
+        self._bytes_max = bytes_max
+        self.held_bytes = 0
+
+    @contextmanager
+    def hold(self) -> Iterator[Callable[[int], None]]:
+        """Give what counts the bytes of one body; they are let go at the end.
+
+        The function raises ``RefusedError`` where there are too many.
+        """
+        mine = 0
+
+        def take(count: int) -> None:
+            nonlocal mine
+            others = self.held_bytes - mine
+            if others and self.held_bytes + count > self._bytes_max:
+                raise RefusedError(
+                    "busy",
+                    f"bodies of {self._bytes_max} bytes are being received already",
+                    hint="send it again in a second",
+                    headers={"connection": "close"},  # the rest of the body is not read
+                )
+            mine += count
+            self.held_bytes += count
+
+        try:
+            yield take
+        finally:
+            self.held_bytes -= mine
+
+
+async def read_body(
+    scope: Scope, receive: Receive, bytes_max: int, timeout_s: float, take: Callable[[int], None]
+) -> bytes:
     """Return the whole body.
 
+    Args:
+        scope: Of the request.
+        receive: Gives its parts.
+        bytes_max: Of this body.
+        timeout_s: For all of it to arrive.
+        take: As ``Bodies.hold`` gives it.
+
     Raises:
-        RefusedError: It is too large, or does not come in time.
+        RefusedError: It is too large, does not come in time, or there are too many others.
         ClientGoneError: The client went away.
     """
     declared = next((v for n, v in scope["headers"] if n == b"content-length"), b"")
@@ -135,6 +186,7 @@ async def read_body(scope: Scope, receive: Receive, bytes_max: int, timeout_s: f
                 size += len(chunk)
                 if size > bytes_max:
                     raise _too_large(bytes_max)
+                take(len(chunk))
                 chunks.append(chunk)
                 if not message.get("more_body", False):
                     return b"".join(chunks) if len(chunks) > 1 else chunk

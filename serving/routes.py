@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -129,11 +130,12 @@ def _row_routes(app: FastAPI, worker: Worker, hot: HotPath) -> None:
     )
     async def lookup(view: str, request: Request) -> Response:
         commit = _wants_commit(request)
-        body = await _body(worker, request)
-        with state.reading():
-            found = state.view(view.encode())
-            keys = lookup_keys(body, found, settings.lookup_keys_max)
-            answers, label = await found.rows(keys, _now_ms())
+        with worker.bodies.hold() as take:
+            body = await _body(worker, request, take)
+            with state.reading():
+                found = state.view(view.encode())
+                keys = lookup_keys(body, found, settings.lookup_keys_max)
+                answers, label = await found.rows(keys, _now_ms())
         return _response(Answer(200, json_page(answers, None, label, commit=commit)))
 
 
@@ -161,15 +163,16 @@ def _source_routes(app: FastAPI, worker: Worker) -> None:
     async def push(source: str, request: Request) -> Response:
         plan = source_plan(state.current(), source)
         worker.pushes.log(plan)  # refuse before reading the body
-        body = await _body(worker, request)
-        content_type = request.headers.get("content-type", "")
-        if len(body) > INLINE_BYTES_MAX:
-            block = await asyncio.to_thread(
-                parse_body, body, content_type, settings.push_events_max
-            )
-        else:
-            block = parse_body(body, content_type, settings.push_events_max)
-        result = await worker.pushes.push(plan, block)
+        with worker.bodies.hold() as take:
+            body = await _body(worker, request, take)
+            content_type = request.headers.get("content-type", "")
+            if len(body) > INLINE_BYTES_MAX:
+                block = await asyncio.to_thread(
+                    parse_body, body, content_type, settings.push_events_max
+                )
+            else:
+                block = parse_body(body, content_type, settings.push_events_max)
+            result = await worker.pushes.push(plan, block)
         worker.metrics.count_pushed(source, block.count)
         return _json(
             {
@@ -325,9 +328,11 @@ def missing_for_ready(worker: Worker) -> list[str]:
     return missing
 
 
-async def _body(worker: Worker, request: Request) -> bytes:
+async def _body(worker: Worker, request: Request, take: Callable[[int], None]) -> bytes:
     bytes_max = worker.settings.body_bytes_max
-    body = await read_body(request.scope, request.receive, bytes_max, worker.request_timeout_s)
+    body = await read_body(
+        request.scope, request.receive, bytes_max, worker.request_timeout_s, take
+    )
     encoding = request.headers.get("content-encoding", "")
     if not encoding:
         return body

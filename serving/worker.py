@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from keyfold.settings import Settings
-from serving.limits import SWEEP_INTERVAL_S, sweep
+from serving.limits import SWEEP_INTERVAL_S, Bodies, sweep
 from serving.metrics import SAVE_INTERVAL_S, ServingMetrics
 from serving.push import RETAIN_INTERVAL_S, PushLogs
 from serving.replica import LiveState
@@ -24,6 +24,7 @@ class Worker:
         state: The newest state.
         metrics: What is counted.
         pushes: The logs of the ``events`` sources.
+        bodies: The bodies that are held, and their bound.
         request_timeout_s: Time to send a request, and to get its answer.
     """
 
@@ -33,6 +34,7 @@ class Worker:
         self.state = LiveState(settings)
         self.metrics = ServingMetrics(settings.data_dir / "serving", number)
         self.pushes = PushLogs(settings.data_dir, number)
+        self.bodies = Bodies()
         self.request_timeout_s = settings.request_timeout_ms / 1000
         self._chores: list[asyncio.Task[None]] = []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gzip
 import json
@@ -14,8 +15,8 @@ import httpx
 import pyarrow as pa
 import pytest
 
-from serving.limits import GZIP_MEMBERS_MAX, decoded
-from serving.problem import RefusedError
+from serving.limits import GZIP_MEMBERS_MAX, Bodies, decoded, read_body
+from serving.problem import RefusedError, problem_answer
 from tests.serving.conftest import Server, problem, read_all
 from tests.serving.state import State, spend
 
@@ -228,3 +229,36 @@ def test_tokens(state: State, serve: Callable[..., Server]) -> None:
         assert server.get("/v1/views", headers=headers).status_code == 200
     assert server.get("/metrics").status_code == 200
     assert "access-control-allow-origin" not in server.get("/healthz").headers
+
+
+def test_bodies_that_are_held_at_once_are_bounded() -> None:
+    bodies = Bodies(100)
+    with bodies.hold() as first:
+        first(90)
+        first(90)  # alone it may have more
+        with bodies.hold() as second, pytest.raises(RefusedError) as refused:
+            second(1)
+        assert (refused.value.code, bodies.held_bytes) == ("busy", 180)
+    with bodies.hold() as first, bodies.hold() as second:
+        first(60)
+        second(40)
+        with pytest.raises(RefusedError, match="bodies of 100 bytes"):
+            second(1)
+    assert bodies.held_bytes == 0
+
+
+def test_a_body_beyond_the_bound_is_refused_and_its_connection_closed() -> None:
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": b"x" * 10, "more_body": True}
+
+    async def both() -> None:
+        bodies = Bodies(1_000)
+        with bodies.hold() as other, bodies.hold() as take:
+            other(985)
+            with pytest.raises(RefusedError) as refused:
+                await read_body({"headers": []}, receive, 10_000, 1.0, take)
+            answer = problem_answer(refused.value)
+            assert answer.status == 503
+            assert {(b"connection", b"close"), (b"retry-after", b"1")} <= set(answer.headers)
+
+    asyncio.run(both())
