@@ -102,8 +102,8 @@ class Lane:
         except Exception as problem:  # whatever it is, it costs this source and no other (law 7)
             self._opening.stop(problem, now_ms)
             return 0
-        self._progress.sample(now_ms, progress.end_offsets)
-        self._sampled_ms = now_ms
+        self._sampled_ms = now_ms - progress.age_ms
+        self._progress.sample(self._sampled_ms, progress.end_offsets)
         self._complete = progress.complete
         if batch is None:
             self.behind = False

@@ -47,6 +47,10 @@ _GATHER_S = 0.015
 # 2,000 at a time is half as fast again as asking for 10,000.
 _CHUNK_MESSAGES = 2_000
 
+# The ends are asked for this often; an answer confirms that what the fetches say is up to date.
+_CONFIRM_INTERVAL_S = 0.5
+_CONFIRMED_S = 2.0
+
 _NOTHING = pa.array([], pa.binary())
 _milliseconds = itemgetter(1)
 
@@ -82,6 +86,10 @@ class KafkaSource:
         self._outage = False
         self._calm_since_s: float | None = None
         self._stopped: SourceError | None = None
+        # Ends that were asked for: when, and the answers; and what was answered last.
+        self._asked: tuple[float, dict[int, Future[Any]]] | None = None
+        self._ask_at_s = self._confirmed_s = self._troubled_s = 0.0
+        self._latest: dict[int, int] = {}
         # By partition: what to hand to librdkafka, next offset to read, ends known at open, and,
         # where the last thing read was the end of the partition, the high watermark of then.
         self._assigned: dict[int, TopicPartition] = {}
@@ -117,6 +125,7 @@ class KafkaSource:
             )
         self._check_same_topic(facts, known=offsets)
         earliest = topic.offsets(facts.partitions, OffsetSpec.earliest(), timeout_s)
+        self._confirmed_s = time.monotonic()
         self._ends = topic.offsets(facts.partitions, OffsetSpec.latest(), timeout_s)
         # A partition that a known source does not know yet appeared since, and is read whole.
         starts = {} if offsets else topic.start_offsets(facts, options, timeout_s)
@@ -145,6 +154,7 @@ class KafkaSource:
         while True:
             now_s = time.monotonic()
             self._follow_topic(now_s)
+            self._confirm(now_s)
             self._commit_courtesy(now_s)
             if self._stopped is not None:
                 raise self._stopped
@@ -156,8 +166,16 @@ class KafkaSource:
                 return None
 
     def progress(self) -> SourceProgress:
-        """Say where the partitions end, from what the last fetches said; asks nobody."""
-        return SourceProgress({partition: self._end(partition) for partition in self._assigned})
+        """Say where the partitions end, from what the last answers said; asks nobody.
+
+        While the broker is silent or says that something is wrong, what is known grows old.
+        """
+        silent_s = time.monotonic() - self._confirmed_s
+        current = silent_s < _CONFIRMED_S and self._confirmed_s > self._troubled_s
+        return SourceProgress(
+            {partition: self._end(partition) for partition in self._assigned},
+            age_ms=0 if current else int(silent_s * 1000),
+        )
 
     def identity(self) -> Mapping[str, str]:
         """Name the topic, and its id where the broker has one."""
@@ -176,11 +194,13 @@ class KafkaSource:
             if self._courtesy:
                 self._send_courtesy(consumer)
             consumer.close()
-        self._topic = self._refresh = self._stopped = None
+        self._topic = self._refresh = self._stopped = self._asked = None
+        self._ask_at_s = self._confirmed_s = self._troubled_s = 0.0
         self._missing_answers, self._courtesy = 0, {}
         self._outage, self._calm_since_s = False, None
         for each in (self._assigned, self._positions, self._ends, self._settled, self._news):
             each.clear()
+        self._latest = {}
 
     # -- reading ----------------------------------------------------------------------------------
 
@@ -251,7 +271,8 @@ class KafkaSource:
         So where we stand at the end of what can be read, and the watermark is still that of the
         moment when we came there, the position is the end.
         """
-        position = self._positions[partition]
+        # After an outage, the broker may tell of new messages before they are fetched.
+        position = max(self._positions[partition], self._latest.get(partition, 0))
         high = self._high_watermark(partition)
         if high < 0:
             return max(position, self._ends.get(partition, position))
@@ -293,6 +314,7 @@ class KafkaSource:
             _log.debug("source '%s': %s", self._options.name, error.str())
         else:
             self._calm_since_s = None
+            self._troubled_s = time.monotonic()
             if not self._outage:
                 self._outage = True
                 _log.warning(
@@ -300,6 +322,24 @@ class KafkaSource:
                     self._options.name,
                     error.str(),
                 )
+
+    def _confirm(self, now_s: float) -> None:
+        """Ask now and then where the partitions end; never waits."""
+        assert self._topic is not None
+        if self._asked is None:
+            if now_s >= self._ask_at_s and self._assigned:
+                self._asked = now_s, self._topic.ask_ends(self._assigned, _REFRESH_TIMEOUT_S)
+            return
+        asked_s, answers = self._asked
+        if not all(answer.done() for answer in answers.values()):
+            return
+        self._asked, self._ask_at_s = None, now_s + _CONFIRM_INTERVAL_S
+        try:
+            self._latest = {each: answer.result().offset for each, answer in answers.items()}
+        except KafkaException as error:
+            _log.debug("source '%s': no end offsets: %s", self._options.name, error)
+        else:
+            self._confirmed_s = asked_s
 
     def _answered(self, now_s: float) -> None:
         # The consumer may still try old connections, and say so, when this answer is there already.

@@ -104,6 +104,15 @@ class KafkaTopic:
         answer: Future[Any] = asked[self._topic]
         return answer
 
+    def ask_ends(self, partitions: Iterable[int], timeout_s: float) -> dict[int, Future[Any]]:
+        """Ask where partitions end for who reads committed messages, without waiting."""
+        answers = self._admin.list_offsets(
+            {TopicPartition(self._topic, each): OffsetSpec.latest() for each in partitions},
+            isolation_level=IsolationLevel.READ_COMMITTED,
+            request_timeout=timeout_s,
+        )
+        return {each.partition: answer for each, answer in answers.items()}
+
     def describe(self, timeout_s: float) -> TopicFacts:
         """Ask for the facts and wait.
 

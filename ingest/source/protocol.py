@@ -22,10 +22,12 @@ class SourceProgress:
         end_offsets: Partition → offset after the last message that is there, for every partition
             that exists (a partition from which nothing was read yet included).
         complete: True once a bounded source was read to its end; False for a stream.
+        age_ms: How long ago the end offsets were known to be these; 0 while the source answers.
     """
 
     end_offsets: Mapping[int, int]
     complete: bool = False
+    age_ms: int = 0
 
 
 class Source(Protocol):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from ingest.lane import PARTITIONS_MAX, Lane
-from ingest.pipeline import PARTITIONS_PUBLISHED_MAX
+from ingest.pipeline import PARTITIONS_PUBLISHED_MAX, clock_ms
 from ingest.source.connect import starts_at_beginning
 from ingest.source.message import MessageBatch
 from keyfold.eventlog.format import source_directory
@@ -22,6 +25,7 @@ from keyfold.state.counter import CounterReader, CounterWriter, Status
 from keyfold.state.memory import MemoryStore
 from keyfold.state.record import ViewRecord
 from keyfold.state.writer import StateWriter
+from tests.kafka_broker import KafkaBroker
 
 SOURCE = """
 CREATE SOURCE orders (
@@ -239,3 +243,52 @@ def test_of_very_many_partitions_the_status_shows_the_worst_and_counts_the_other
         assert reader.read()[2].sources == sources
     reader.close()
     writer.close()
+
+
+# --- a broker that is gone -----------------------------------------------------------------------
+
+
+@pytest.mark.kafka
+def test_staleness_grows_while_the_broker_is_gone_and_ends_with_the_outage(
+    kafka_server: KafkaBroker, tmp_path: Path
+) -> None:
+    client = {"bootstrap.servers": kafka_server.bootstrap, "log_level": 0}
+    topic = f"outage-{time.time_ns()}"
+    admin = AdminClient(client)
+    admin.create_topics([NewTopic(topic, 2, 1)])[topic].result()
+    producer = Producer(client)
+    producer.produce(topic, b'{"id": 1, "u": "a"}', partition=0)
+    assert producer.flush(30) == 0
+    sql = (
+        KAFKA.format("").replace("localhost:1", kafka_server.bootstrap).replace("'t'", f"'{topic}'")
+    )
+    catalog = compile_sql(sql + BY_USER)
+    state = StateWriter(MemoryStore(), catalog)
+    lane = Lane(catalog.sources[0], state, locked_connection(), tmp_path)
+
+    def until_staleness(least_ms: int, most_ms: int, offset: int) -> None:
+        deadline_s = time.monotonic() + 60
+        while time.monotonic() < deadline_s:
+            lane.step(1_000, 20, clock_ms())
+            lane.before_commit(clock_ms())
+            state.commit(clock_ms())
+            lane.after_commit()
+            status = lane.status(clock_ms())
+            partition = status.partitions.get(0)
+            stale_ms = clock_ms() - status.as_of_ms
+            if partition and partition.offset == offset and least_ms <= stale_ms <= most_ms:
+                return
+        raise AssertionError(f"staleness is {stale_ms} ms, with {status}")
+
+    try:
+        until_staleness(0, 300, offset=1)
+        kafka_server.stop()
+        try:
+            until_staleness(3_000, 60_000, offset=1)
+        finally:
+            kafka_server.start()
+        producer.produce(topic, b'{"id": 2, "u": "a"}', partition=0)
+        assert producer.flush(30) == 0
+        until_staleness(0, 300, offset=2)
+    finally:
+        lane.close()
