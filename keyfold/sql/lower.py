@@ -18,7 +18,9 @@ from keyfold.sql.expressions import Expressions
 from keyfold.sql.relation import WINDOW_COLUMNS, Relation
 from keyfold.sql.scope import Scope
 from keyfold.view import expression as ex
+from keyfold.view.nested import inexact_part
 from keyfold.view.plan import KeyColumn, Output
+from keyfold.view.types import Physical
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,15 @@ class Lowering:
                 selected.written, f"key column {sql} has no name", f"write {sql} AS name in SELECT"
             )
         kind = self._relation.type_of(node)
-        self._relation.kept_type(place, kind)
+        column = self._relation.kept_type(place, kind)
+        inexact = inexact_part(kind) if column.physical is Physical.JSON else ""
+        if inexact:
+            # Its text would hold NaN and infinities, which are no JSON, and tell -0.0 from 0.0.
+            raise self._text.error(
+                place,
+                f"a key of type {kind} has {inexact} inside",
+                "group by its fields, or cast them to DECIMAL",
+            )
         self._key_trees.append(tree)
         self.keys.append(KeyColumn(selected.name, kind, sql_text(tree) if tree.is_leaf() else sql))
 

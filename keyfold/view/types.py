@@ -33,6 +33,7 @@ import msgspec
 import numpy as np
 
 from keyfold.errors import RequestError, SqlError
+from keyfold.view.nested import nested_writer
 
 _ALIAS = {"TIMESTAMPTZ": "TIMESTAMP WITH TIME ZONE"}
 
@@ -297,7 +298,7 @@ _FORM = {
 def _parser(column: ColumnType) -> Callable[[str], object]:
     match column.physical:
         case Physical.JSON:
-            return lambda text: _json_text(msgspec.json.decode(text)).decode()
+            return nested_writer(column.name)
         case Physical.BOOL:
             return lambda text: _BOOLEANS[text.lower()] if text.lower() in _BOOLEANS else _fail()
         case Physical.F64:

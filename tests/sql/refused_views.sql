@@ -460,3 +460,7 @@ SELECT user_id FROM orders WHERE regexp_matches(user_id, '(') GROUP BY user_id
 -- a key that does not fit its cast
 SELECT CAST('x' AS INTEGER) + qty AS q, COUNT(*) AS n FROM orders GROUP BY q
 --> 1:13 'x' | could not convert string 'x' to INT32 | these are DuckDB's words; its documentation has the functions and types
+
+-- a nested key with a DOUBLE inside
+SELECT [price] AS l, COUNT(*) AS n FROM orders GROUP BY [price]
+--> 1:58 price | a key of type DOUBLE[] has DOUBLE inside | group by its fields, or cast them to DECIMAL
