@@ -99,10 +99,16 @@ class State:
         offsets = self.record.views[view].offsets
         offsets[0] = offsets.get(0, 0) + messages
         book(self.record.views[view], 0, applied=messages)
-        source = self.record.sources[self.writer.views[view].plan.source]
+        state_source = self.writer.views[view].plan.source
+        source = self.record.sources[state_source]
         at = source.partitions.setdefault(0, PartitionRecord(0))
-        at.offset = max(at.offset, offsets[0])
-        at.taken = at.offset
+        at.taken = max(at.taken, offsets[0])
+        # The views here are moved one by one; none of them is to count as behind its source.
+        at.offset = min(
+            self.record.views[other.plan.name].offsets.get(0, offsets[0])
+            for other in self.writer.views.values()
+            if other.plan.source == state_source
+        )
 
     def bury(self, count: int, **facts: Any) -> None:
         """Add dead letters."""
