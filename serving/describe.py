@@ -94,7 +94,7 @@ def source_detail(reader: StateReader, name: str, now_ms: int) -> dict[str, Any]
         "connector": plan.connector,
         "state": state,
         "error": error or None,
-        "lag": sum(partition["lag"] for partition in partitions),
+        "lag": sum(one["lag"] for one in partitions) + (live.left_off_lag if live else 0),
         "partitions": partitions,
         "events_per_second": live.events_per_second if live and state != "stopped" else 0.0,
         "ledger": {

@@ -160,7 +160,7 @@ def _add_state(add: Add, state: LiveState, now_ms: int, stale_after_ms: int) -> 
         add(names.SOURCE_MESSAGES, (source.name,), taken)
         if live is not None:
             lag = sum(max(0, p.end_offset - p.offset) for p in live.partitions.values())
-            add(names.SOURCE_LAG, (source.name,), lag)
+            add(names.SOURCE_LAG, (source.name,), lag + live.left_off_lag)
         add(names.SOURCE_UP, (source.name,), float(live is not None and live.state != "stopped"))
     for name, view in reader.views.items():
         fresh = reader.freshness(view.plan, now_ms, stale_after_ms)
