@@ -305,10 +305,14 @@ def test_the_url_of_a_socket_is_one_that_a_client_can_use() -> None:
 
 
 def test_roles_are_started_with_the_interpreter_and_arguments_that_they_know() -> None:
-    assert ingest_role(Path("p.sql"), ["a", "b"]).argv[1:] == (
+    assert ingest_role(Path("p.sql")).argv[1:] == ("-P", "-m", "ingest", "p.sql")
+    *flags, request = ingest_role(Path("p.sql"), ["a", "b"]).argv[1:]
+    assert flags == [
         *("-P", "-m", "ingest", "p.sql"),
-        *("--rebuild", "a", "--rebuild", "b"),
-    )
+        *("--rebuild", "a", "--rebuild", "b", "--rebuild-request"),
+    ]
+    # Each start asks anew; a restart of the role asks for the same again, which is done once.
+    assert request != ingest_role(Path("p.sql"), ["a", "b"]).argv[-1]
     with listen("127.0.0.1", 0) as door:
         second = serving_roles(door, 2)[1]
         assert second.argv[1:] == (
