@@ -11,7 +11,7 @@ from pathlib import Path
 from ingest.detect import Detected, detect_all, known_schemas, with_placeholders
 from ingest.pipeline import Pipeline, clock_ms
 from ingest.source.connect import connect
-from keyfold.errors import SettingsError
+from keyfold.errors import SettingsError, SqlError
 from keyfold.process import mark_started, run_role, start_role, stop_event
 from keyfold.settings import Settings
 from keyfold.sql.compile import compile_sql, unbound_sources
@@ -86,7 +86,10 @@ def run(
         if detected is None:
             return
         schemas |= {name: one.columns for name, one in detected.items()}
-        catalog = compile_sql(text, str(file), schemas)
+        try:
+            catalog = compile_sql(text, str(file), schemas)
+        except SqlError as problem:
+            raise _with_detected(problem, detected) from problem
         _check_sources(catalog, settings)
         starts = {name: one.start for name, one in detected.items()}
         state = _open_state(store, catalog, settings, {*rebuild, *starts}, rebuild_request, starts)
@@ -103,6 +106,15 @@ def run(
     finally:
         store.close()
         counter.close()
+
+
+def _with_detected(problem: SqlError, detected: Mapping[str, Detected]) -> SqlError:
+    """Say which columns were not written but detected, since a few odd events may be to blame."""
+    if not detected:
+        return problem
+    told = f"the columns of {', '.join(detected)} were detected; a column list sets their types"
+    hint = f"{problem.hint}; {told}" if problem.hint else told
+    return SqlError(problem.message, hint=hint, location=problem.location)
 
 
 def _open_state(

@@ -79,10 +79,11 @@ def detect(
         source: A source without a column list.
         data_directory: Where the logs of ``events`` sources lie.
         stop: Ends the waiting.
-        give_up: Raise when no event of a whole sample is a JSON object, instead of going on with
-            newer ones.
+        give_up: Raise when the source cannot be read, or no event of a whole sample is a JSON
+            object, instead of trying again and going on with newer ones.
 
     Raises:
+        SourceError: The source cannot be read, and ``give_up``.
         SqlError: No event of a whole sample is a JSON object, and ``give_up``.
         SettingsError: An option of the source is wrong.
     """
@@ -96,6 +97,8 @@ def detect(
             try:
                 sample.take()
             except SourceError as problem:
+                if give_up:
+                    raise
                 _log.warning("cannot read the source yet: %s", problem)
                 sample.begin_again()
                 stop.wait(_RETRY_S)
