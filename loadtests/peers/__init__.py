@@ -1,0 +1,1 @@
+"""What a user would run instead, each with its best known settings; see README.md."""
