@@ -25,7 +25,9 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
+from itertools import starmap
 from pathlib import Path
 
 from rocksdict import (
@@ -172,10 +174,8 @@ class RocksStore(_RocksReader):
             batch.delete_range(start, end)
         for key in deletes:
             batch.delete(key)
-        put = batch.put
-        for key, value in puts:
-            put(key, value)
-        put(*marker)
+        deque(starmap(batch.put, puts), maxlen=0)  # one pass in C over what may be many
+        batch.put(*marker)
         size = batch.size_in_bytes()
         # Step 2: through the log, or around it and flushed.
         if len(puts) + len(deletes) < self._bulk_keys_min:

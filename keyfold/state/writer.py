@@ -47,8 +47,6 @@ from keyfold.view.partial import PartialCodec
 from keyfold.view.plan import PLAN_FORMAT, Catalog, ViewPlan
 from keyfold.view.rowkey import prefix_end
 
-_ENTRY_BYTES = 260  # a key, its dictionary entry and its list entry, measured in CPython 3.11
-
 
 @dataclass(slots=True)
 class ViewState:
@@ -256,12 +254,14 @@ class StateWriter:
     def _open_view(self, plan: ViewPlan, bytes_max: int) -> ViewState:
         prefix = view_prefix(self._stored.view_ids[plan.name])
         codec = PartialCodec(plan.slots)
-        keys_max = max(10_000, bytes_max // (_ENTRY_BYTES + codec.width))
+        no_rows = next(iter(self._store.scan(prefix, prefix_end(prefix))), None) is None
         reclaimer = Reclaimer(plan, prefix) if plan.retention_us is not None else None
         return ViewState(
             plan,
             prefix,
-            HotPartials(plan.aggregates, codec, self._store.get_many, keys_max),
+            HotPartials(
+                plan.aggregates, codec, self._store.get_many, bytes_max, store_empty=no_rows
+            ),
             reclaimer,
         )
 

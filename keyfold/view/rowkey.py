@@ -160,7 +160,7 @@ _DECODE: dict[Physical, Callable[[bytes, int], tuple[Any, int]]] = {
 
 def encode_keys(
     prefix: bytes, types: Sequence[ColumnType], columns: Sequence[pa.Array]
-) -> list[bytes]:
+) -> pa.Array:
     """Encode many keys at once.
 
     Args:
@@ -169,16 +169,16 @@ def encode_keys(
         columns: One Arrow array of n values per key column, in the Arrow type that DuckDB gives.
 
     Returns:
-        n keys. Equal, byte for byte, to ``prefix + encode_key(types, row)`` for each row.
+        A large_binary array of n keys. Equal, byte for byte, to ``prefix + encode_key(types, row)``
+        for each row.
     """
     parts = [pa.scalar(prefix, pa.large_binary())] if prefix else []
     parts += [
         _encode_column(column.physical, array) for column, array in zip(types, columns, strict=True)
     ]
     if not columns:
-        return [prefix]
-    joined = pc.binary_join_element_wise(*parts, pa.scalar(b"", pa.large_binary()))
-    return slices(joined)
+        return pa.array([prefix], pa.large_binary())
+    return pc.binary_join_element_wise(*parts, pa.scalar(b"", pa.large_binary()))
 
 
 def slices(array: pa.Array) -> list[bytes]:

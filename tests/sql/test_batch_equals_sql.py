@@ -17,7 +17,7 @@ from keyfold.state.writer import StateWriter
 from keyfold.view.columns import contiguous, physical_column
 from keyfold.view.plan import Catalog
 from keyfold.view.row import CompiledView
-from keyfold.view.rowkey import encode_keys, prefix_end
+from keyfold.view.rowkey import encode_keys, prefix_end, slices
 from keyfold.view.types import Physical, column_type
 from tests.sql.compiling import SOURCE, catalog_of, sections
 
@@ -84,7 +84,7 @@ def kept(con: duckdb.DuckDBPyConnection, catalog: Catalog, order: list[int]) -> 
         )
         groups = con.sql(plan.batch_sql.replace(HORIZON, str(NO_HORIZON))).to_arrow_table()
         columns = [contiguous(column) for column in groups.columns]
-        keys = encode_keys(view_prefix(1), plan.key_types, columns[: len(plan.keys)])
+        keys = slices(encode_keys(view_prefix(1), plan.key_types, columns[: len(plan.keys)]))
         slots = zip(plan.slots, columns[len(plan.keys) :], strict=True)
         writer.merge("v", keys, [physical_column(slot.physical, c) for slot, c in slots])
         writer.commit(0)

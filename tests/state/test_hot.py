@@ -42,7 +42,9 @@ class Rows:
 
 
 def hot_over(rows: Rows, keys_max: int) -> HotPartials:
-    return HotPartials(COUNT_AND_LAST, CODEC, rows.fetch, keys_max)
+    return HotPartials(
+        COUNT_AND_LAST, CODEC, rows.fetch, 0, store_empty=not rows.stored, keys_min=keys_max
+    )
 
 
 def key(number: int) -> bytes:
@@ -160,12 +162,48 @@ def test_what_is_dirty_is_never_given_up() -> None:
 
 def test_a_key_that_is_used_again_and_again_stays() -> None:
     rows = Rows()
+    rows.stored[key(7)] = CODEC.encode(delta_of([1], [None]))[0]
     hot = hot_over(rows, 1_024)
     count_up(hot, [7])
     for first in range(1_000, 9_000, 100):
         rows.save(hot)
         count_up(hot, [7, *range(first, first + 100)])
     assert rows.asked.count(key(7)) == 1
+
+
+def test_what_the_store_cannot_have_is_not_looked_for() -> None:
+    rows = Rows()
+    hot = HotPartials(COUNT_AND_LAST, CODEC, rows.fetch, 1 << 20, store_empty=True, keys_min=1_024)
+    count_up(hot, range(2_000))
+    assert rows.asked == []
+    rows.save(hot)
+    for start in range(2_000, 8_000, 500):  # the first ones are given up
+        count_up(hot, range(start, start + 500))
+        rows.save(hot)
+    assert len(hot) < 6_000
+    assert len(rows.asked) < 200  # a new key is hardly ever taken for one that was given up
+    rows.asked.clear()
+    count_up(hot, range(2_000))
+    assert set(rows.asked) == {key(k) for k in range(2_000)}
+    rows.save(hot)
+    assert {n for n, _ in list(rows.values().values())[:2_000]} == {2}
+    hot.clear()  # from now on the store may have anything
+    rows.asked.clear()
+    count_up(hot, [9_000_000])
+    assert rows.asked == [key(9_000_000)]
+
+
+def test_long_texts_leave_room_for_fewer_keys() -> None:
+    kept = []
+    for text in (b"a", b"a" * 4_000):
+        rows = Rows()
+        hot = HotPartials(COUNT_AND_LAST, CODEC, rows.fetch, 8 << 20, keys_min=1_024)
+        for start in range(0, 20_000, 1_000):
+            count_up(hot, range(start, start + 1_000), text)
+            rows.save(hot)
+        kept.append(len(hot))
+    assert kept[0] > 15_000
+    assert kept[1] <= 3_000  # 8 MiB hold no more of them
 
 
 def test_texts_are_kept_through_growth() -> None:
@@ -198,7 +236,7 @@ def test_clear_leaves_what_is_stored() -> None:
 def test_a_sum_beyond_128_bits_is_an_error_and_no_wrong_number() -> None:
     total = Aggregate("sum_int", argument="x", argument_type="HUGEINT")
     codec = PartialCodec(total.slots)
-    hot = HotPartials((total,), codec, lambda keys: [None] * len(keys), 1_024)
+    hot = HotPartials((total,), codec, lambda keys: [None] * len(keys), 1 << 20)
     most = np.zeros(1, [("low", "<u8"), ("high", "<i8")])
     most["high"] = 2**62
     hot.merge([b"k"], [np.ones(1, np.int64), most])
