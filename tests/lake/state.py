@@ -8,8 +8,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from keyfold.settings import Settings
 from keyfold.state.counter import CounterWriter, Status
 from keyfold.state.layout import counter_path, state_directory
@@ -19,7 +17,6 @@ from keyfold.state.rocks import RocksStore
 from keyfold.state.writer import StateWriter
 from keyfold.view import expression as ex
 from keyfold.view.aggregate import Aggregate, Final
-from keyfold.view.columns import DTYPE, I128, i128_of
 from keyfold.view.plan import (
     Answer,
     Catalog,
@@ -31,8 +28,7 @@ from keyfold.view.plan import (
     Window,
     fingerprint,
 )
-from keyfold.view.rowkey import encode_key
-from keyfold.view.types import Physical
+from tests.delta import Rows, delta_of
 
 SOURCE = SourcePlan(
     name="orders",
@@ -110,23 +106,10 @@ class LakeState:
             self.source.identity = {"log_id": "first"}
         self.commit()
 
-    def put(self, view: str, rows: dict[tuple[Any, ...], Sequence[Any]]) -> None:
+    def put(self, view: str, rows: Rows) -> None:
         """Merge rows: physical key values → physical slot values; one message each."""
         state = self.writer.views[view]
-        types = state.plan.key_types
-        keys = [state.prefix + encode_key(types, key) for key in rows]
-        columns = []
-        for at, slot in enumerate(state.plan.slots):
-            values: list[Any] = [slots[at] for slots in rows.values()]
-            if slot.physical is Physical.I128:
-                columns.append(np.array([i128_of(value) for value in values], I128))
-            elif slot.physical is Physical.TEXT:
-                column = np.empty(len(values), object)
-                column[:] = values
-                columns.append(column)
-            else:
-                columns.append(np.array(values, DTYPE[slot.physical]))
-        self.writer.merge(view, keys, columns)
+        self.writer.merge(view, *delta_of(state.plan, state.prefix, rows))
         self.advance(view, len(rows))
 
     def advance(self, view: str, messages: int) -> None:

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyfold.view.aggregate import FAMILIES, Aggregate, Final, Slot, finalizer, zero
-from keyfold.view.columns import DTYPE, i128_of, int_of
+from keyfold.view.aggregate import FAMILIES, Aggregate, Final, finalizer, zero
+from keyfold.view.columns import int_of
 from keyfold.view.types import Physical
+from tests.delta import slot_column
 
 TYPES = {
     "count": ["BIGINT"],
@@ -30,16 +31,6 @@ SCALARS = {
 N = 3
 
 
-def column(slot: Slot, values: list[object]) -> np.ndarray:
-    if slot.physical is Physical.TEXT:
-        out = np.empty(len(values), object)
-        out[:] = values
-        return out
-    if slot.physical is Physical.I128:
-        return np.array([i128_of(value) for value in values], DTYPE[slot.physical])
-    return np.array(values, DTYPE[slot.physical])
-
-
 @st.composite
 def partials(draw, family: str, name: str) -> list[np.ndarray]:
     """N partials as ``update`` can make them: nothing is kept of no events."""
@@ -56,7 +47,7 @@ def partials(draw, family: str, name: str) -> list[np.ndarray]:
         if family == "sum_real":
             values[2] = 0.0
         rows.append(values)
-    return [column(slot, [row[i] for row in rows]) for i, slot in enumerate(slots)]
+    return [slot_column(slot.physical, [row[i] for row in rows]) for i, slot in enumerate(slots)]
 
 
 def same(a: list[np.ndarray], b: list[np.ndarray], family: str) -> bool:
@@ -122,7 +113,10 @@ def test_where_an_inverse_is_stated_a_negated_partial_takes_a_batch_out_again(fa
     a, b = (data.draw(partials(family, "BIGINT")) for _ in range(2))
     slots = Aggregate(family, "x", "BIGINT").slots
     negated = [
-        column(slot, [-(int_of(*v) if isinstance(v, tuple) else v) for v in values.tolist()])
+        slot_column(
+            slot.physical,
+            [-(int_of(*v) if isinstance(v, tuple) else v) for v in values.tolist()],
+        )
         for slot, values in zip(slots, b, strict=True)
     ]
     assert same(merge(merge(a, b), negated), a, family)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from keyfold.sql.compile import compile_sql
 from keyfold.state.counter import CounterWriter, PartitionStatus, SourceStatus, Status
@@ -16,9 +14,8 @@ from keyfold.state.layout import counter_path, state_directory
 from keyfold.state.record import PartitionRecord
 from keyfold.state.rocks import RocksStore
 from keyfold.state.writer import StateWriter, book
-from keyfold.view.columns import DTYPE, I128, i128_of
-from keyfold.view.rowkey import encode_key
-from keyfold.view.types import Physical, timestamp_micros
+from keyfold.view.types import timestamp_micros
+from tests.delta import Rows, delta_of
 
 ORDERS = """
 CREATE SOURCE orders (
@@ -75,23 +72,10 @@ class State:
             view.ready = ready
         self.commit()
 
-    def put(self, view: str, rows: Mapping[tuple[Any, ...], Sequence[Any]]) -> None:
+    def put(self, view: str, rows: Rows) -> None:
         """Merge rows: physical key values → physical slot values; one message each."""
         state = self.writer.views[view]
-        types = state.plan.key_types
-        keys = [state.prefix + encode_key(types, key) for key in rows]
-        columns = []
-        for at, slot in enumerate(state.plan.slots):
-            values: list[Any] = [slots[at] for slots in rows.values()]
-            if slot.physical is Physical.I128:
-                columns.append(np.array([i128_of(value) for value in values], I128))
-            elif slot.physical is Physical.TEXT:
-                column = np.empty(len(values), object)
-                column[:] = values
-                columns.append(column)
-            else:
-                columns.append(np.array(values, DTYPE[slot.physical]))
-        self.writer.merge(view, keys, columns)
+        self.writer.merge(view, *delta_of(state.plan, state.prefix, rows))
         self.move(view, len(rows))
 
     def move(self, view: str, messages: int) -> None:

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from keyfold.errors import StateError
 from keyfold.view.aggregate import Slot
-from keyfold.view.columns import DTYPE, i128_of, int_of
+from keyfold.view.columns import int_of
 from keyfold.view.partial import PartialCodec
 from keyfold.view.types import Physical
+from tests.delta import slot_column
 
 VALUES = {
     Physical.BOOL: st.booleans(),
@@ -28,12 +29,8 @@ def codec(*kinds: Physical) -> PartialCodec:
 
 def column(kind: Physical, values: list[object]) -> np.ndarray:
     if kind is Physical.TEXT:
-        out = np.empty(len(values), object)
-        out[:] = [None if v is None else str(v).encode() for v in values]
-        return out
-    if kind is Physical.I128:
-        return np.array([i128_of(v) for v in values], DTYPE[kind])
-    return np.array(values, DTYPE[kind])
+        values = [None if v is None else str(v).encode() for v in values]
+    return slot_column(kind, values)
 
 
 def python_values(kind: Physical, values: np.ndarray) -> list[object]:
