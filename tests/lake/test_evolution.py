@@ -1,5 +1,8 @@
 """A changed view widens its table or is refused; a table never loses a column."""
 
+import asyncio
+import json
+
 import msgspec
 import pytest
 
@@ -8,6 +11,7 @@ from keyfold.view import expression as ex
 from keyfold.view.aggregate import Aggregate, Final
 from keyfold.view.plan import Output, Window
 from lake.verify import verify_view
+from serving.lookup import ViewLookup
 from tests.lake.state import COUNT, SPEND, SUM, LakeState, plan
 
 SMALL_SUM = (Aggregate("sum_int", "amount", "INTEGER"), Final("sum", "DECIMAL(20,2)"))
@@ -106,20 +110,81 @@ def test_a_change_that_keeps_the_state_reaches_the_table_too(house, changes, row
     assert verify(lake).state == "same"
 
 
-def test_a_shorter_retention_reaches_the_table_too(house):
-    key, window = {"window_end": "TIMESTAMP"}, Window("tumble", "ts", 10)
-    long = plan("spend", key, {"n": COUNT}, window=window, retention_us=100, window_key=0)
+COUNT_SQUARED = Output(
+    "squared", "BIGINT", ex.Call("*", (ex.Answer(0, "BIGINT"), ex.Answer(0, "BIGINT")), "BIGINT")
+)
+TWICE = ex.Call(">", (ex.Answer(0, "BIGINT"), ex.Literal(1, "BIGINT")), "BOOLEAN")
+
+
+@pytest.mark.parametrize(
+    ("selected", "having", "rows"),
+    [
+        ((), None, [{"n": 2}, {"n": 1}]),
+        ((COUNT_SQUARED,), None, [{"n": 2, "squared": 4}, {"n": 1, "squared": 1}]),
+        ((), TWICE, [{"n": 2}]),
+    ],
+    ids=["as it was", "with a new column", "with another having"],
+)
+@pytest.mark.parametrize("window_key", [0, 1])
+def test_after_a_shorter_retention_table_and_rest_both_leave_the_expired_rows_out(
+    house, window_key, selected, having, rows
+):
+    names = ["user_id", "window_end"] if window_key else ["window_end", "user_id"]
+    types = {"user_id": "VARCHAR", "window_end": "BIGINT"}
+    long = plan(
+        "spend",
+        {name: types[name] for name in names},
+        {"n": COUNT},
+        window=Window("tumble", "ts", 10),
+        retention_us=100,
+        window_key=window_key,
+    )
     lake = house(long)
-    lake.state.put("spend", {(10,): (1,), (90,): (1,)})
-    lake.state.source.watermark_us = 100
+    orders = {10: 3, 50: 3, 51: 2, 90: 1}
+    lake.state.put(
+        "spend",
+        {tuple({"user_id": "al", "window_end": end}[name] for name in names): (n,)
+         for end, n in orders.items()},
+    )  # fmt: skip
+    lake.state.source.stream_time_us = 100
     lake.state.commit()
-    lake.snapshot()
+    assert lake.snapshot().rows == 4
+    assert lake.rows() == served(lake)
     lake.state.close()
-    lake.state = LakeState(lake.directory, msgspec.structs.replace(long, retention_us=50))
+    short = msgspec.structs.replace(
+        long, retention_us=50, outputs=(*long.outputs, *selected), having=having
+    )
+    lake.state = LakeState(lake.directory, short)
     lake.reader.refresh()
     assert verify(lake).state == "outdated"
-    assert lake.snapshot() is not None
+    assert lake.snapshot().rows == len(rows)
+    ends = [51, 90][: len(rows)]
+    expected = [{"user_id": "al", "window_end": end} | row
+                for end, row in zip(ends, rows, strict=True)]  # fmt: skip
+    assert lake.rows() == expected
+    assert served(lake) == expected
     assert verify(lake).state == "same"
+    # What is hidden is deleted later, which changes neither.
+    lake.state.writer.reclaim(1_000)
+    lake.state.commit()
+    assert lake.snapshot() is None
+    assert served(lake) == lake.rows() == expected
+    assert len(list(lake.reader.replica.scan(*span(lake)))) == 2
+
+
+def served(lake):
+    """What REST answers to a request for all rows, at the reader's commit."""
+    view = lake.reader.view("spend")
+    lookup = ViewLookup(lake.reader, view, 0)
+    wanted = lookup.key_range({}, {})
+    page = asyncio.run(lookup.page(wanted, None, 100, 0, view.compiled.json_row))
+    assert page.next_cursor is None
+    return [json.loads(row) for row in page.rows]
+
+
+def span(lake):
+    view = lake.reader.view("spend")
+    return view.prefix, view.end
 
 
 def verify(lake):
