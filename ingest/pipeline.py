@@ -19,7 +19,7 @@ from ingest.lane import Lane
 from keyfold import metrics
 from keyfold.settings import Settings
 from keyfold.sql.bind import locked_connection
-from keyfold.state.counter import CounterWriter, Status
+from keyfold.state.counter import CounterWriter, Sample, Status
 from keyfold.state.writer import StateWriter
 
 _log = logging.getLogger("keyfold.ingest")
@@ -139,11 +139,11 @@ class Pipeline:
         status = self._status
         each_max = PARTITIONS_PUBLISHED_MAX // max(1, len(self.lanes))
         status.sources = {lane.plan.name: lane.status(now_ms, each_max) for lane in self.lanes}
-        status.metrics = {
-            metrics.COMMITS.name: float(self._commits),
-            metrics.COMMIT_SECONDS.name: self._commit_seconds,
-            metrics.BATCHES.name: float(self._batches),
-        }
+        status.metrics = [
+            Sample(metrics.COMMITS.name, self._commits),
+            Sample(metrics.COMMIT_SECONDS.name, self._commit_seconds),
+            Sample(metrics.BATCHES.name, self._batches),
+        ]
         for name, view in self._state.views.items():
-            status.metrics[f'{metrics.HOT_KEYS.name}{{view="{name}"}}'] = float(len(view.hot))
+            status.metrics.append(Sample(metrics.HOT_KEYS.name, len(view.hot), (name,)))
         self._counter.publish(self._state.record.sequence, now_ms, status)

@@ -131,11 +131,10 @@ def _families(
     for source, events in counts.pushed.items():
         add(names.PUSHED_EVENTS, (source,), events)
     told = _add_state(add, state, now_ms, stale_after_ms)
-    for text, value in told.metrics.items():
-        name, labels = parse_sample(text)
-        metric = _BY_NAME.get(name)
-        if metric is not None:
-            add(metric, tuple(labels.get(label, "") for label in metric.labels), value)
+    for sample in told.metrics:
+        metric = _BY_NAME.get(sample.name)
+        if metric is not None and len(sample.labels) == len(metric.labels):
+            add(metric, sample.labels, sample.value)
     for view, table in _lake(state.data_directory).views.items():
         add(names.SNAPSHOTS, (view,), table.snapshots)
         add(names.SNAPSHOT_SECONDS, (view,), table.seconds)
@@ -194,25 +193,6 @@ def _lake(data_directory: Path) -> _LakeStatus:
 
 
 _BY_NAME = {metric.name: metric for metric in names.METRICS}
-
-
-def parse_sample(text: str) -> tuple[str, dict[str, str]]:
-    """Split ``name{label="value",…}`` or ``name`` into its parts."""
-    name, _, rest = text.partition("{")
-    labels: dict[str, str] = {}
-    at = 0
-    while at < len(rest) and rest[at] not in "}":
-        equals = rest.index('="', at)
-        end = equals + 2
-        while rest[end] != '"':
-            end += 2 if rest[end] == "\\" else 1
-        raw = rest[equals + 2 : end]
-        unescaped = raw.replace("\\\\", "\0").replace('\\"', '"').replace("\\n", "\n")
-        labels[rest[at:equals].strip(", ")] = unescaped.replace("\0", "\\")
-        at = end + 1
-        if rest[at : at + 1] == ",":
-            at += 1
-    return name, labels
 
 
 def _family(metric: Metric, samples: list[tuple[tuple[str, ...], float]]) -> object:

@@ -3,7 +3,7 @@
 A small memory-mapped file that the writer updates after every commit and while idle. Layout,
 little-endian::
 
-    0   8s   magic "KEYFOLD1"
+    0   8s   magic "KEYFOLD2"
     8   u64  turn: odd while the writer is writing (a sequence lock)
     16  u64  sequence of the last commit
     24  i64  heartbeat, ms since the epoch
@@ -11,6 +11,9 @@ little-endian::
     36  …    ``Status``, JSON
 
 A reader looks at the sequence on every request: a load from memory, no system call.
+
+The last byte of the magic is the version of all this. The file is no durable state: a writer that
+finds another version begins anew.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ import msgspec
 
 from keyfold.errors import StateError
 
-MAGIC = b"KEYFOLD1"
+MAGIC = b"KEYFOLD2"
 SIZE = 1 << 20
 _TURN = struct.Struct("<Q")
 _HEAD = struct.Struct("<QqI")
@@ -60,6 +63,20 @@ class SourceStatus(msgspec.Struct):
     left_off_lag: int = 0
 
 
+class Sample(msgspec.Struct):
+    """A figure of the ingest process.
+
+    Attributes:
+        name: Of a metric (keyfold/metrics.py).
+        value: As it is now.
+        labels: Values of the metric's labels, in their order.
+    """
+
+    name: str
+    value: float
+    labels: tuple[str, ...] = ()
+
+
 class Status(msgspec.Struct):
     """What the writer tells of itself beside the commits.
 
@@ -68,14 +85,14 @@ class Status(msgspec.Struct):
         started_ms: When it started.
         stopped: True once it ended cleanly.
         sources: By name.
-        metrics: Figures of the ingest process for ``/metrics``, by metric name and labels.
+        metrics: Figures of the ingest process for ``/metrics``.
     """
 
     pid: int = 0
     started_ms: int = 0
     stopped: bool = False
     sources: dict[str, SourceStatus] = {}
-    metrics: dict[str, float] = {}
+    metrics: list[Sample] = []
 
 
 class CounterWriter:
@@ -92,7 +109,9 @@ class CounterWriter:
             os.close(descriptor)
         turn = _TURN.unpack_from(self._map, 8)[0]
         self._turn = turn + turn % 2  # a writer that died between the two leaves it odd
-        self._map[0:8] = MAGIC
+        if self._map[0:8] != MAGIC:
+            _HEAD.pack_into(self._map, 16, 0, 0, 0)
+            self._map[0:8] = MAGIC
 
     def publish(self, sequence: int, now_ms: int, status: Status) -> None:
         """Show a commit and the writer's status to the readers."""

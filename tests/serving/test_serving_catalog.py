@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from keyfold.state.counter import PartitionStatus
+from keyfold.state.counter import PartitionStatus, Sample
 from keyfold.state.reader import StateReader
 from serving.size import view_size
 from tests.serving.conftest import Server, problem, until
@@ -26,12 +26,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[State]:
     orders.partitions = {0: PartitionStatus(2, 5)}
     orders.events_per_second = 12.5
     orders.state = "catching_up"
-    state.status.metrics = {
-        "keyfold_commits_total": 7.0,
-        'keyfold_hot_keys{view="spend"}': 2.0,
-        'keyfold_lake_snapshots_total{view="a\\"b"}': 1.0,
-        "unknown_metric": 1.0,
-    }
+    state.status.metrics = [
+        Sample("keyfold_commits_total", 7),
+        Sample("keyfold_hot_keys", 2, ("spend",)),
+        Sample("keyfold_hot_keys", 3, ('a"b',)),
+        Sample("keyfold_hot_keys", 4),
+        Sample("unknown_metric", 1),
+    ]
     state.publish()
     yield state
     state.close()
@@ -149,7 +150,7 @@ def test_metrics_of_state_and_requests(server: Server) -> None:
         'keyfold_source_lag_messages{source="orders"} 3.0',
         "keyfold_commits_total 7.0",
         'keyfold_hot_keys{view="spend"} 2.0',
-        'keyfold_lake_snapshots_total{view="a\\"b"} 1.0',
+        'keyfold_hot_keys{view="a\\"b"} 3.0',
         "keyfold_replica_commit ",
     ):
         assert line in text, line

@@ -16,6 +16,7 @@ from keyfold.state.counter import (
     CounterReader,
     CounterWriter,
     PartitionStatus,
+    Sample,
     SourceStatus,
     Status,
 )
@@ -24,7 +25,7 @@ STATUS = Status(
     pid=7,
     started_ms=5,
     sources={"orders": SourceStatus("live", "", 9, 1.5, {0: PartitionStatus(3, 4)})},
-    metrics={"commits": 2.0},
+    metrics=[Sample("commits", 2.0), Sample("hot", 3.0, ("spend",))],
 )
 
 
@@ -41,9 +42,10 @@ def test_the_file_has_its_documented_bytes(path: Path) -> None:
         b'{"pid":7,"started_ms":5,"stopped":false,"sources":{"orders":{"state":"live","error":"",'
         b'"as_of_ms":9,"events_per_second":1.5,"partitions":{"0":{"offset":3,"end_offset":4}},'
         b'"left_off":0,"left_off_lag":0}},'
-        b'"metrics":{"commits":2.0}}'
+        b'"metrics":[{"name":"commits","value":2.0,"labels":[]},'
+        b'{"name":"hot","value":3.0,"labels":["spend"]}]}'
     )
-    head = bytes.fromhex("4b4559464f4c4431 0200000000000000 0300000000000000 0068e5cf8b010000")
+    head = bytes.fromhex("4b4559464f4c4432 0200000000000000 0300000000000000 0068e5cf8b010000")
     assert raw[:32] == head
     assert raw[32:36] == struct.pack("<I", len(status))
     assert raw[36 : 36 + len(status)] == status
@@ -122,11 +124,27 @@ def test_another_file_is_no_counter(path: Path) -> None:
         CounterReader(path)
 
 
+def test_a_file_of_an_earlier_version_is_begun_anew(path: Path) -> None:
+    path.parent.mkdir()
+    status = b'{"pid":7,"metrics":{"commits":2.0}}'
+    head = b"KEYFOLD1" + struct.pack("<QQqI", 4, 3, 5, len(status))
+    path.write_bytes((head + status).ljust(SIZE, b"\0"))
+    with pytest.raises(StateError, match="no commit counter of this release"):
+        CounterReader(path)
+    writer = CounterWriter(path)
+    reader = CounterReader(path)
+    assert reader.read() == (0, 0, Status())
+    writer.publish(4, 20, STATUS)
+    assert reader.read() == (4, 20, STATUS)
+    reader.close()
+    writer.close()
+
+
 def test_a_status_that_does_not_fit_is_refused_and_the_last_one_stands(path: Path) -> None:
     writer = CounterWriter(path)
     writer.publish(1, 10, STATUS)
     with pytest.raises(StateError, match=f"more than {SIZE - 36}"):
-        writer.publish(2, 20, Status(metrics={"x" * SIZE: 1.0}))
+        writer.publish(2, 20, Status(metrics=[Sample("x" * SIZE, 1.0)]))
     reader = CounterReader(path)
     assert reader.read() == (1, 10, STATUS)
     reader.close()
@@ -136,15 +154,15 @@ def test_a_status_that_does_not_fit_is_refused_and_the_last_one_stands(path: Pat
 _PUBLISH = """
 import sys
 from pathlib import Path
-from keyfold.state.counter import CounterWriter, Status
+from keyfold.state.counter import CounterWriter, Sample, Status
 writer = CounterWriter(Path(sys.argv[1]))
 print("started", flush=True)
 n = 0
 while n < 2_000_000:
     n += 1
     # A long status and a short one in turn, all of whose parts say the same number.
-    names = [f"m{i}" for i in range(n % 50)]
-    writer.publish(n, n, Status(pid=n, metrics={name: float(n) for name in names}))
+    samples = [Sample(f"m{i}", float(n)) for i in range(n % 50)]
+    writer.publish(n, n, Status(pid=n, metrics=samples))
 """
 
 
@@ -165,7 +183,7 @@ def test_a_reader_in_another_process_never_sees_half_a_publication(path: Path) -
                 continue
             if sequence:
                 assert heartbeat_ms == status.pid == sequence
-                assert status.metrics == dict.fromkeys(status.metrics, float(sequence))
+                assert all(sample.value == sequence for sample in status.metrics)
                 assert len(status.metrics) == sequence % 50
             seen.add(sequence)
             if len(seen) == 500:
