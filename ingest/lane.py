@@ -43,7 +43,7 @@ class Lane:
     Attributes:
         plan: The source's plan.
         moved: True when something was read that is not committed yet.
-        behind: True while the last poll came back full.
+        behind: True while the last poll came back full, or half full at least.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Lane:
         if batch is None:
             self.behind = False
             return 0
-        self.behind = len(batch) >= messages_max // 2
+        self.behind = batch.cut_short or len(batch) >= messages_max // 2
         self.apply(batch, now_ms, decoded)
         return len(batch)
 

@@ -190,11 +190,14 @@ class EventsSource:
         if not pieces and not self._starts:
             return None
         next_offsets, self._starts = self._starts, {}
-        return _batch(pieces, next_offsets)
+        return _batch(pieces, next_offsets, cut_short=not left or left_bytes <= 0)
 
 
 def _batch(
-    pieces: list[tuple[int, pa.Array, int, np.ndarray]], next_offsets: dict[int, int]
+    pieces: list[tuple[int, pa.Array, int, np.ndarray]],
+    next_offsets: dict[int, int],
+    *,
+    cut_short: bool,
 ) -> MessageBatch:
     """Join pieces (partition, values, first offset, timestamps) into one batch."""
     none = np.empty(0, np.int64)
@@ -212,6 +215,7 @@ def _batch(
         ),
         timestamps_ms=np.concatenate([none, *(times for *_, times in pieces)]),
         next_offsets=next_offsets,
+        cut_short=cut_short,
     )
 
 

@@ -223,7 +223,8 @@ class FileSource:
             self._positions[partition] += len(values)
             left -= len(values)
             left_bytes -= values.nbytes
-        return _batch(pieces) if pieces else None
+        cut_short = not left or left_bytes <= 0
+        return _batch(pieces, cut_short=cut_short) if pieces else None
 
     def _fill(self) -> bool:
         """See that there are values of the current file; False at its end."""
@@ -291,7 +292,7 @@ def _fingerprint(path: Path) -> tuple[int, str]:
         return size_bytes, hashlib.sha256(file.read(FINGERPRINT_BYTES)).hexdigest()
 
 
-def _batch(pieces: list[tuple[int, int, pa.Array]]) -> MessageBatch:
+def _batch(pieces: list[tuple[int, int, pa.Array]], *, cut_short: bool) -> MessageBatch:
     """Join pieces (partition, first offset, values) into one batch."""
     lengths = [len(values) for _, _, values in pieces]
     return MessageBatch(
@@ -300,4 +301,5 @@ def _batch(pieces: list[tuple[int, int, pa.Array]]) -> MessageBatch:
         offsets=np.concatenate([np.arange(first, first + len(v)) for _, first, v in pieces]),
         timestamps_ms=np.full(sum(lengths), -1, np.int64),
         next_offsets={partition: first + len(values) for partition, first, values in pieces},
+        cut_short=cut_short,
     )

@@ -65,6 +65,7 @@ class _Gathered:
     timestamps_ms: list[np.ndarray] = field(default_factory=list)
     keys: list[pa.Array] = field(default_factory=list)
     headers: list[list[tuple[str, bytes | None]] | None] = field(default_factory=list)
+    cut_short: bool = False
 
     def nbytes(self) -> int:
         """Memory of the message bodies and keys."""
@@ -74,8 +75,15 @@ class _Gathered:
 class KafkaSource:
     """One topic as a source. Not thread-safe."""
 
-    def __init__(self, options: KafkaOptions) -> None:
+    def __init__(self, options: KafkaOptions, batch_bytes_max: int = BATCH_BYTES_MAX) -> None:
+        """Prepare the source; ``open`` connects it.
+
+        Args:
+            options: Which topic, and how it is read.
+            batch_bytes_max: A batch ends with the piece that reaches this.
+        """
         self._options = options
+        self._batch_bytes_max = batch_bytes_max
         self._names = (options.name, options.topic)
         self._consumer: Any = None
         self._topic: KafkaTopic | None = None
@@ -220,11 +228,14 @@ class KafkaSource:
                 self._add(gathered, messages)
             for event in events:
                 self._act_on(event)
-            if count < asked or gathered.nbytes() >= BATCH_BYTES_MAX:
+            if count < asked:
                 break
             room -= count
             # The next consume() can then take up the memory that these lay in.
             del messages
+            if room == 0 or gathered.nbytes() >= self._batch_bytes_max:
+                gathered.cut_short = True
+                break
         return gathered
 
     def _add(self, gathered: _Gathered, messages: list[Message]) -> None:
@@ -262,6 +273,7 @@ class KafkaSource:
             next_offsets=news,
             keys=_joined(gathered.keys) if self._options.include_key else None,
             headers=gathered.headers if self._options.include_headers else None,
+            cut_short=gathered.cut_short,
         )
 
     def _end(self, partition: int) -> int:

@@ -30,6 +30,8 @@ class MessageBatch:
             over control records or a file's end moves a partition on without a message.
         keys: Binary array of n message keys, or None where the source has none.
         headers: n lists of (name, value) pairs, or None where the source has none.
+        cut_short: True where a bound on messages or bytes ended the batch, so that there may be
+            more at once; False where the source had no more.
     """
 
     values: pa.Array
@@ -39,6 +41,7 @@ class MessageBatch:
     next_offsets: Mapping[int, int]
     keys: pa.Array | None = None
     headers: list[list[tuple[str, bytes | None]] | None] | None = None
+    cut_short: bool = False
 
     def __len__(self) -> int:
         return len(self.values)

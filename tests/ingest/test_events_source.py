@@ -110,14 +110,15 @@ def test_a_batch_ends_where_it_has_bytes_enough_and_each_partition_has_its_turn(
             writer.append([line], 1)
         writer.close()
     source = opened(directory)
-    sizes, next_offsets = [], {}
+    sizes, cut_short, next_offsets = [], [], {}
     while (batch := source.poll(50_000, 0)) is not None:
+        cut_short.append(batch.cut_short)
         assert batch.values.nbytes < BATCH_BYTES_MAX + (8 << 20)
         assert {0, 1, 2} == set(batch.partitions.tolist()) or sizes
         sizes.append(len(batch))
         next_offsets |= batch.next_offsets
     assert sum(sizes) == 3 * count
-    assert len(sizes) == 2
+    assert cut_short == [True, False]
     assert next_offsets == {0: count, 1: count, 2: count}
 
 

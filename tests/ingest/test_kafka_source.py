@@ -85,7 +85,11 @@ def texts(prefix: str, count: int) -> list[bytes | None]:
 
 
 def new_source(
-    bootstrap: str, topic: str, include: frozenset[str] = frozenset(), **more: str
+    bootstrap: str,
+    topic: str,
+    include: frozenset[str] = frozenset(),
+    batch_bytes_max: int = BATCH_BYTES_MAX,
+    **more: str,
 ) -> KafkaSource:
     options = {
         "connector": "kafka",
@@ -93,7 +97,7 @@ def new_source(
         "properties.bootstrap.server": bootstrap,
         "partitions.refresh.interval.ms": "200",
     } | {key.replace("_", "."): value for key, value in more.items()}
-    return KafkaSource(kafka_options("s", options, include))
+    return KafkaSource(kafka_options("s", options, include), batch_bytes_max)
 
 
 @contextlib.contextmanager
@@ -138,12 +142,15 @@ class Reading:
 
 
 def read(
-    source: KafkaSource, enough: Callable[[Reading], bool], into: Reading | None = None
+    source: KafkaSource,
+    enough: Callable[[Reading], bool],
+    into: Reading | None = None,
+    messages_max: int = 1_000,
 ) -> Reading:
     reading = Reading() if into is None else into
 
     def step() -> bool:
-        reading.take(source.poll(1_000, 50))
+        reading.take(source.poll(messages_max, 50))
         return enough(reading)
 
     until(step)
@@ -178,23 +185,15 @@ def test_all_messages_of_all_partitions_come_once_and_in_order(
     assert all(batch.keys is None and batch.headers is None for batch in reading.batches)
 
 
-def test_a_batch_ends_where_it_has_bytes_enough(kafka_bootstrap: str, topic: str) -> None:
-    body, count = b"x" * 12_000, 12_000
-    config = {"bootstrap.servers": kafka_bootstrap, "compression.type": "lz4", "log_level": 0}
-    producer = Producer(config)
-    for _ in range(count):
-        producer.produce(topic, body, partition=0)
-    assert producer.flush(_DEADLINE_S) == 0
-    reading = Reading()
-    with opened(new_source(kafka_bootstrap, topic)) as source:
-
-        def step() -> bool:
-            reading.take(source.poll(50_000, 50))
-            return len(reading) >= count
-
-        until(step)
-    chunk_bytes = 2_000 * len(body)
-    assert all(one.values.nbytes < BATCH_BYTES_MAX + 2 * chunk_bytes for one in reading.batches)
+def test_a_batch_ends_where_it_has_bytes_enough(kafka_bootstrap: str, admin: AdminClient) -> None:
+    topic, count = create(admin, f"bytes-{time.time_ns()}", 1), 6_000
+    send(kafka_bootstrap, topic, {0: [b"x" * 100] * count})
+    # One answer to one fetch has them all, so that nothing but the bound ends a batch before.
+    whole = {"properties_fetch_message_max_bytes": str(8 << 20)}
+    with opened(new_source(kafka_bootstrap, topic, batch_bytes_max=150_000, **whole)) as source:
+        reading = read(source, lambda so_far: len(so_far) == count, messages_max=count + 1)
+    batches = [(len(batch), batch.cut_short) for batch in reading.batches if len(batch)]
+    assert batches == [(2_000, True)] * 3
     assert reading.offsets == {0: list(range(count))}
 
 

@@ -373,6 +373,21 @@ def test_a_message_is_buried_once_for_all_views(process: Process) -> None:
     assert process.letters()[1].timestamp_ms == NOW_MS
 
 
+# --- catching up -----------------------------------------------------------------------------
+
+
+def test_a_batch_that_its_bytes_ended_is_not_the_last_one(process: Process) -> None:
+    large = [event(i) | {"pad": "x" * (2 << 20)} for i in range(40)]
+    process.push(large)
+    lane = process.start(BY_USER)
+    read = [lane.step(50_000, 20, NOW_MS)]
+    while not read[-1]:
+        read.append(lane.step(50_000, 20, NOW_MS))
+    assert (0 < read[-1] < 40, lane.behind) == (True, True)
+    assert lane.status(NOW_MS).state == "catching_up"
+    assert (read[-1] + lane.step(50_000, 20, NOW_MS), lane.behind) == (40, False)
+
+
 # --- times -----------------------------------------------------------------------------------
 
 
