@@ -47,6 +47,7 @@ class Pipeline:
         *,
         pid: int,
         clock: Callable[[], int] = clock_ms,
+        letters_bytes_max: int = LETTERS_BYTES_MAX,
     ) -> None:
         """Prepare a lane per source of the state's catalog.
 
@@ -57,6 +58,7 @@ class Pipeline:
         self._counter = counter
         self._settings = settings
         self._clock = clock
+        self._letters_bytes_max = letters_bytes_max
         connection = locked_connection(threads=settings.ingest_threads)
         directory = Path(settings.data_dir)
         self.lanes = [Lane(plan, state, connection, directory) for plan in state.catalog.sources]
@@ -125,7 +127,7 @@ class Pipeline:
         state = self._state
         if (
             state.dirty_count >= settings.commit_keys_max
-            or state.letters_bytes >= LETTERS_BYTES_MAX
+            or state.letters_bytes >= self._letters_bytes_max
         ):
             return True
         if not any(lane.moved or lane.needs_ready() for lane in self.lanes):

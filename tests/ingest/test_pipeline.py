@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from ingest import pipeline as pipeline_module
-from ingest.pipeline import HEARTBEAT_MS, Pipeline
+from ingest.pipeline import HEARTBEAT_MS, LETTERS_BYTES_MAX, Pipeline
 from keyfold.eventlog.format import source_directory
 from keyfold.eventlog.writer import EventLogWriter
 from keyfold.settings import Settings
@@ -33,7 +32,9 @@ CREATE MATERIALIZED VIEW clicked AS SELECT u, COUNT(*) AS n FROM clicks GROUP BY
 class Loop:
     """A pipeline over a real event log, with a clock that is moved by hand."""
 
-    def __init__(self, directory: Path, **settings: Any) -> None:
+    def __init__(
+        self, directory: Path, letters_bytes_max: int = LETTERS_BYTES_MAX, **settings: Any
+    ) -> None:
         self.directory = directory
         self.now_ms = 1_000_000
         self.stop = threading.Event()
@@ -48,6 +49,7 @@ class Loop:
             Settings(data_dir=directory, **settings),
             pid=7,
             clock=self.clock_ms,
+            letters_bytes_max=letters_bytes_max,
         )
 
     def clock_ms(self) -> int:
@@ -152,13 +154,10 @@ def test_many_dead_letters_force_a_commit_as_many_rows_do(tmp_path: Path) -> Non
     loop.close()
 
 
-def test_large_dead_letters_force_a_commit_before_there_are_many(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pipeline_module, "LETTERS_BYTES_MAX", 100_000)
+def test_large_dead_letters_force_a_commit_before_there_are_many(tmp_path: Path) -> None:
     loop = Loop(
-        tmp_path, commit_interval_backlog_ms=60_000, commit_interval_ms=60_000,
-        batch_messages_max=20,
+        tmp_path, letters_bytes_max=100_000, commit_interval_backlog_ms=60_000,
+        commit_interval_ms=60_000, batch_messages_max=20,
     )  # fmt: skip
     loop.push("orders", [b"x" * 5_000] * 200)
     waiting = []
