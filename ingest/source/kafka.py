@@ -14,16 +14,14 @@ import logging
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
-from operator import itemgetter
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
 from ingest.source import kafka_errors as errors
+from ingest.source.kafka_batch import GrowingBatch
+from ingest.source.kafka_ends import PartitionEnds
 from ingest.source.kafka_options import KafkaOptions, kafka_options
 from ingest.source.kafka_topic import KafkaTopic, LibrdkafkaLog, TopicFacts, facts_of
 from ingest.source.message import BATCH_BYTES_MAX, MessageBatch
@@ -46,30 +44,6 @@ _GATHER_S = 0.015
 # The objects of one consume() should stay in the CPU's cache until they are columns: asking for
 # 2,000 at a time is half as fast again as asking for 10,000.
 _CHUNK_MESSAGES = 2_000
-
-# The ends are asked for this often; an answer confirms that what the fetches say is up to date.
-_CONFIRM_INTERVAL_S = 0.5
-_CONFIRMED_S = 2.0
-
-_NOTHING = pa.array([], pa.binary())
-_milliseconds = itemgetter(1)
-
-
-@dataclass(slots=True)
-class _Gathered:
-    """The columns of a batch while it grows, one part for each consume()."""
-
-    values: list[pa.Array] = field(default_factory=list)
-    partitions: list[np.ndarray] = field(default_factory=list)
-    offsets: list[np.ndarray] = field(default_factory=list)
-    timestamps_ms: list[np.ndarray] = field(default_factory=list)
-    keys: list[pa.Array] = field(default_factory=list)
-    headers: list[list[tuple[str, bytes | None]] | None] = field(default_factory=list)
-    cut_short: bool = False
-
-    def nbytes(self) -> int:
-        """Memory of the message bodies and keys."""
-        return sum(part.nbytes for parts in (self.values, self.keys) for part in parts)
 
 
 class KafkaSource:
@@ -94,16 +68,10 @@ class KafkaSource:
         self._outage = False
         self._calm_since_s: float | None = None
         self._stopped: SourceError | None = None
-        # Ends that were asked for: when, and the answers; and what was answered last.
-        self._asked: tuple[float, dict[int, Future[Any]]] | None = None
-        self._ask_at_s = self._confirmed_s = self._troubled_s = 0.0
-        self._latest: dict[int, int] = {}
-        # By partition: what to hand to librdkafka, next offset to read, ends known at open, and,
-        # where the last thing read was the end of the partition, the high watermark of then.
+        self._ends = PartitionEnds(options.name, {}, 0.0)
+        # By partition: what to hand to librdkafka, and the next offset to read.
         self._assigned: dict[int, TopicPartition] = {}
         self._positions: dict[int, int] = {}
-        self._ends: dict[int, int] = {}
-        self._settled: dict[int, int] = {}
         # Positions that the caller has not been told yet.
         self._news: dict[int, int] = {}
         self._courtesy: Mapping[int, int] = {}
@@ -133,13 +101,14 @@ class KafkaSource:
             )
         self._check_same_topic(facts, known=offsets)
         earliest = topic.offsets(facts.partitions, OffsetSpec.earliest(), timeout_s)
-        self._confirmed_s = time.monotonic()
-        self._ends = topic.offsets(facts.partitions, OffsetSpec.latest(), timeout_s)
+        asked_s = time.monotonic()
+        latest = topic.offsets(facts.partitions, OffsetSpec.latest(), timeout_s)
+        self._ends = PartitionEnds(options.name, latest, asked_s)
         # A partition that a known source does not know yet appeared since, and is read whole.
         starts = {} if offsets else topic.start_offsets(facts, options, timeout_s)
         positions = {each: starts.get(each, offsets.get(each, 0)) for each in facts.partitions}
         for partition, position in positions.items():
-            low, high = earliest.get(partition), self._ends.get(partition)
+            low, high = earliest.get(partition), latest.get(partition)
             if low is not None and high is not None and not low <= position <= high:
                 raise errors.gone(*self._names, partition, position, (low, high))
         try:
@@ -162,28 +131,26 @@ class KafkaSource:
         while True:
             now_s = time.monotonic()
             self._follow_topic(now_s)
-            self._confirm(now_s)
+            assert self._topic is not None
+            self._ends.confirm(self._topic, self._assigned, now_s)
             self._commit_courtesy(now_s)
             if self._stopped is not None:
                 raise self._stopped
             wait_s = max(0.0, min(_GATHER_S, deadline_s - now_s))
             gathered = self._gather(messages_max, wait_s)
-            if gathered.values or self._news:
-                return self._batch(gathered)
+            if gathered or self._news:
+                news, self._news = self._news, {}
+                return gathered.batch(news)
             if self._stopped is None and time.monotonic() >= deadline_s:
                 return None
 
     def progress(self) -> SourceProgress:
-        """Say where the partitions end, from what the last answers said; asks nobody.
-
-        While the broker is silent or says that something is wrong, what is known grows old.
-        """
-        silent_s = time.monotonic() - self._confirmed_s
-        current = silent_s < _CONFIRMED_S and self._confirmed_s > self._troubled_s
-        return SourceProgress(
-            {partition: self._end(partition) for partition in self._assigned},
-            age_ms=0 if current else int(silent_s * 1000),
-        )
+        """Say where the partitions end, from what the last answers said; asks nobody."""
+        ends = {
+            partition: self._ends.end(partition, position, self._high_watermark(partition))
+            for partition, position in self._positions.items()
+        }
+        return SourceProgress(ends, age_ms=self._ends.age_ms(time.monotonic()))
 
     def identity(self) -> Mapping[str, str]:
         """Name the topic, and its id where the broker has one."""
@@ -202,18 +169,17 @@ class KafkaSource:
             if self._courtesy:
                 self._send_courtesy(consumer)
             consumer.close()
-        self._topic = self._refresh = self._stopped = self._asked = None
-        self._ask_at_s = self._confirmed_s = self._troubled_s = 0.0
+        self._topic = self._refresh = self._stopped = None
+        self._ends = PartitionEnds(self._options.name, {}, 0.0)
         self._missing_answers, self._courtesy = 0, {}
         self._outage, self._calm_since_s = False, None
-        for each in (self._assigned, self._positions, self._ends, self._settled, self._news):
+        for each in (self._assigned, self._positions, self._news):
             each.clear()
-        self._latest = {}
 
     # -- reading ----------------------------------------------------------------------------------
 
-    def _gather(self, messages_max: int, wait_s: float) -> _Gathered:
-        gathered = _Gathered()
+    def _gather(self, messages_max: int, wait_s: float) -> GrowingBatch:
+        gathered = GrowingBatch(self._options)
         deadline_s = time.monotonic() + wait_s
         room = messages_max
         while room > 0:
@@ -225,7 +191,8 @@ class KafkaSource:
                 events = [each for each in messages if each.error() is not None]
                 messages = [each for each in messages if each.error() is None]
             if messages:
-                self._add(gathered, messages)
+                for partition, position in gathered.add(messages).items():
+                    self._advance(partition, position)
             for event in events:
                 self._act_on(event)
             if count < asked:
@@ -238,57 +205,10 @@ class KafkaSource:
                 break
         return gathered
 
-    def _add(self, gathered: _Gathered, messages: list[Message]) -> None:
-        """Make columns of messages: one C-level pass per column, no Python code per message."""
-        count = len(messages)
-        offsets = np.fromiter(map(Message.offset, messages), np.int64, count)
-        partitions = np.fromiter(map(Message.partition, messages), np.int32, count)
-        timestamps = map(_milliseconds, map(Message.timestamp, messages))
-        gathered.values.append(pa.array(list(map(Message.value, messages)), pa.binary()))
-        gathered.partitions.append(partitions)
-        gathered.offsets.append(offsets)
-        gathered.timestamps_ms.append(np.fromiter(timestamps, np.int64, count))
-        if self._options.include_key:
-            gathered.keys.append(pa.array(list(map(Message.key, messages)), pa.binary()))
-        if self._options.include_headers:
-            gathered.headers.extend(map(Message.headers, messages))
-        # Of an index that occurs several times, numpy keeps the value assigned last.
-        last = np.full(int(partitions.max()) + 1, -1, np.int64)
-        last[partitions] = offsets
-        for partition in np.flatnonzero(last >= 0).tolist():
-            self._advance(partition, int(last[partition]) + 1)
-
     def _advance(self, partition: int, position: int) -> None:
         if position > self._positions[partition]:
             self._positions[partition] = self._news[partition] = position
-            self._settled.pop(partition, None)
-
-    def _batch(self, gathered: _Gathered) -> MessageBatch:
-        news, self._news = self._news, {}
-        return MessageBatch(
-            values=_joined(gathered.values),
-            partitions=np.concatenate([np.empty(0, np.int32), *gathered.partitions]),
-            offsets=np.concatenate([np.empty(0, np.int64), *gathered.offsets]),
-            timestamps_ms=np.concatenate([np.empty(0, np.int64), *gathered.timestamps_ms]),
-            next_offsets=news,
-            keys=_joined(gathered.keys) if self._options.include_key else None,
-            headers=gathered.headers if self._options.include_headers else None,
-            cut_short=gathered.cut_short,
-        )
-
-    def _end(self, partition: int) -> int:
-        """The end of a partition, as far as it can be read.
-
-        The high watermark counts the messages of an open transaction, which nobody may read yet.
-        So where we stand at the end of what can be read, and the watermark is still that of the
-        moment when we came there, the position is the end.
-        """
-        # After an outage, the broker may tell of new messages before they are fetched.
-        position = max(self._positions[partition], self._latest.get(partition, 0))
-        high = self._high_watermark(partition)
-        if high < 0:
-            return max(position, self._ends.get(partition, position))
-        return position if self._settled.get(partition) == high else max(position, high)
+            self._ends.pass_by(partition)
 
     def _high_watermark(self, partition: int) -> int:
         """The cached high watermark; negative before the first fetch of the partition."""
@@ -306,7 +226,7 @@ class KafkaSource:
             # It lies behind us where messages followed it.
             if offset >= self._positions[partition]:
                 self._advance(partition, offset)
-                self._settled[partition] = self._high_watermark(partition)
+                self._ends.settle(partition, self._high_watermark(partition))
         elif error.code() in errors.GONE:
             self._stop(self._why_gone(partition))
         elif error.code() in errors.DAMAGED:
@@ -326,7 +246,7 @@ class KafkaSource:
             _log.debug("source '%s': %s", self._options.name, error.str())
         else:
             self._calm_since_s = None
-            self._troubled_s = time.monotonic()
+            self._ends.doubt(time.monotonic())
             if not self._outage:
                 self._outage = True
                 _log.warning(
@@ -334,24 +254,6 @@ class KafkaSource:
                     self._options.name,
                     error.str(),
                 )
-
-    def _confirm(self, now_s: float) -> None:
-        """Ask now and then where the partitions end; never waits."""
-        assert self._topic is not None
-        if self._asked is None:
-            if now_s >= self._ask_at_s and self._assigned:
-                self._asked = now_s, self._topic.ask_ends(self._assigned, _REFRESH_TIMEOUT_S)
-            return
-        asked_s, answers = self._asked
-        if not all(answer.done() for answer in answers.values()):
-            return
-        self._asked, self._ask_at_s = None, now_s + _CONFIRM_INTERVAL_S
-        try:
-            self._latest = {each: answer.result().offset for each, answer in answers.items()}
-        except KafkaException as error:
-            _log.debug("source '%s': no end offsets: %s", self._options.name, error)
-        else:
-            self._confirmed_s = asked_s
 
     def _answered(self, now_s: float) -> None:
         # The consumer may still try old connections, and say so, when this answer is there already.
@@ -457,7 +359,3 @@ class KafkaSource:
         del partitions
         if error is not None:
             _log.debug("source '%s': no courtesy commit: %s", self._options.name, error.str())
-
-
-def _joined(parts: list[pa.Array]) -> pa.Array:
-    return parts[0] if len(parts) == 1 else pa.concat_arrays([_NOTHING, *parts])
