@@ -22,6 +22,7 @@ from ingest.decode.json import Decoded, JsonDecoder, Reject
 from ingest.evaluate import Delta, Evaluator, Poison
 from ingest.opening import RETRY_MS, Opening, Start, first_line, start_of
 from ingest.progress import Progress
+from ingest.source.ahead import AheadSource
 from ingest.source.connect import connect, starts_at_beginning
 from ingest.source.message import MessageBatch
 from keyfold.state.counter import PartitionStatus, SourceStatus
@@ -43,7 +44,7 @@ class Lane:
     Attributes:
         plan: The source's plan.
         moved: True when something was read that is not committed yet.
-        behind: True while the last poll came back full, or half full at least.
+        behind: True while there is much more to read than one batch; the next one is read ahead.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class Lane:
         self.moved = False
         self.behind = False
         self._state = state
-        self._source = connect(plan, data_directory)
+        self._source = AheadSource(connect(plan, data_directory))
         self._views = [view for view in state.catalog.views if view.source == plan.name]
         needed = {name for view in self._views for name in view.columns_read}
         self._decoder = JsonDecoder(connection, plan, needed)
@@ -98,19 +99,28 @@ class Lane:
         try:
             batch = self._source.poll(messages_max, timeout_ms)
             progress = self._source.progress()
+            self._sampled_ms = now_ms - progress.age_ms
+            self._progress.sample(self._sampled_ms, progress.end_offsets)
+            self._complete = progress.complete
+            self.behind = self._far_behind(batch, messages_max)
+            if self.behind:
+                self._source.read_ahead(messages_max, timeout_ms)
             decoded = self._decoder.decode(batch) if batch is not None and len(batch) else None
         except Exception as problem:  # whatever it is, it costs this source and no other (law 7)
             self._opening.stop(problem, now_ms)
             return 0
-        self._sampled_ms = now_ms - progress.age_ms
-        self._progress.sample(self._sampled_ms, progress.end_offsets)
-        self._complete = progress.complete
         if batch is None:
-            self.behind = False
             return 0
-        self.behind = batch.cut_short or len(batch) >= messages_max // 2
         self.apply(batch, now_ms, decoded)
         return len(batch)
+
+    def _far_behind(self, batch: MessageBatch | None, messages_max: int) -> bool:
+        """Say whether there is much more to read at once than what was read now."""
+        if batch is None:
+            return self._source.reading
+        if batch.cut_short or len(batch) >= messages_max // 2:
+            return True
+        return self._progress.lag({**self._offsets(), **batch.next_offsets}) >= messages_max // 4
 
     def close(self) -> None:
         """Let go of the source."""

@@ -8,11 +8,11 @@ so that is looked at once the source has told where it starts.
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 
+from ingest.background import in_background
 from ingest.source.protocol import Source
 from keyfold.errors import KeyfoldError, SourceError
 from keyfold.state.record import ViewRecord
@@ -97,7 +97,7 @@ class Opening:
             if now_ms < self._retry_at_ms:
                 return False
             told = start()
-            self._waiting = _in_background(lambda: self._open(told))
+            self._waiting = in_background("open-source", lambda: self._open(told))
         if not wait([self._waiting], timeout_ms / 1_000).done:
             return False
         waiting, self._waiting = self._waiting, None
@@ -159,19 +159,3 @@ class Opening:
 def first_line(problem: Exception) -> str:
     """Return what to tell of a problem."""
     return str(problem).split("\n")[0][:_ERROR_CHARACTERS_MAX] or type(problem).__name__
-
-
-def _in_background(work: Callable[[], dict[int, int]]) -> Future[dict[int, int]]:
-    """Run ``work`` in a thread of its own, which does not keep the process from ending."""
-    future: Future[dict[int, int]] = Future()
-
-    def run() -> None:
-        try:
-            result = work()
-        except BaseException as problem:
-            future.set_exception(problem)
-        else:
-            future.set_result(result)
-
-    threading.Thread(target=run, name="open-source", daemon=True).start()
-    return future

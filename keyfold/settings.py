@@ -42,13 +42,13 @@ class Settings(BaseSettings):
         20, ge=1, le=60_000, description="Longest wait of an applied event for its commit."
     )
     commit_interval_backlog_ms: int = Field(
-        500, ge=1, le=60_000, description="The same while the source is far ahead."
+        1_000, ge=1, le=60_000, description="The same while the source is far ahead."
     )
     commit_keys_max: int = Field(
         250_000, ge=1_000, le=2_000_000, description="Changed keys that force a commit."
     )
     batch_messages_max: int = Field(
-        50_000, ge=1, le=1_000_000, description="Messages per evaluated batch, at most."
+        250_000, ge=1, le=1_000_000, description="Messages per evaluated batch, at most."
     )
     poll_timeout_ms: int = Field(
         10, ge=1, le=1_000, description="How long a poll waits for messages."

@@ -16,7 +16,6 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
-import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future, wait
@@ -27,6 +26,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from ingest.background import in_background
 from ingest.source.file_options import FileOptions
 from ingest.source.file_records import BrokenFileError, count_records, read_messages
 from ingest.source.message import BATCH_BYTES_MAX, MessageBatch
@@ -179,7 +179,9 @@ class FileSource:
         """Look for new files when it is time, and take over what the last look found."""
         if self._looking is None and self._monotonic_s() >= self._look_at_s:
             known = {file.path for file in self._files}
-            self._looking = _in_background(lambda: _look(self._options, self._directory, known))
+            self._looking = in_background(
+                "file-look", lambda: _look(self._options, self._directory, known)
+            )
         if self._looking is not None and self._looking.done():
             looking, self._looking = self._looking, None
             self._take_over(looking.result())
@@ -269,20 +271,6 @@ def _look(options: FileOptions, directory: Path, known: Collection[str]) -> list
             records, whole = count_records(str(absolute), options)
             files.append(KnownFile(path, size_bytes, sha256, records, whole))
     return files
-
-
-def _in_background(task: Callable[[], list[KnownFile]]) -> Future[list[KnownFile]]:
-    """Run a task in a thread that does not keep the process from ending."""
-    future: Future[list[KnownFile]] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(task())
-        except BaseException as problem:
-            future.set_exception(problem)
-
-    threading.Thread(target=run, name="file-look", daemon=True).start()
-    return future
 
 
 def _fingerprint(path: Path) -> tuple[int, str]:
