@@ -18,6 +18,7 @@ from ingest.source.message import MessageBatch
 
 _NOTHING = pa.array([], pa.binary())
 _milliseconds = itemgetter(1)
+_Headers = list[list[tuple[str, bytes | None]] | None]
 
 
 class GrowingBatch:
@@ -33,17 +34,18 @@ class GrowingBatch:
         self._partitions: list[np.ndarray] = []
         self._offsets: list[np.ndarray] = []
         self._timestamps_ms: list[np.ndarray] = []
-        self._keys: list[pa.Array] | None = [] if options.include_key else None
-        self._headers: list[list[tuple[str, bytes | None]] | None] | None = (
-            [] if options.include_headers else None
-        )
+        self._with_keys = options.include_key
+        self._with_headers = options.include_headers
+        # One part for each consume(), None where no message of it has any.
+        self._keys: list[pa.Array | None] = []
+        self._headers: list[_Headers | None] = []
 
     def __bool__(self) -> bool:
         return bool(self._values)
 
     def nbytes(self) -> int:
         """Memory of the message bodies and keys."""
-        return sum(part.nbytes for part in [*self._values, *(self._keys or ())])
+        return sum(part.nbytes for part in [*self._values, *self._keys] if part is not None)
 
     def add(self, messages: list[Message]) -> dict[int, int]:
         """Add messages, and return the next offset to read of each partition that they are of."""
@@ -55,10 +57,13 @@ class GrowingBatch:
         self._partitions.append(partitions)
         self._offsets.append(offsets)
         self._timestamps_ms.append(np.fromiter(timestamps, np.int64, count))
-        if self._keys is not None:
-            self._keys.append(pa.array(list(map(Message.key, messages)), pa.binary()))
-        if self._headers is not None:
-            self._headers.extend(map(Message.headers, messages))
+        if self._with_keys:
+            keys = list(map(Message.key, messages))
+            none = keys.count(None) == count
+            self._keys.append(None if none else pa.array(keys, pa.binary()))
+        if self._with_headers:
+            headers: _Headers = list(map(Message.headers, messages))
+            self._headers.append(None if headers.count(None) == count else headers)
         # Of an index that occurs several times, numpy keeps the value assigned last.
         last = np.full(int(partitions.max()) + 1, -1, np.int64)
         last[partitions] = offsets
@@ -72,10 +77,29 @@ class GrowingBatch:
             offsets=np.concatenate([np.empty(0, np.int64), *self._offsets]),
             timestamps_ms=np.concatenate([np.empty(0, np.int64), *self._timestamps_ms]),
             next_offsets=next_offsets,
-            keys=_joined(self._keys) if self._keys is not None else None,
-            headers=self._headers,
+            keys=self._joined_keys(),
+            headers=self._joined_headers(),
             cut_short=self.cut_short,
         )
+
+    def _joined_keys(self) -> pa.Array | None:
+        if all(part is None for part in self._keys):
+            return None
+        sizes = map(len, self._values)
+        return _joined(
+            [
+                pa.nulls(size, pa.binary()) if part is None else part
+                for part, size in zip(self._keys, sizes, strict=True)
+            ]
+        )
+
+    def _joined_headers(self) -> _Headers | None:
+        if all(part is None for part in self._headers):
+            return None
+        joined: _Headers = []
+        for part, values in zip(self._headers, self._values, strict=True):
+            joined += [None] * len(values) if part is None else part
+        return joined
 
 
 def _joined(parts: list[pa.Array]) -> pa.Array:

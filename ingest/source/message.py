@@ -28,8 +28,8 @@ class MessageBatch:
         next_offsets: Partition → the offset to go on reading from once this batch is committed.
             Covers every partition of the batch, and may cover more: a transport that passed
             over control records or a file's end moves a partition on without a message.
-        keys: Binary array of n message keys, or None where the source has none.
-        headers: n lists of (name, value) pairs, or None where the source has none.
+        keys: Binary array of n message keys, or None where no message has one.
+        headers: n lists of (name, value) pairs, or None where no message has any.
         cut_short: True where a bound on messages or bytes ended the batch, so that there may be
             more at once; False where the source had no more.
     """
