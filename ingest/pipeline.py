@@ -25,7 +25,11 @@ from keyfold.state.writer import StateWriter
 _log = logging.getLogger("keyfold.ingest")
 HEARTBEAT_MS = 50
 RECLAIM_INTERVAL_MS = 1_000
-RECLAIM_KEYS_MAX = 10_000
+# While a pass is under way; right with the next turn where there is much to delete.
+RECLAIM_PAUSE_MS = 50
+# A quarter of the time since the last look, within these bounds.
+RECLAIM_MS_MIN, RECLAIM_MS_MAX = 2, 20
+RECLAIM_KEYS_MAX = 50_000
 LETTERS_BYTES_MAX = 64 << 20
 # The status has a place of 1 MiB (keyfold/state/counter.py), at 80 bytes at most for a partition.
 PARTITIONS_PUBLISHED_MAX = 8_000
@@ -65,7 +69,7 @@ class Pipeline:
         self._status = Status(pid=pid, started_ms=clock())
         self._commit_at_ms = 0
         self._heartbeat_at_ms = 0
-        self._reclaim_at_ms = 0
+        self._reclaim_at_ms = self._reclaimed_ms = 0
         self._commits = 0
         self._commit_seconds = 0.0
         self._batches = 0
@@ -98,9 +102,7 @@ class Pipeline:
             idle = idle and lane.error != ""
         now_ms = self._clock()
         if now_ms >= self._reclaim_at_ms:
-            self._reclaim_at_ms = now_ms + RECLAIM_INTERVAL_MS
-            if self._state.reclaim(RECLAIM_KEYS_MAX):
-                self._reclaim_at_ms = now_ms  # more to find: go on with the next turn
+            self._reclaim(now_ms)
         if self._must_commit(now_ms):
             self.commit()
         elif now_ms >= self._heartbeat_at_ms:
@@ -121,6 +123,18 @@ class Pipeline:
         self._commits += 1
         self._commit_at_ms = self._clock()
         self._publish(self._commit_at_ms)
+
+    def _reclaim(self, now_ms: int) -> None:
+        """Look for expired rows for a while that is short beside the time since the last look."""
+        since_ms, self._reclaimed_ms = now_ms - self._reclaimed_ms, now_ms
+        budget_ms = min(max(since_ms // 4, RECLAIM_MS_MIN), RECLAIM_MS_MAX)
+        until_s = time.perf_counter() + budget_ms / 1_000
+        found = self._state.reclaim(RECLAIM_KEYS_MAX, lambda: time.perf_counter() >= until_s)
+        if found:
+            pause_ms = 0
+        else:
+            pause_ms = RECLAIM_PAUSE_MS if self._state.reclaiming else RECLAIM_INTERVAL_MS
+        self._reclaim_at_ms = now_ms + pause_ms
 
     def _must_commit(self, now_ms: int) -> bool:
         settings = self._settings

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 
 from keyfold.state.protocol import Pair
 
@@ -27,6 +27,14 @@ class MemoryStore:
         """Yield (key, value) with start <= key < end in key order."""
         keys = self._keys[bisect_left(self._keys, start) : bisect_left(self._keys, end)]
         return iter([(key, self._values[key]) for key in (reversed(keys) if backwards else keys)])
+
+    def keys(self, start: bytes, end: bytes) -> Generator[bytes, bytes | None, None]:
+        """Yield the keys of a scan; where a key is sent in, go on from that one."""
+        keys = self._keys[bisect_left(self._keys, start) : bisect_left(self._keys, end)]
+        at = 0
+        while at < len(keys):
+            target = yield keys[at]
+            at = at + 1 if target is None else bisect_left(keys, target)
 
     def approximate_sizes(self, spans: Sequence[Pair]) -> list[tuple[int, int]]:
         """Return how many (rows, bytes) each (start, end) range has."""

@@ -6,7 +6,7 @@ one contract over every implementation.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Protocol
 
 Pair = tuple[bytes, bytes]
@@ -23,6 +23,12 @@ class Reader(Protocol):
 
     def scan(self, start: bytes, end: bytes, *, backwards: bool = False) -> Iterator[Pair]:
         """Yield (key, value) with start <= key < end in key order, of one moment's state."""
+
+    def keys(self, start: bytes, end: bytes) -> Generator[bytes, bytes | None, None]:
+        """Yield the keys of a scan; where a key is sent in, go on from that one.
+
+        What is sent in must be greater than the last key that came.
+        """
 
     def approximate_sizes(self, spans: Sequence[Pair]) -> list[tuple[int, int]]:
         """Return about how many (rows, bytes) each (start, end) range has, without a scan.

@@ -1,55 +1,132 @@
 """Retention: finding rows whose window has passed out of its view's retention.
 
-A reader hides an expired row at once; the writer reclaims its space later, a slice of the view at a
-time, so no commit grows long. What is found here is deleted with the next commit.
+A reader hides an expired row at once; the writer reclaims its space later, a step at a time, so no
+commit grows long. What is found here is deleted with the next commit.
+
+- Every expired row is found in the end, and no other: a pass looks for what had expired at the last
+  commit. All such rows are in the store by then; a later event of theirs is late.
+- Windows end at the multiples of their size, so between two of them nothing new expires and there
+  is no pass.
+- The rows of one group (the key columns before the window) lie in the order of their windows: after
+  the first few that live, the rest of the group is passed over with one seek.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from keyfold.errors import ViewChangedError
 from keyfold.state.protocol import Store
 from keyfold.view.plan import ViewPlan
-from keyfold.view.rowkey import decode_key, encode_value, prefix_end
+from keyfold.view.rowkey import NULL, column_finder, encode_value, prefix_end
+from keyfold.view.types import Physical
+
+LIVE_ROWS_MAX = 8
+"""Live rows of a group that are stepped over; a seek costs as much as 5 to 8 steps."""
+_ROWS_PER_LOOK = 32
+_WINDOW_BYTES = 9
+_TAG_MAX = NULL[0]
+_AFTER_TAGS = bytes([_TAG_MAX + 1])
 
 
 class Reclaimer:
-    """Walks one view in slices, round and round, and finds its expired rows."""
+    """Walks one view in steps, round and round, and finds its expired rows.
+
+    Attributes:
+        horizon: Window key values at or below this had expired at the last commit; None: none.
+    """
 
     def __init__(self, plan: ViewPlan, prefix: bytes) -> None:
         assert plan.window_key is not None
-        self._types = plan.key_types
-        self._window_key = plan.window_key
+        assert plan.window is not None
+        assert plan.key_types[plan.window_key].physical is Physical.I64
+        self.horizon: int | None = None
+        self._plan = plan
+        self._window = plan.window
+        self._window_at = column_finder(plan.key_types, plan.window_key)
+        self._window_leads = plan.window_key == 0
         self._prefix = prefix
         self._end = prefix_end(prefix)
         self._at = prefix
         self._searched_to: int | None = None
 
-    def step(self, store: Store, horizon: int, keys_max: int) -> list[bytes]:
-        """Return expired keys among the next ``keys_max`` rows.
+    @property
+    def under_way(self) -> bool:
+        """Whether a pass has begun and not ended."""
+        return self._at != self._prefix
+
+    def committed(self, stream_time_us: int | None) -> None:
+        """Hear how far the source's stream time was at a commit."""
+        self.horizon = self._plan.expired_before(stream_time_us)
+
+    def step(
+        self, store: Store, keys_max: int, enough: Callable[[], bool] = lambda: False
+    ) -> list[bytes]:
+        """Return expired keys among the next rows.
 
         Args:
             store: Where the rows are.
-            horizon: Window key values at or below this are expired.
             keys_max: Rows to look at.
+            enough: Says when to stop though there is more; asked every few rows.
         """
-        if self._at == self._prefix and horizon == self._searched_to:
-            return []  # what expires from now on moves the horizon
-        if self._at == self._prefix:
-            self._searched_to = horizon
+        if self.horizon is None:
+            return []
+        bound = self._last_bound(self.horizon)
+        if not self.under_way:
+            if bound == self._searched_to:
+                return []  # what expires from now on moves the bound
+            self._searched_to = bound
         expired: list[bytes] = []
-        looked = 0
+        limit = encode_value(Physical.I64, bound)
         end = self._end
-        if self._window_key == 0:
-            # The window leads the key: the expired rows are one range at the front.
-            physical = self._types[0].physical
-            end = prefix_end(self._prefix + encode_value(physical, horizon))
-        cut = len(self._prefix)
-        for key, _ in store.scan(self._at, end):
-            if looked == keys_max:
-                self._at = key
-                return expired
-            looked += 1
-            value = decode_key(self._types, key[cut:])[self._window_key]
-            if isinstance(value, int) and value <= horizon:
-                expired.append(key)
-        self._at = self._prefix
-        return expired
+        if self._window_leads:
+            # The expired rows are one range at the front.
+            end = prefix_end(self._prefix + limit)
+        keys = store.keys(self._at, end)
+        looked = pause = live = 0
+        group, cut = b"", -1
+        try:
+            key = next(keys)
+            while True:
+                if looked == pause:
+                    if looked == keys_max or (looked and enough()):
+                        self._at = key
+                        return expired
+                    pause = min(keys_max, looked + _ROWS_PER_LOOK)
+                looked += 1
+                # No tag follows where a text goes on after what looks like its end.
+                if cut < 0 or not key.startswith(group) or key[cut] > _TAG_MAX:
+                    cut = self._window_at(key, len(self._prefix))
+                    group, live = key[:cut], 0
+                # NULL has a tag of its own, greater than that of any value.
+                if key[cut : cut + _WINDOW_BYTES] <= limit:
+                    expired.append(key)
+                    key = next(keys)
+                elif live < LIVE_ROWS_MAX:
+                    live += 1
+                    key = next(keys)
+                else:
+                    key = keys.send(group + _AFTER_TAGS)
+        except StopIteration:
+            self._at = self._prefix
+            return expired
+
+    def _last_bound(self, horizon: int) -> int:
+        """The last bound of a window at or before ``horizon``."""
+        offset_us, size_us = self._window.offset_us, self._window.size_us
+        return (horizon - offset_us) // size_us * size_us + offset_us
+
+
+def check_retention(view: ViewPlan, previous: ViewPlan | None) -> None:
+    """Refuse a longer retention: rows it would bring back are deleted, and would begin at zero.
+
+    Raises:
+        ViewChangedError: It is longer than it was.
+    """
+    if previous is None or view.retention_us is None or previous.retention_us is None:
+        return
+    if view.retention_us > previous.retention_us:
+        raise ViewChangedError(
+            f"view {view.name} is to be retained longer than what is deleted already",
+            hint=f"undo the change, or build the view again with --rebuild {view.name}",
+        )

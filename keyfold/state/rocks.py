@@ -26,7 +26,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from itertools import starmap
 from pathlib import Path
 
@@ -113,6 +113,21 @@ class _RocksReader:
             while at.valid():
                 yield at.key(), at.value()
                 at.next()
+        at.status()
+
+    def keys(self, start: bytes, end: bytes) -> Generator[bytes, bytes | None, None]:
+        """Yield the keys of a scan; where a key is sent in, go on from that one."""
+        bounded = ReadOptions()
+        bounded.set_iterate_upper_bound(end)
+        at = self._db.iter(bounded)
+        valid, key, step, seek = at.valid, at.key, at.next, at.seek
+        seek(start)
+        while valid():
+            target = yield key()
+            if target is None:
+                step()
+            else:
+                seek(target)
         at.status()
 
     def approximate_sizes(self, spans: Sequence[Pair]) -> list[tuple[int, int]]:

@@ -12,7 +12,7 @@ offsets that went with it, so the source is read again from where the state stan
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -42,7 +42,7 @@ from keyfold.state.record import (
     record_decoder,
     record_encoder,
 )
-from keyfold.state.retention import Reclaimer
+from keyfold.state.retention import Reclaimer, check_retention
 from keyfold.view.partial import PartialCodec
 from keyfold.view.plan import PLAN_FORMAT, Catalog, ViewPlan
 from keyfold.view.rowkey import prefix_end
@@ -138,6 +138,7 @@ class StateWriter:
         self.views = {
             plan.name: self._open_view(plan, hot_bytes_max // views) for plan in catalog.views
         }
+        self._reclaim_order = deque(self.views)
         self._pending.puts.append((FORMAT_KEY, str(FORMAT).encode()))
         self.commit(now_ms)
 
@@ -180,24 +181,33 @@ class StateWriter:
         """Whether expired rows were found that the next commit deletes."""
         return bool(self._pending.deletes)
 
-    def reclaim(self, keys_max: int) -> int:
-        """Look through at most ``keys_max`` rows for expired ones; the next commit deletes them.
+    @property
+    def reclaiming(self) -> bool:
+        """Whether a view was looked through for expired rows in part."""
+        return any(view.reclaimer and view.reclaimer.under_way for view in self.views.values())
+
+    def reclaim(self, keys_max: int, enough: Callable[[], bool] = lambda: False) -> int:
+        """Look for rows that had expired at the last commit; the next commit deletes them.
+
+        Args:
+            keys_max: Rows to look at, in each view.
+            enough: Says when to stop though there is more.
 
         Returns:
             How many were found.
         """
         found = 0
-        for view in self.views.values():
-            source = self.record.sources.get(view.plan.source)
-            if view.reclaimer is None or source is None:
-                continue
-            horizon = view.plan.expired_before(source.stream_time_us)
-            if horizon is None:
-                continue
-            keys = view.reclaimer.step(self._store, horizon, keys_max)
-            view.hot.forget(keys)
-            self._pending.deletes.extend(keys)
-            found += len(keys)
+        # Where the time runs out, the next view is the first one of the next time.
+        for name in list(self._reclaim_order):
+            view = self.views[name]
+            self._reclaim_order.rotate(-1)
+            if view.reclaimer is not None:
+                keys = view.reclaimer.step(self._store, keys_max, enough)
+                view.hot.forget(keys)
+                self._pending.deletes.extend(keys)
+                found += len(keys)
+            if enough():
+                break
         return found
 
     def commit(self, now_ms: int) -> int:
@@ -223,6 +233,9 @@ class StateWriter:
         self._store.write(
             puts + pending.puts, list(deleted), ranges, (COMMIT_KEY, record_encoder.encode(record))
         )
+        for view in self.views.values():
+            if view.reclaimer is not None and view.plan.source in record.sources:
+                view.reclaimer.committed(record.sources[view.plan.source].stream_time_us)
         return record.sequence
 
     def close(self) -> None:
@@ -292,7 +305,7 @@ class StateWriter:
                     hint=f"undo the change, or build it again with --rebuild {view.name}",
                 )
             if view.name in ids and same and view.name not in again:
-                _check_retention(view, previous)
+                check_retention(view, previous)
                 continue
             self._drop(ids.pop(view.name, None))
             ids[view.name] = next_id
@@ -370,17 +383,6 @@ def advance_times(source: SourceRecord, event_times_us: Mapping[int, int], delay
 
 def _latest(known_us: int | None, time_us: int) -> int:
     return time_us if known_us is None else max(known_us, time_us)
-
-
-def _check_retention(view: ViewPlan, previous: ViewPlan | None) -> None:
-    """Refuse a longer retention: rows it would bring back are deleted, and would begin at zero."""
-    if previous is None or view.retention_us is None or previous.retention_us is None:
-        return
-    if view.retention_us > previous.retention_us:
-        raise ViewChangedError(
-            f"view {view.name} is to be retained longer than what is deleted already",
-            hint=f"undo the change, or build the view again with --rebuild {view.name}",
-        )
 
 
 def _check_names(catalog: Catalog, rebuild: Collection[str]) -> None:

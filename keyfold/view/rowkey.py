@@ -121,6 +121,38 @@ def key_decoder(types: Sequence[ColumnType]) -> Callable[[bytes], list[Any]]:
     return decode
 
 
+def column_finder(types: Sequence[ColumnType], index: int) -> Callable[[bytes, int], int]:
+    """Return how to find a column in a key without decoding what stands before it.
+
+    Args:
+        types: Types of the key columns.
+        index: Which column.
+
+    Returns:
+        (key, where its first column starts) → where column ``index`` starts, tag included.
+    """
+    widths = [_WIDTH.get(column.physical) for column in types[:index]]
+
+    def find(key: bytes, at: int) -> int:
+        for width in widths:
+            if key[at] == 2:
+                at += 1
+            elif width is not None:
+                at += 1 + width
+            else:
+                at = _text_end(key, at + 1)
+        return at
+
+    return find
+
+
+def _text_end(key: bytes, at: int) -> int:
+    end = key.index(0, at)
+    while key[end + 1 : end + 2] == b"\xff":
+        end = key.index(0, end + 2)
+    return end + 1
+
+
 def _decode_text(key: bytes, at: int) -> tuple[str, int]:
     end = key.index(0, at)
     if key[end + 1 : end + 2] != b"\xff":

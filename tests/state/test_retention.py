@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from keyfold.sql.compile import compile_sql
 from keyfold.state.layout import COMMIT_KEY, view_prefix
 from keyfold.state.memory import MemoryStore
+from keyfold.state.protocol import Store
 from keyfold.state.reader import ViewReader, live_rows
-from keyfold.state.retention import Reclaimer
+from keyfold.state.retention import LIVE_ROWS_MAX, Reclaimer
+from keyfold.state.rocks import RocksStore
+from keyfold.state.writer import StateWriter
 from keyfold.view.plan import ViewPlan
 from keyfold.view.row import CompiledView
-from keyfold.view.rowkey import encode_key, prefix_end
+from keyfold.view.rowkey import decode_key, encode_key, prefix_end
+from tests.delta import delta_of
 from tests.laws.stream import PIPELINE, Event, Stream, assert_same_rows
 
 MINUTE_US = 60_000_000
@@ -26,9 +32,9 @@ PREFIX = view_prefix(7)
 
 def plan_of(keys: str) -> ViewPlan:
     return compile_sql(
-        "CREATE SOURCE o (u VARCHAR, ts TIMESTAMPTZ, WATERMARK FOR ts AS ts)"
+        "CREATE SOURCE o (u VARCHAR, n BIGINT, ts TIMESTAMPTZ, WATERMARK FOR ts AS ts)"
         " WITH (connector = 'events');"
-        f"CREATE MATERIALIZED VIEW v WITH (retention = '1 minute') AS SELECT {keys}, COUNT(*) AS n"
+        f"CREATE MATERIALIZED VIEW v WITH (retention = '1 minute') AS SELECT {keys}, COUNT(*) AS c"
         f" FROM TUMBLE(o, ts, INTERVAL '1' MINUTE) GROUP BY {keys};"
     ).views[0]
 
@@ -36,9 +42,16 @@ def plan_of(keys: str) -> ViewPlan:
 KEYS = ["window_start", "window_end", "window_start, u", "u, window_start", "u, window_end"]
 
 
-def filled(plan: ViewPlan, minutes: range, users: Sequence[str | None]) -> MemoryStore:
+@pytest.fixture
+def rocks(tmp_path: Path) -> Iterator[RocksStore]:
+    store = RocksStore(tmp_path / "state")
+    yield store
+    store.close()
+
+
+def filled(plan: ViewPlan, minutes: range, users: Sequence[str | None]) -> CountingStore:
     """A row per window and user, and rows of neighbouring views that are not to be touched."""
-    store = MemoryStore()
+    store = CountingStore()
     puts = [(view_prefix(6) + b"\x01x", b""), (view_prefix(8) + b"\x01x", b"")]
     for minute, user in itertools.product(minutes, users):
         puts.append((key_of(plan, minute, user), b""))
@@ -51,12 +64,21 @@ def key_of(plan: ViewPlan, minute: int, user: str | None) -> bytes:
     return PREFIX + encode_key(plan.key_types, [values[key.sql.strip('"')] for key in plan.keys])
 
 
+def step(
+    reclaimer: Reclaimer, store: Store, horizon: int, size: int, **how: Callable[[], bool]
+) -> list[bytes]:
+    """One step of a view whose rows at or below ``horizon`` had expired at the last commit."""
+    reclaimer.horizon = horizon
+    return reclaimer.step(store, size, **how)
+
+
 def whole_round(
-    reclaimer: Reclaimer, store: MemoryStore, horizon: int, size: int, rows: int
+    reclaimer: Reclaimer, store: Store, horizon: int, size: int, rows: int
 ) -> list[bytes]:
     """Walk through so many rows in slices."""
-    slices = [reclaimer.step(store, horizon, size) for _ in range(rows // size + 2)]
+    slices = [step(reclaimer, store, horizon, size) for _ in range(rows // size + 2)]
     assert all(len(keys) <= size for keys in slices)
+    assert not reclaimer.under_way
     return [key for keys in slices for key in keys]
 
 
@@ -80,20 +102,179 @@ def test_a_round_finds_what_expired_meanwhile_in_the_next_one() -> None:
     first, second = (plan.expired_before(minute * MINUTE_US) for minute in (2, 4))
     assert first is not None
     assert second is not None
-    found = list(reclaimer.step(store, first, 8))
+    found = step(reclaimer, store, first, 8)
     assert found == [key_of(plan, 0, "a"), key_of(plan, 0, "b")]
     found += whole_round(reclaimer, store, second, 8, rows=24)
     assert set(found) == {key_of(plan, m, u) for m in range(3) for u in "ab"}
 
 
+class CountingStore(MemoryStore):
+    """A store that counts the keys that were looked at."""
+
+    looks = 0
+
+    def keys(self, start: bytes, end: bytes) -> Generator[bytes, bytes | None, None]:
+        scan = super().keys(start, end)
+        with contextlib.suppress(StopIteration):
+            key = next(scan)
+            while True:
+                self.looks += 1
+                key = scan.send((yield key))
+
+
 def test_nothing_is_read_while_nothing_can_have_expired() -> None:
     plan = plan_of("window_start")
     reclaimer = Reclaimer(plan, PREFIX)
+    assert reclaimer.step(filled(plan, range(-5, 3), [None]), 10) == []  # no commit told a time
     store = filled(plan, range(3), [None])
-    assert len(reclaimer.step(store, 0, 10)) == 1
-    filled_later = filled(plan, range(-5, 3), [None])
-    assert reclaimer.step(filled_later, 0, 10) == []
-    assert len(reclaimer.step(filled_later, 1, 10)) == 6
+    assert step(reclaimer, store, 0, 10) == [key_of(plan, 0, None)]
+    # Until the horizon comes to the start of another window, it can pass no row's.
+    later = filled(plan, range(-5, 3), [None])
+    assert step(reclaimer, later, MINUTE_US - 1, 10) == []
+    assert later.looks == 0
+    assert len(step(reclaimer, later, MINUTE_US, 10)) == 7
+
+
+@pytest.mark.parametrize("windows", [1, LIVE_ROWS_MAX, 200])
+def test_the_live_rows_of_a_group_are_passed_over_but_for_a_few(windows: int) -> None:
+    plan = plan_of("u, window_start")
+    users = [f"u{i}" for i in range(20)]
+    store = filled(plan, range(windows + 1), users)
+    found = step(Reclaimer(plan, PREFIX), store, 0, 100_000)
+    assert found == sorted(key_of(plan, 0, user) for user in users)
+    assert store.looks <= len(users) * (1 + min(windows, LIVE_ROWS_MAX + 1))
+
+
+@pytest.mark.parametrize("longer", ["a\0", "a\0\0", "a\0b", "aa", "\xff"])
+def test_a_group_that_begins_like_the_one_before_is_not_passed_over(longer: str) -> None:
+    plan = plan_of("u, window_start")
+    store = filled(plan, range(4 * LIVE_ROWS_MAX), ["a", longer])
+    found = step(Reclaimer(plan, PREFIX), store, 0, 100_000)
+    assert found == [key_of(plan, 0, "a"), key_of(plan, 0, longer)]
+
+
+def test_a_step_ends_when_its_time_is_over_and_the_next_goes_on_there() -> None:
+    plan = plan_of("u, window_start")
+    store = filled(plan, range(3), [f"u{i:03}" for i in range(200)])
+    reclaimer = Reclaimer(plan, PREFIX)
+    found, steps = step(reclaimer, store, 0, 100_000, enough=lambda: True), 1
+    assert 0 < len(found) < 50
+    while reclaimer.under_way:
+        more = step(reclaimer, store, 0, 100_000, enough=lambda: True)
+        assert len(more) < 50
+        found += more
+        steps += 1
+    assert steps > 5
+    assert found == [key_of(plan, 0, f"u{i:03}") for i in range(200)]
+
+
+ROWS = st.sets(
+    st.tuples(
+        st.sampled_from(["", "a", "a\0", "a\0\xff", "b", None]),
+        st.sampled_from([-(2**63), -1, 0, 5, 2**63 - 1, None]),
+        st.integers(-3, 30) | st.none(),
+    ),
+    max_size=120,
+)
+
+
+@settings(
+    max_examples=80,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    rows=ROWS,
+    order=st.permutations(["u", "n", "window_start"]),
+    horizons=st.lists(st.integers(-4 * MINUTE_US, 31 * MINUTE_US), min_size=1, max_size=4),
+    keys_max=st.integers(1, 40),
+    impatient=st.booleans(),
+)
+def test_passes_find_every_expired_row_once_it_is_there_and_no_other(
+    rocks: RocksStore,
+    rows: set[tuple[str | None, int | None, int | None]],
+    order: list[str],
+    horizons: list[int],
+    keys_max: int,
+    impatient: bool,
+) -> None:
+    """In RocksDB and in memory; the horizon goes on in the midst of a pass."""
+    plan = plan_of(", ".join(order))
+    names = [key.sql.strip('"') for key in plan.keys]
+    windows: dict[bytes, int | None] = {}
+    for user, number, minute in rows:
+        window = None if minute is None else minute * MINUTE_US
+        values = {"u": user, "n": number, "window_start": window}
+        key = PREFIX + encode_key(plan.key_types, [values[name] for name in names])
+        windows[key] = window
+    other = [(view_prefix(6) + b"\x02", b""), (view_prefix(8) + b"\x02", b"")]
+    memory = MemoryStore()
+    whole = (view_prefix(0), view_prefix(9))
+    for store in (memory, rocks):
+        store.write([], [], [whole], (COMMIT_KEY, b""))
+        store.write([*other, *((key, b"") for key in windows)], [], [], (COMMIT_KEY, b""))
+        reclaimer = Reclaimer(plan, PREFIX)
+        found: set[bytes] = set()
+        for horizon in sorted(horizons):
+            expired = {key for key, at in windows.items() if at is not None and at <= horizon}
+            some = step(reclaimer, store, horizon, keys_max, enough=lambda: impatient)
+            assert len(some) <= keys_max
+            found.update(some)
+            assert found <= expired
+        # Whatever was the horizon when the last pass began, the next ones find the rest.
+        for _ in range(2 * len(windows) + 4):
+            found.update(step(reclaimer, store, horizon, keys_max, enough=lambda: impatient))
+        assert found == expired
+        assert not reclaimer.under_way
+
+
+def written(*views: str) -> StateWriter:
+    """A state with windows 0 to 5 in each view, not committed yet, all of them still in time."""
+    sql = "CREATE SOURCE o (u VARCHAR, ts TIMESTAMPTZ, WATERMARK FOR ts AS ts) WITH (connector ="
+    sql += " 'events');" + "".join(
+        f"CREATE MATERIALIZED VIEW {view} WITH (retention = '1 minute') AS SELECT u, window_start,"
+        " COUNT(*) AS c FROM TUMBLE(o, ts, INTERVAL '1' MINUTE) GROUP BY u, window_start;"
+        for view in views
+    )
+    state = StateWriter(MemoryStore(), compile_sql(sql))
+    for view in views:
+        plan, prefix = state.views[view].plan, state.views[view].prefix
+        state.merge(view, *delta_of(plan, prefix, {("a", m * MINUTE_US): (1,) for m in range(6)}))
+    return state
+
+
+def stored_minutes(state: StateWriter, view: str) -> list[int]:
+    plan, prefix = state.views[view].plan, state.views[view].prefix
+    scan = state._store.scan(prefix, prefix_end(prefix))
+    minutes = [decode_key(plan.key_types, key[len(prefix) :])[1] for key, _ in scan]
+    return [minute // MINUTE_US for minute in minutes if isinstance(minute, int)]
+
+
+def test_rows_that_expired_before_their_first_commit_are_found_after_it() -> None:
+    state = written("v")
+    state.record.sources["o"].stream_time_us = 4 * MINUTE_US
+    assert state.reclaim(100) == 0
+    state.commit(0)
+    assert stored_minutes(state, "v") == [0, 1, 2, 3, 4, 5]
+    assert (state.reclaim(100), state.deletes_waiting) == (3, True)
+    state.commit(0)
+    assert stored_minutes(state, "v") == [3, 4, 5]
+    assert (state.reclaim(100), state.deletes_waiting) == (0, False)
+
+
+def test_where_the_time_is_short_the_views_take_turns() -> None:
+    state = written("v", "w", "x")
+    state.record.sources["o"].stream_time_us = 4 * MINUTE_US
+    state.commit(0)
+    for reclaimed in (["v"], ["v", "w"], ["v", "w", "x"]):
+        assert state.reclaim(100, lambda: True) == 3
+        state.commit(0)
+        assert [v for v in "vwx" if stored_minutes(state, v) == [3, 4, 5]] == reclaimed
+    assert not state.reclaiming
+    state.record.sources["o"].stream_time_us = 5 * MINUTE_US
+    state.commit(0)
+    assert state.reclaim(1) == 3
+    assert state.reclaiming
 
 
 @pytest.mark.parametrize("keys", KEYS)

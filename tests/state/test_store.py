@@ -74,6 +74,19 @@ def test_a_scan_sees_one_moment(make_store: Callable[[], Any]) -> None:
     assert [first, *scan] == [(b"a", b"1"), (b"b", b"1")]
 
 
+def test_a_walk_over_keys_goes_on_where_it_is_sent(make_store: Callable[[], Any]) -> None:
+    store = make_store()
+    store.write([(bytes([i]), b"v") for i in range(1, 9)], [], [], MARKER)
+    assert list(store.keys(b"\x03", b"\x06")) == [b"\x03", b"\x04", b"\x05"]
+    assert list(store.keys(b"\x09", b"\x0a")) == []
+    walk = store.keys(b"\x01", b"\x08")
+    assert [next(walk), walk.send(b"\x03\x05"), next(walk)] == [b"\x01", b"\x04", b"\x05"]
+    store.write([(b"\x06\x01", b"v")], [], [], MARKER)  # it sees one moment, as a scan does
+    assert [walk.send(b"\x06"), next(walk)] == [b"\x06", b"\x07"]
+    with pytest.raises(StopIteration):
+        walk.send(b"\x08")
+
+
 def test_deleted_keys_and_ranges_are_gone(make_store: Callable[[], Any]) -> None:
     store = make_store()
     store.write([(bytes([i]), b"v") for i in range(1, 9)], [], [], MARKER)

@@ -11,12 +11,19 @@ from hypothesis import strategies as st
 
 from keyfold.view.columns import contiguous
 from keyfold.view.rowkey import (
+<<<<<<< HEAD
+=======
+    column_finder,
+>>>>>>> d6cd71f (Look for expired rows once per window, pass over the rest of a group with one seek, and keep to a time budget)
     decode_key,
     encode_key,
     encode_keys,
     encode_value,
     prefix_end,
+<<<<<<< HEAD
     slices,
+=======
+>>>>>>> d6cd71f (Look for expired rows once per window, pass over the rest of a group with one seek, and keep to a time budget)
 )
 from keyfold.view.types import Physical, column_type
 
@@ -74,6 +81,18 @@ def test_a_decoded_key_is_the_encoded_one(data):
     back = decode_key(types, encode_key(types, row))
     assert [rank(v) for v in back] == [rank(v) for v in row]
     assert [type(v) for v in back] == [type(v) for v in row]
+
+
+@given(st.data())
+def test_each_column_is_found_where_those_before_it_end(data):
+    names = data.draw(KEY)
+    types = [column_type(name) for name in names]
+    row = data.draw(keys_of(names, 1))[0]
+    key = b"view" + encode_key(types, row)
+    for index in range(len(names)):
+        assert key[: column_finder(types, index)(key, 4)] == b"view" + encode_key(
+            types, row[:index]
+        )
 
 
 def arrow_of(name: str, values: list[object]) -> pa.Array:
