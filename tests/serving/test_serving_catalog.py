@@ -169,12 +169,9 @@ def test_counts_survive_the_worker_and_are_summed_over_workers(made: State) -> N
     base = counted(before)
     before.get("/v1/views/spend")
     before.close()
-    after = Server(made.directory, worker=1)
-    after.up()
-    assert counted(after) == base + 1
-    other = Server(made.directory, worker=2)
-    other.up()
-    assert counted(other) == base + 1
+    after, other = (Server(made.directory, worker=number) for number in (1, 2))
+    assert counted(after.up()) == base + 1
+    assert counted(other.up()) == base + 1
     after.close()
     other.close()
 

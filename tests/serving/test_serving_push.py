@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,16 @@ def server(state: State, serve: Callable[..., Server]) -> Server:
     return serve(state.directory).up().at(state.record.sequence)
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server for tests that leave nothing in the log."""
+    state = State(tmp_path_factory.mktemp("push") / "data")
+    server = Server(state.directory)
+    yield server.up().at(state.record.sequence)
+    server.close()
+    state.close()
+
+
 def test_forms_of_a_body(server: Server, state: State) -> None:
     events = [b'{"user_id":"a","n":1}', b'{"user_id":"b"}', b"not json"]
     lines = b"\n".join(events)
@@ -79,9 +89,9 @@ def test_an_array_may_be_sent_as_lines_of_arrays(server: Server, state: State) -
     assert logged(state.directory) == [b"[1]", b"[2]"]
 
 
-def test_a_push_of_nothing(server: Server) -> None:
+def test_a_push_of_nothing(shared: Server) -> None:
     for body in (b"", b"\n\n", b"[]"):
-        assert server.client.post(PATH, content=body).json()["accepted"] == 0
+        assert shared.client.post(PATH, content=body).json()["accepted"] == 0
 
 
 @pytest.mark.parametrize(
@@ -95,8 +105,8 @@ def test_a_push_of_nothing(server: Server) -> None:
         (PATH, b'{"a": "' + b"x" * (1 << 20) + b'"}', 400, "bad_request"),
     ],
 )
-def test_refusals(server: Server, path: str, body: bytes, status: int, code: str) -> None:
-    problem(server.client.post(path, content=body), status, code)
+def test_refusals(shared: Server, path: str, body: bytes, status: int, code: str) -> None:
+    problem(shared.client.post(path, content=body), status, code)
 
 
 def test_each_worker_writes_its_own_partition(

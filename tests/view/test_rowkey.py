@@ -11,19 +11,13 @@ from hypothesis import strategies as st
 
 from keyfold.view.columns import contiguous
 from keyfold.view.rowkey import (
-<<<<<<< HEAD
-=======
     column_finder,
->>>>>>> d6cd71f (Look for expired rows once per window, pass over the rest of a group with one seek, and keep to a time budget)
     decode_key,
     encode_key,
     encode_keys,
     encode_value,
     prefix_end,
-<<<<<<< HEAD
     slices,
-=======
->>>>>>> d6cd71f (Look for expired rows once per window, pass over the rest of a group with one seek, and keep to a time budget)
 )
 from keyfold.view.types import Physical, column_type
 
