@@ -7,7 +7,10 @@ parse (parse.py, source.py) → bind the source's columns (source.py) → refuse
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
 from keyfold.errors import SqlError, SqlLocation
 from keyfold.sql.batch import HORIZON, NO_HORIZON
@@ -16,18 +19,52 @@ from keyfold.sql.location import SqlText
 from keyfold.sql.parse import UnboundSource, UnboundView, other_statement, parse_view, statements
 from keyfold.sql.source import parse_source
 from keyfold.sql.sourceplan import bind, statement_fingerprint, visible_columns
-from keyfold.sql.view import compile_view
+from keyfold.sql.view import compile_view, source_of
 from keyfold.view.plan import Catalog, Column, SourcePlan, ViewPlan
 
 __all__ = [
     "HORIZON",
     "NO_HORIZON",
+    "Aside",
+    "Known",
     "bind_source",
+    "compile_known",
     "compile_sql",
     "statement_fingerprint",
     "unbound_sources",
     "visible_columns",
 ]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """A view that is not in the catalog.
+
+    Attributes:
+        source: The source that it reads.
+        sql: The statement as written.
+        error: Why it does not fit the columns of its source; None while these are not known.
+    """
+
+    source: str
+    sql: str
+    error: SqlError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What of a file can be kept while the columns of some of its sources are not known.
+
+    Attributes:
+        catalog: All sources, the waiting ones without columns, and the views that were compiled.
+        aside: The other views, by name.
+        wrong: Sources whose detected columns do not fit the statement; they wait as well.
+    """
+
+    catalog: Catalog
+    aside: dict[str, Aside] = field(default_factory=dict)
+    wrong: dict[str, SqlError] = field(default_factory=dict)
 
 
 def compile_sql(
@@ -47,18 +84,65 @@ def compile_sql(
         SqlError: With location and hint. Nothing in a file that compiles is ignored.
     """
     source_text = SqlText(text, file)
-    unbound, unbound_views = _parse(source_text)
-    if not unbound:
-        raise SqlError(
-            "the file defines no source",
-            hint="start with CREATE SOURCE name (column TYPE, …) WITH (connector = …)",
-            location=source_text.at(0),
-        )
+    unbound, unbound_views = _parse_all(source_text)
     binder = Binder()
     sources = [bind(one, binder, schemas or {}) for one in unbound]
     by_name = {source.name.lower(): source for source in sources}
-    views = [_within_depth(source_text, view, by_name, binder) for view in unbound_views]
+    views = [_compiled(source_text, view, by_name, binder) for view in unbound_views]
     return Catalog(tuple(sources), tuple(views))
+
+
+def compile_known(
+    text: str,
+    file: str,
+    schemas: Mapping[str, tuple[Column, ...]],
+    *,
+    late: Collection[str] = (),
+    told: Mapping[str, str] | None = None,
+) -> Known:
+    """Compile the views whose sources are known, and leave the others aside.
+
+    Args:
+        text: As for ``compile_sql``.
+        file: As for ``compile_sql``.
+        schemas: As for ``compile_sql``. A source that has no column list and is not here waits.
+        late: Sources that were detected while others were kept already: what does not fit their
+            columns is wrong by itself, and no reason to refuse the file.
+        told: View → statement that was found wrong in this way before, and still is.
+
+    Raises:
+        SqlError: Something else is wrong, so that the file cannot be run.
+    """
+    source_text = SqlText(text, file)
+    unbound, unbound_views = _parse_all(source_text)
+    binder = Binder()
+    sources: dict[str, SourcePlan] = {}
+    wrong: dict[str, SqlError] = {}
+    for one in unbound:
+        try:
+            plan = bind(one, binder, {one.name: (), **schemas})
+        except SqlError as problem:
+            if one.name not in late:
+                raise
+            wrong[one.name] = problem
+            plan = bind(one, binder, {one.name: ()})
+        sources[one.name.lower()] = plan
+    undeclared = {one.name for one in unbound if one.columns is None}
+    views: list[ViewPlan] = []
+    aside: dict[str, Aside] = {}
+    for view in unbound_views:
+        source = _within_depth(view, partial(source_of, source_text, view, sources))
+        if source.waiting:
+            aside[view.name] = Aside(source.name, view.sql)
+            continue
+        try:
+            views.append(_compiled(source_text, view, sources, binder))
+        except SqlError as problem:
+            known_wrong = source.name in undeclared and (told or {}).get(view.name) == view.sql
+            if source.name not in late and not known_wrong:
+                raise
+            aside[view.name] = Aside(source.name, view.sql, problem)
+    return Known(Catalog(tuple(sources.values()), tuple(views)), aside, wrong)
 
 
 def unbound_sources(text: str, file: str = "<sql>") -> list[UnboundSource]:
@@ -88,6 +172,17 @@ def _parse(source: SqlText) -> tuple[list[UnboundSource], list[UnboundView]]:
     return sources, views
 
 
+def _parse_all(source: SqlText) -> tuple[list[UnboundSource], list[UnboundView]]:
+    sources, views = _parse(source)
+    if not sources:
+        raise SqlError(
+            "the file defines no source",
+            hint="start with CREATE SOURCE name (column TYPE, …) WITH (connector = …)",
+            location=source.at(0),
+        )
+    return sources, views
+
+
 def _refuse_twice(names: Sequence[tuple[str, SqlLocation]]) -> None:
     seen: set[str] = set()
     for name, location in names:
@@ -100,11 +195,15 @@ def _refuse_twice(names: Sequence[tuple[str, SqlLocation]]) -> None:
         seen.add(name.lower())
 
 
-def _within_depth(
+def _compiled(
     text: SqlText, view: UnboundView, sources: Mapping[str, SourcePlan], binder: Binder
 ) -> ViewPlan:
+    return _within_depth(view, partial(compile_view, text, view, sources, binder))
+
+
+def _within_depth(view: UnboundView, work: Callable[[], T]) -> T:
     try:
-        return compile_view(text, view, sources, binder)
+        return work()
     except RecursionError as problem:
         raise SqlError(
             f"the SELECT of view {view.name} is nested too deeply",

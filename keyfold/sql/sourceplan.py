@@ -142,8 +142,7 @@ def _wrong_type(
 
 
 def _bind_watermark(unbound: UnboundSource, columns: tuple[Column, ...]) -> Watermark | None:
-    waiting = unbound.columns is None and not columns  # a placeholder until they are detected
-    if unbound.watermark is None or waiting:
+    if unbound.watermark is None or not columns:  # without columns: until they are detected
         return None
     name, delay_us = unbound.watermark
     column = next((column for column in columns if column.name.lower() == name.lower()), None)

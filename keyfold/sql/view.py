@@ -86,10 +86,33 @@ def compile_view(
     )
 
 
+def source_of(text: SqlText, unbound: UnboundView, sources: Mapping[str, SourcePlan]) -> SourcePlan:
+    """Return the source that a view reads, though its columns may not be known yet.
+
+    Raises:
+        SqlError: The view cannot be kept, whatever the columns are.
+    """
+    table = _table(text, refuse_unkept(text, unbound))
+    view_spans(unbound.options)
+    if isinstance(table.this, exp.Func):
+        return _tumbled(text, table.this, sources)
+    return _named_source(text, table.this, sources)
+
+
 def _from(
     text: SqlText, query: exp.Select, sources: Mapping[str, SourcePlan]
 ) -> tuple[SourcePlan, Window | None, str]:
     """Return (source, window, the name by which columns are qualified)."""
+    table = _table(text, query)
+    if isinstance(table.this, exp.Func):
+        source, window = _tumble(text, table.this, sources)
+    else:
+        source, window = _named_source(text, table.this, sources), None
+    return source, window, table.alias or source.name
+
+
+def _table(text: SqlText, query: exp.Select) -> exp.Table:
+    """Return what FROM names."""
     clause = query.args.get("from_") or query.args.get("from")
     if clause is None:
         raise text.error(query, "the SELECT has no FROM", "read a source: FROM name")
@@ -107,11 +130,7 @@ def _from(
         raise text.error(table, f"{name} after FROM cannot be kept", "read the source itself")
     if extra:
         raise text.error(table, "a source has a plain name", "leave the schema out")
-    if isinstance(table.this, exp.Func):
-        source, window = _tumble(text, table.this, sources)
-    else:
-        source, window = _named_source(text, table.this, sources), None
-    return source, window, table.alias or source.name
+    return table
 
 
 def _named_source(text: SqlText, node: exp.Expr, sources: Mapping[str, SourcePlan]) -> SourcePlan:
@@ -125,9 +144,8 @@ def _named_source(text: SqlText, node: exp.Expr, sources: Mapping[str, SourcePla
     return source
 
 
-def _tumble(
-    text: SqlText, call: exp.Expr, sources: Mapping[str, SourcePlan]
-) -> tuple[SourcePlan, Window]:
+def _tumbled(text: SqlText, call: exp.Expr, sources: Mapping[str, SourcePlan]) -> SourcePlan:
+    """Return the source that TUMBLE reads."""
     name = call_name(call)
     if name != "tumble":
         hint = "HOP and SESSION windows are not kept; " if name in ("hop", "session") else ""
@@ -136,12 +154,18 @@ def _tumble(
             f"a view cannot read {name.upper()}",
             f"{hint}read a source, or TUMBLE(source, time column, INTERVAL …)",
         )
-    arguments = call.expressions
-    if len(arguments) not in (3, 4):
+    if len(call.expressions) not in (3, 4):
         raise text.error(
             call, "TUMBLE takes a source, a time column, a size and maybe an offset", _TUMBLE_HINT
         )
-    source = _named_source(text, arguments[0], sources)
+    return _named_source(text, call.expressions[0], sources)
+
+
+def _tumble(
+    text: SqlText, call: exp.Expr, sources: Mapping[str, SourcePlan]
+) -> tuple[SourcePlan, Window]:
+    source = _tumbled(text, call, sources)
+    arguments = call.expressions
     columns = {column.name.lower(): column for column in visible_columns(source)}
     named = arguments[1].name.lower() if isinstance(arguments[1], exp.Column) else ""
     column = columns.get(named)

@@ -93,6 +93,11 @@ class SourcePlan(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str
 
     @property
+    def waiting(self) -> bool:
+        """Whether its columns are not known yet: they are detected from its first events."""
+        return not self.columns
+
+    @property
     def connector_options(self) -> dict[str, str]:
         """The options that are the connector's own: without what the decoder reads."""
         return {key: value for key, value in self.options.items() if key not in DECODER_OPTIONS}
