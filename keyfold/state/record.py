@@ -147,6 +147,8 @@ class StoredCatalog(msgspec.Struct, frozen=True):
         next_view_id: Ids are never used twice.
         plan_format: Format version of the plans.
         rebuild_request: Names the last rebuild that was asked for, so that it is done once.
+        wrong: View → statement of views that are not kept, since they turned out not to fit the
+            columns that were detected of their source.
     """
 
     version: int
@@ -155,6 +157,7 @@ class StoredCatalog(msgspec.Struct, frozen=True):
     next_view_id: int
     plan_format: int
     rebuild_request: str = ""
+    wrong: dict[str, str] = {}
 
 
 record_encoder = msgspec.json.Encoder()

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from keyfold.errors import ViewChangedError
 from keyfold.state.protocol import Store
 from keyfold.view.plan import ViewPlan
 from keyfold.view.rowkey import NULL, column_finder, encode_value, prefix_end
@@ -115,18 +114,3 @@ class Reclaimer:
         """The last bound of a window at or before ``horizon``."""
         offset_us, size_us = self._window.offset_us, self._window.size_us
         return (horizon - offset_us) // size_us * size_us + offset_us
-
-
-def check_retention(view: ViewPlan, previous: ViewPlan | None) -> None:
-    """Refuse a longer retention: rows it would bring back are deleted, and would begin at zero.
-
-    Raises:
-        ViewChangedError: It is longer than it was.
-    """
-    if previous is None or view.retention_us is None or previous.retention_us is None:
-        return
-    if view.retention_us > previous.retention_us:
-        raise ViewChangedError(
-            f"view {view.name} is to be retained longer than what is deleted already",
-            hint=f"undo the change, or build the view again with --rebuild {view.name}",
-        )

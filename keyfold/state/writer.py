@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 import msgspec
 import numpy as np
 
-from keyfold.errors import SettingsError, ViewChangedError
 from keyfold.state import deadletter
+from keyfold.state.adopt import Adoption, Wish, adopt
 from keyfold.state.deadletter import DeadLetter
 from keyfold.state.hot import HotPartials
 from keyfold.state.layout import (
@@ -36,15 +36,14 @@ from keyfold.state.record import (
     CommitRecord,
     Ledger,
     SourceRecord,
-    StoredCatalog,
     ViewRecord,
     catalog_decoder,
     record_decoder,
     record_encoder,
 )
-from keyfold.state.retention import Reclaimer, check_retention
+from keyfold.state.retention import Reclaimer
 from keyfold.view.partial import PartialCodec
-from keyfold.view.plan import PLAN_FORMAT, Catalog, ViewPlan
+from keyfold.view.plan import Catalog, ViewPlan
 from keyfold.view.rowkey import prefix_end
 
 
@@ -78,7 +77,7 @@ class StateWriter:
     """The state of all views of one catalog, and their progress.
 
     Attributes:
-        catalog: What is kept.
+        catalog: What is kept: that of the file, and what is stored of sources that wait.
         record: The working copy of the commit record; durable only after ``commit``.
         views: By name.
     """
@@ -91,6 +90,8 @@ class StateWriter:
         rebuild: Collection[str] = (),
         rebuild_request: str = "",
         starts: Mapping[str, SourceRecord] | None = None,
+        aside: Mapping[str, str] | None = None,
+        wrong: Mapping[str, str] | None = None,
         hot_bytes_max: int = 512 << 20,
         dead_letters_max: int = 100_000,
         now_ms: int = 0,
@@ -100,10 +101,11 @@ class StateWriter:
         Args:
             store: The primary store.
             catalog: The compiled SQL.
-            rebuild: Views (or sources: all views of one) to build again from the log.
-            rebuild_request: A name for this wish to rebuild; one that was fulfilled already, by an
-                earlier life of the process, is not fulfilled again.
-            starts: Where to begin with sources of which nothing was read yet, by name.
+            rebuild: As in ``Wish``, and so are the next four.
+            rebuild_request: A name for this wish to rebuild.
+            starts: Where to begin with sources whose columns were just detected, by name.
+            aside: Views that the file has and the catalog has not, with their source.
+            wrong: Those of them that do not fit the columns of their source, with their statement.
             hot_bytes_max: Memory for hot partials over all views.
             dead_letters_max: Dead letters kept.
             now_ms: The clock, for the first commit.
@@ -119,19 +121,16 @@ class StateWriter:
         self._letters: deque[DeadLetter] = deque(maxlen=dead_letters_max)
         self._letters_bytes = 0
         self._pending = _Pending()
-        self.catalog = catalog
         raw_format = store.get(FORMAT_KEY)
         if raw_format is not None:
             check_format(raw_format)
         raw_catalog, raw_record = store.get(CATALOG_KEY), store.get(COMMIT_KEY)
         stored = catalog_decoder.decode(raw_catalog) if raw_catalog else None
         self.record = record_decoder.decode(raw_record) if raw_record else CommitRecord()
-        _check_names(catalog, rebuild)
-        if stored is not None and rebuild_request and stored.rebuild_request == rebuild_request:
-            rebuild = ()
-        self._rebuild_request = rebuild_request
-        self._stored = self._adopt(stored, frozenset(rebuild))
-        for name, start in (starts or {}).items():
+        wish = Wish(rebuild, rebuild_request, starts or {}, aside or {}, wrong or {})
+        self._adopt(adopt(stored, catalog, self.record, wish))
+        catalog = self.catalog
+        for name, start in wish.starts.items():
             if not self.record.sources[name].partitions:
                 self.record.sources[name] = start
         views = max(1, len(catalog.views))
@@ -278,73 +277,15 @@ class StateWriter:
             reclaimer,
         )
 
-    def _adopt(self, stored: StoredCatalog | None, rebuild: frozenset[str]) -> StoredCatalog:
-        """Compare the catalog with the stored one; write it where it changed."""
-        catalog = self.catalog
-        old_views = {view.name: view for view in stored.catalog.views} if stored else {}
-        old_sources = {source.name: source for source in stored.catalog.sources} if stored else {}
-        again = set(rebuild)
-        for source in catalog.sources:
-            old = old_sources.get(source.name)
-            if source.name in rebuild:
-                again.update(view.name for view in catalog.views if view.source == source.name)
-                self.record.sources.pop(source.name, None)
-            elif old is not None and old.fingerprint != source.fingerprint:
-                raise ViewChangedError(
-                    f"source {source.name} differs from the one that the state was built from",
-                    hint=f"undo the change, or build its views again with --rebuild {source.name}",
-                )
-        ids = dict(stored.view_ids) if stored else {}
-        next_id = stored.next_view_id if stored else 1
-        for view in catalog.views:
-            previous = old_views.get(view.name)
-            same = previous is not None and previous.fingerprint == view.fingerprint
-            if previous is not None and not same and view.name not in again:
-                raise ViewChangedError(
-                    f"view {view.name} differs from the one that the state was built with",
-                    hint=f"undo the change, or build it again with --rebuild {view.name}",
-                )
-            if view.name in ids and same and view.name not in again:
-                check_retention(view, previous)
-                continue
-            self._drop(ids.pop(view.name, None))
-            ids[view.name] = next_id
-            next_id += 1
-            self.record.views[view.name] = ViewRecord()
-        for name in set(ids) - {view.name for view in catalog.views}:
-            self._drop(ids.pop(name))
-            self.record.views.pop(name, None)
-        names = {source.name for source in catalog.sources}
-        for name in set(self.record.sources) - names:
-            del self.record.sources[name]
-        for name in names - set(self.record.sources):
-            self.record.sources[name] = SourceRecord()
-        for told in self.record.views.values():
-            if told.error:  # a new life tries again, from where the view stopped
-                told.error, told.ready = "", False
-        if (
-            stored is not None
-            and stored.catalog == catalog
-            and stored.view_ids == ids
-            and stored.plan_format == PLAN_FORMAT
-        ):
-            return stored
-        new = StoredCatalog(
-            version=(stored.version if stored else 0) + 1,
-            catalog=catalog,
-            view_ids=ids,
-            next_view_id=next_id,
-            plan_format=PLAN_FORMAT,
-            rebuild_request=self._rebuild_request,
-        )
-        self.record.catalog_version = new.version
-        self._pending.puts.append((CATALOG_KEY, msgspec.json.encode(new)))
-        return new
-
-    def _drop(self, view_id: int | None) -> None:
-        if view_id is not None:
+    def _adopt(self, adoption: Adoption) -> None:
+        """Take over what is kept from now on; the next commit writes what changed."""
+        self._stored = adoption.stored
+        self.catalog = adoption.stored.catalog
+        for view_id in adoption.dropped:
             prefix = view_prefix(view_id)
             self._pending.ranges.append((prefix, prefix_end(prefix)))
+        if adoption.changed:
+            self._pending.puts.append((CATALOG_KEY, msgspec.json.encode(adoption.stored)))
 
 
 def book(
@@ -383,12 +324,3 @@ def advance_times(source: SourceRecord, event_times_us: Mapping[int, int], delay
 
 def _latest(known_us: int | None, time_us: int) -> int:
     return time_us if known_us is None else max(known_us, time_us)
-
-
-def _check_names(catalog: Catalog, rebuild: Collection[str]) -> None:
-    known = {view.name for view in catalog.views} | {source.name for source in catalog.sources}
-    for name in sorted(set(rebuild) - known):
-        raise SettingsError(
-            f"--rebuild {name}: the SQL file has no view or source of that name",
-            hint=f"it has {', '.join(sorted(known))}",
-        )

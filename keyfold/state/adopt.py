@@ -1,0 +1,208 @@
+"""What becomes of a stored state when it is opened with the catalog of an SQL file.
+
+- A view that is the same stays with its rows, one that is new begins, one that is gone is dropped.
+- A view or source that differs is refused, unless it is to be built again.
+- A source whose columns are not known yet has no views in the catalog, and nothing of it is dropped
+  for that: what an earlier statement of the same name left stays, if it is to be built again, until
+  the columns are there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from keyfold.errors import SettingsError, ViewChangedError
+from keyfold.state.record import CommitRecord, SourceRecord, StoredCatalog, ViewRecord
+from keyfold.view.plan import PLAN_FORMAT, Catalog, SourcePlan, ViewPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a state is to be opened with, beside the catalog.
+
+    Attributes:
+        rebuild: Views (or sources: all views of one) to build again from the log.
+        rebuild_request: A name for this wish to rebuild; one that was fulfilled already, by an
+            earlier life of the process, is not fulfilled again.
+        starts: Sources whose columns were just detected: where to begin. Nothing that an earlier
+            statement of the same name left is kept.
+        aside: View → source of the views that the file has and the catalog has not.
+        wrong: View → statement of those that do not fit the columns of their source.
+    """
+
+    rebuild: Collection[str] = ()
+    rebuild_request: str = ""
+    starts: Mapping[str, SourceRecord] = field(default_factory=dict)
+    aside: Mapping[str, str] = field(default_factory=dict)
+    wrong: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """What is kept from now on.
+
+    Attributes:
+        stored: The catalog as it is to lie in the store.
+        changed: Whether it lies there otherwise now.
+        dropped: Ids of views whose rows go.
+    """
+
+    stored: StoredCatalog
+    changed: bool
+    dropped: list[int]
+
+
+def adopt(
+    stored: StoredCatalog | None, catalog: Catalog, record: CommitRecord, wish: Wish
+) -> Adoption:
+    """Compare a catalog with the stored one, and bring the record up to it.
+
+    Args:
+        stored: What the state was kept with; None for a new one.
+        catalog: The compiled SQL.
+        record: The working copy of the commit record, which is changed.
+        wish: What else is wished.
+
+    Raises:
+        ViewChangedError: A view or source differs from the stored one and is not to be rebuilt.
+        SettingsError: ``wish.rebuild`` names something that the file does not have.
+    """
+    _check_names(catalog, wish)
+    before = stored.catalog if stored else Catalog((), ())
+    waiting = {source.name for source in catalog.sources if source.waiting}
+    catalog = _with_kept(before, catalog, wish)
+    again = _to_rebuild(stored, catalog, wish, waiting)
+    _adopt_sources(before, catalog, record, again)
+    ids = dict(stored.view_ids) if stored else {}
+    next_id = stored.next_view_id if stored else 1
+    dropped: list[int] = []
+    old_views = {view.name: view for view in before.views}
+    for view in catalog.views:
+        previous = old_views.get(view.name)
+        same = previous is not None and previous.fingerprint == view.fingerprint
+        if previous is not None and not same and view.name not in again:
+            raise _changed_view(view.name)
+        if view.name in ids and same and view.name not in again:
+            _check_retention(view, previous)
+            continue
+        if view.name in ids:
+            dropped.append(ids.pop(view.name))
+        ids[view.name] = next_id
+        next_id += 1
+        record.views[view.name] = ViewRecord()
+    for name in set(ids) - {view.name for view in catalog.views}:
+        dropped.append(ids.pop(name))
+        record.views.pop(name, None)
+    for told in record.views.values():
+        if told.error:  # a new life tries again, from where the view stopped
+            told.error, told.ready = "", False
+    if (
+        stored is not None
+        and stored.catalog == catalog
+        and stored.view_ids == ids
+        and stored.plan_format == PLAN_FORMAT
+        and stored.wrong == wish.wrong
+    ):
+        return Adoption(stored, False, dropped)
+    new = StoredCatalog(
+        version=(stored.version if stored else 0) + 1,
+        catalog=catalog,
+        view_ids=ids,
+        next_view_id=next_id,
+        plan_format=PLAN_FORMAT,
+        rebuild_request=wish.rebuild_request,
+        wrong=dict(wish.wrong),
+    )
+    record.catalog_version = new.version
+    return Adoption(new, True, dropped)
+
+
+def _with_kept(before: Catalog, catalog: Catalog, wish: Wish) -> Catalog:
+    """Put what is stored of sources that wait into the catalog, in place of nothing.
+
+    Raises:
+        ViewChangedError: It is not to be built again. Had it not changed, the columns were known.
+    """
+    old_sources = {source.name: source for source in before.sources}
+    sources: list[SourcePlan] = []
+    kept: list[ViewPlan] = []
+    for source in catalog.sources:
+        old = old_sources.get(source.name)
+        if not source.waiting or old is None or old.waiting:
+            sources.append(source)
+            continue
+        if source.name not in wish.rebuild and source.name not in wish.starts:
+            raise _changed_source(source.name)
+        sources.append(old)
+        kept += [
+            view for view in before.views if view.source == source.name == wish.aside.get(view.name)
+        ]
+    names = {view.name for view in kept}
+    for view in before.views:
+        now_of = wish.aside.get(view.name)
+        asked = view.name in wish.rebuild or now_of in wish.rebuild or now_of in wish.starts
+        if now_of is not None and view.name not in names and not asked:
+            raise _changed_view(view.name)
+    return Catalog(tuple(sources), catalog.views + tuple(kept))
+
+
+def _to_rebuild(
+    stored: StoredCatalog | None, catalog: Catalog, wish: Wish, waiting: Collection[str]
+) -> set[str]:
+    """Return the sources and views that begin anew now; those that wait do so later."""
+    done = bool(stored and wish.rebuild_request and stored.rebuild_request == wish.rebuild_request)
+    again = set(() if done else wish.rebuild).difference(waiting, wish.aside) | set(wish.starts)
+    return again | {view.name for view in catalog.views if view.source in again}
+
+
+def _adopt_sources(
+    before: Catalog, catalog: Catalog, record: CommitRecord, again: Collection[str]
+) -> None:
+    old_sources = {source.name: source for source in before.sources}
+    for source in catalog.sources:
+        old = old_sources.get(source.name)
+        if source.name in again:
+            record.sources.pop(source.name, None)
+        elif old is not None and not old.waiting and old.fingerprint != source.fingerprint:
+            raise _changed_source(source.name)
+    names = {source.name for source in catalog.sources}
+    for name in set(record.sources) - names:
+        del record.sources[name]
+    for name in names - set(record.sources):
+        record.sources[name] = SourceRecord()
+
+
+def _changed_source(name: str) -> ViewChangedError:
+    return ViewChangedError(
+        f"source {name} differs from the one that the state was built from",
+        hint=f"undo the change, or build its views again with --rebuild {name}",
+    )
+
+
+def _changed_view(name: str) -> ViewChangedError:
+    return ViewChangedError(
+        f"view {name} differs from the one that the state was built with",
+        hint=f"undo the change, or build it again with --rebuild {name}",
+    )
+
+
+def _check_retention(view: ViewPlan, previous: ViewPlan | None) -> None:
+    """Refuse a longer retention: rows it would bring back are deleted, and would begin at zero."""
+    if previous is None or view.retention_us is None or previous.retention_us is None:
+        return
+    if view.retention_us > previous.retention_us:
+        raise ViewChangedError(
+            f"view {view.name} is to be retained longer than what is deleted already",
+            hint=f"undo the change, or build the view again with --rebuild {view.name}",
+        )
+
+
+def _check_names(catalog: Catalog, wish: Wish) -> None:
+    known = {view.name for view in catalog.views} | set(wish.aside)
+    known |= {source.name for source in catalog.sources}
+    for name in sorted(set(wish.rebuild) - known):
+        raise SettingsError(
+            f"--rebuild {name}: the SQL file has no view or source of that name",
+            hint=f"it has {', '.join(sorted(known))}",
+        )
