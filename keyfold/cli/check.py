@@ -7,33 +7,29 @@ from pathlib import Path
 from keyfold.cli.infer import columns_of_files
 from keyfold.cli.show import add_row, out, table
 from keyfold.errors import SqlError
-from keyfold.sql.compile import compile_sql, unbound_sources
-from keyfold.view.plan import Catalog, ViewPlan
+from keyfold.sql.compile import Known, compile_known, unbound_sources
+from keyfold.view.plan import ViewPlan
 
 
-def compile_file(file: Path) -> Catalog:
-    """Read and compile an SQL file; a `file` source without a column list is looked into.
+def compile_file(file: Path, *, look: bool = True) -> Known:
+    """Read and compile an SQL file, as far as the columns of its sources are known.
+
+    Args:
+        file: The file.
+        look: Whether to look into the files of a `file` source without a column list.
 
     Raises:
         SqlError: It cannot be read, or cannot be run.
+        SettingsError: There is no file to look into.
     """
-    schemas = {
-        name: columns_of_files(path) for name, path in undetected(file).items() if path is not None
+    text = _text(file)
+    paths = {
+        source.name: source.options["path"].value
+        for source in unbound_sources(text, str(file))
+        if look and source.columns is None and "path" in source.options
     }
-    return compile_sql(_text(file), str(file), schemas)
-
-
-def undetected(file: Path) -> dict[str, str | None]:
-    """Return the names of the sources without a column list, with the path of `file` sources.
-
-    Raises:
-        SqlError: The file cannot be read.
-    """
-    return {
-        source.name: source.options["path"].value if "path" in source.options else None
-        for source in unbound_sources(_text(file), str(file))
-        if source.columns is None
-    }
+    schemas = {name: columns_of_files(path) for name, path in paths.items()}
+    return compile_known(text, str(file), schemas)
 
 
 def _text(file: Path) -> str:
@@ -49,7 +45,8 @@ def _text(file: Path) -> str:
 
 def check_file(file: Path) -> None:
     """Print what the file defines."""
-    catalog = compile_file(file)
+    known = compile_file(file)
+    catalog = known.catalog
     console = out()
     sources = table("source", "connector", "#columns", "event time")
     for source in catalog.sources:
@@ -62,10 +59,17 @@ def check_file(file: Path) -> None:
         keys = ", ".join(key.name for key in view.keys)
         columns_of_view = ", ".join(output.name for output in view.outputs)
         add_row(views, [view.name, view.source, keys, columns_of_view, window_text(view)])
+    for name, one in known.aside.items():
+        add_row(views, [name, one.source, "?", "?", "?"])
     console.print(sources)
     console.print(views)
-    counts = [_count(len(catalog.sources), "source"), _count(len(catalog.views), "view")]
-    console.print(f"{file}: good, {' and '.join(counts)}", markup=False)
+    total = len(catalog.views) + len(known.aside)
+    counts = [_count(len(catalog.sources), "source"), _count(total, "view")]
+    told = f"{file}: good, {' and '.join(counts)}"
+    if known.aside:
+        names = ", ".join(sorted({one.source for one in known.aside.values()}))
+        told += f"; what reads {names} is checked once its columns are detected"
+    console.print(told, markup=False, soft_wrap=True)
 
 
 def _count(number: int, noun: str) -> str:

@@ -10,11 +10,12 @@ from rich.console import Console
 from keyfold.cli.check import compile_file, duration, window_text
 from keyfold.cli.show import add_row, out, table
 from keyfold.errors import SqlError
+from keyfold.sql.compile import Known
 from keyfold.state.layout import view_prefix
 from keyfold.view.aggregate import FAMILIES, Aggregate, Slot
 from keyfold.view.expression import Answer, Call, Expression, Key, Literal
 from keyfold.view.partial import PartialCodec
-from keyfold.view.plan import Catalog, ViewPlan
+from keyfold.view.plan import ViewPlan
 from keyfold.view.rowkey import encode_value
 from keyfold.view.types import Physical, column_type
 
@@ -28,13 +29,20 @@ def explain_file(file: Path, name: str | None) -> None:
     Raises:
         SqlError: The file cannot be run, or has no view of that name.
     """
-    catalog = compile_file(file)
+    known = compile_file(file)
     console = out()
-    for view in _chosen(catalog, file, name):
+    for view in _chosen(known, file, name):
         _explain(console, view)
 
 
-def _chosen(catalog: Catalog, file: Path, name: str | None) -> tuple[ViewPlan, ...]:
+def _chosen(known: Known, file: Path, name: str | None) -> tuple[ViewPlan, ...]:
+    catalog = known.catalog
+    if name in known.aside:
+        source = known.aside[name].source
+        raise SqlError(
+            f"view {name} reads source {source}, which has no column list",
+            hint="`keyfold sources infer` prints one; `keyfold run` detects it from the data",
+        )
     if name is None:
         return catalog.views
     names = [view.name for view in catalog.views]

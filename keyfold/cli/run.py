@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NoReturn
 
-from keyfold.cli.check import compile_file, undetected
+from keyfold.cli.check import compile_file
 from keyfold.errors import SettingsError
 from keyfold.process import role_environment, set_up_logging
 from keyfold.settings import Settings
@@ -79,10 +79,9 @@ def _supervise(name: str, settings: Settings, roles: list[Role], *, serve: bool)
 
 def _check_pipeline(file: Path, rebuild: Sequence[str]) -> None:
     """Refuse a wrong file here, with its caret, rather than in the log of a child."""
-    if undetected(file):
-        return  # the writer detects the columns, and checks the file then
-    catalog = compile_file(file)
-    names = [view.name for view in catalog.views]
+    known_now = compile_file(file, look=False)  # the writer detects the columns that are not here
+    catalog = known_now.catalog
+    names = [*(view.name for view in catalog.views), *known_now.aside]
     names += [source.name for source in catalog.sources]  # a source stands for all its views
     for name in rebuild:
         if name not in names:

@@ -58,6 +58,35 @@ def test_a_file_source_without_columns_is_looked_into(keyfold: Keyfold) -> None:
     assert told.returncode == 0, told.stderr
 
 
+WAITING = (
+    "CREATE SOURCE clicks WITH (connector = 'events');\n"
+    "CREATE MATERIALIZED VIEW clicked AS SELECT who, COUNT(*) AS n FROM clicks GROUP BY who;\n"
+)
+
+
+def test_what_reads_a_source_without_columns_is_left_for_later(keyfold: Keyfold) -> None:
+    (keyfold.directory / "both.sql").write_text(PIPELINE + WAITING)
+    told = keyfold("check", "both.sql")
+    assert (told.returncode, told.stderr) == (0, "")
+    assert "user_id, region, orders, total" in told.stdout
+    assert told.stdout.endswith(
+        "both.sql: good, 2 sources and 2 views; what reads clicks is checked once its columns are "
+        "detected\n"
+    )
+    (keyfold.directory / "bad.sql").write_text(PIPELINE + WAITING.replace("FROM clicks", "FROM c"))
+    assert "there is no source c" in keyfold("check", "bad.sql").stderr
+
+
+def test_explain_of_a_view_whose_columns_are_not_known_says_how_to_write_them(
+    keyfold: Keyfold,
+) -> None:
+    (keyfold.directory / "both.sql").write_text(PIPELINE + WAITING)
+    assert "cost of a group" in keyfold("explain", "both.sql").stdout
+    told = keyfold("explain", "both.sql", "clicked")
+    assert told.returncode == 2
+    assert "view clicked reads source clicks, which has no column list" in told.stderr
+
+
 def test_explain_says_what_is_kept_and_what_a_group_costs(keyfold: Keyfold) -> None:
     told = keyfold("explain", "pipeline.sql", "spend")
     assert told.returncode == 0, told.stderr
