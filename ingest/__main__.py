@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
-from collections.abc import Collection, Mapping
+import secrets
+from collections.abc import Collection
 from pathlib import Path
 
-from ingest.detect import Detected, detect_all, known_schemas, with_placeholders
-from ingest.pipeline import Pipeline, clock_ms
-from ingest.source.connect import connect
-from keyfold.errors import SettingsError, SqlError
+from ingest.joining import Joining
+from ingest.pipeline import Pipeline, Tally, clock_ms
+from keyfold.errors import SettingsError
 from keyfold.process import mark_started, run_role, start_role, stop_event
 from keyfold.settings import Settings
-from keyfold.sql.compile import compile_sql, unbound_sources
-from keyfold.state.counter import CounterWriter, Status
+from keyfold.sql.compile import unbound_sources
+from keyfold.state.counter import CounterWriter
 from keyfold.state.layout import CATALOG_KEY, counter_path, state_directory
-from keyfold.state.record import SourceRecord, catalog_decoder
+from keyfold.state.record import catalog_decoder
 from keyfold.state.rocks import RocksStore
 from keyfold.state.writer import StateWriter
-from keyfold.view.plan import Catalog
 
 _log = logging.getLogger("keyfold.ingest")
 
@@ -57,7 +57,9 @@ def run(
         text = file.read_text()
     except (OSError, UnicodeDecodeError) as problem:
         raise SettingsError(f"{file} cannot be read: {problem}") from problem
-    sources = unbound_sources(text, str(file))
+    unbound_sources(text, str(file))  # what cannot be read is refused before there is a state
+    # The state is opened again when a source joins: what is rebuilt by then is not rebuilt again.
+    rebuild_request = rebuild_request or secrets.token_hex(8)
     store = RocksStore(
         state_directory(settings.data_dir),
         block_cache_bytes=settings.ingest_block_cache_bytes,
@@ -67,80 +69,58 @@ def run(
     counter = CounterWriter(counter_path(settings.data_dir))
     try:
         raw = store.get(CATALOG_KEY)
-        stored = catalog_decoder.decode(raw).catalog if raw else None
-        schemas = known_schemas(sources, stored)
-        waiting = [one for one in sources if one.columns is None and one.name not in schemas]
-        detected: dict[str, Detected] | None = {}
-        if waiting:
-            _check_sources(with_placeholders(sources, schemas, None), settings)
-            catalog = with_placeholders(sources, schemas, stored)
-            sequence = _open_state(store, catalog, settings, (), "").record.sequence
-            mark_started()
-            status = Status(pid=os.getpid(), started_ms=clock_ms())
-            detected = detect_all(
-                waiting,
-                settings.data_dir,
-                stop_event(),
-                lambda: counter.publish(sequence, clock_ms(), status),
-            )
-        if detected is None:
-            return
-        schemas |= {name: one.columns for name, one in detected.items()}
+        stored = catalog_decoder.decode(raw) if raw else None
+        joining = Joining(text, str(file), stored, settings.data_dir, stop_event())
+        tally = Tally(clock_ms())
         try:
-            catalog = compile_sql(text, str(file), schemas)
-        except SqlError as problem:
-            raise _with_detected(problem, detected) from problem
-        _check_sources(catalog, settings)
-        starts = {name: one.start for name, one in detected.items()}
-        state = _open_state(store, catalog, settings, {*rebuild, *starts}, rebuild_request, starts)
-        pipeline = Pipeline(state, counter, settings, pid=os.getpid())
-        mark_started()
-        _log.info(
-            "keeping %d views of %d sources",
-            len(catalog.views),
-            len(catalog.sources),
-            extra={"commit": state.record.sequence},
-        )
-        pipeline.run(stop_event())
-        _log.info("stopped cleanly", extra={"commit": state.record.sequence})
+            while True:
+                _keep(settings, store, counter, joining, tally, rebuild, rebuild_request)
+                if stop_event().is_set():
+                    break
+                gc.collect()  # what one pipeline had in memory, before the next one fills it
+                joining.advance()
+        finally:
+            joining.close()
     finally:
         store.close()
         counter.close()
 
 
-def _with_detected(problem: SqlError, detected: Mapping[str, Detected]) -> SqlError:
-    """Say which columns were not written but detected, since a few odd events may be to blame."""
-    if not detected:
-        return problem
-    told = f"the columns of {', '.join(detected)} were detected; a column list sets their types"
-    hint = f"{problem.hint}; {told}" if problem.hint else told
-    return SqlError(problem.message, hint=hint, location=problem.location)
-
-
-def _open_state(
-    store: RocksStore,
-    catalog: Catalog,
+def _keep(
     settings: Settings,
+    store: RocksStore,
+    counter: CounterWriter,
+    joining: Joining,
+    tally: Tally,
     rebuild: Collection[str],
     rebuild_request: str,
-    starts: Mapping[str, SourceRecord] | None = None,
-) -> StateWriter:
-    return StateWriter(
+) -> None:
+    """Keep what is known until the process is stopped, or more is known."""
+    state = StateWriter(
         store,
-        catalog,
+        joining.known.catalog,
         rebuild=rebuild,
         rebuild_request=rebuild_request,
-        starts=starts,
+        starts=joining.starts,
+        aside=joining.aside,
+        wrong=joining.wrong,
         hot_bytes_max=settings.hot_bytes_max,
         dead_letters_max=settings.dead_letters_max,
         now_ms=clock_ms(),
     )
-
-
-def _check_sources(catalog: Catalog, settings: Settings) -> None:
-    """Refuse wrong source options before the state is touched."""
-    for source in catalog.sources:
-        connect(source, settings.data_dir)
+    missing = joining.missing
+    pipeline = Pipeline(state, counter, settings, pid=os.getpid(), missing=missing, tally=tally)
+    mark_started()
+    joining.begin()
+    _log.info(
+        "keeping %d views of %d sources",
+        len(state.views),
+        len(pipeline.lanes),
+        extra={"commit": state.record.sequence, "waiting": ", ".join(missing.sources) or "none"},
+    )
+    pipeline.run(stop_event(), joining.news)
+    if stop_event().is_set():
+        _log.info("stopped cleanly", extra={"commit": state.record.sequence})
 
 
 if __name__ == "__main__":

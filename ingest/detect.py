@@ -1,8 +1,8 @@
 """Columns of sources that were declared without a column list: detected from their first events.
 
 What was detected once is kept in the stored catalog, so a source never changes its columns because
-its data did. The state itself can be opened before anything is known, with the sources that wait as
-placeholders, so that the first events can be pushed at all.
+its data did. Each source is waited for in a thread of its own, beside the pipeline that keeps the
+views of the others (law 7); it joins them once its columns are known (ingest/__main__.py).
 """
 
 from __future__ import annotations
@@ -10,29 +10,34 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 
 import numpy as np
 
+from ingest.opening import RETRY_MS, first_line
 from ingest.source.connect import connect, starts_at_beginning
 from ingest.source.message import BATCH_BYTES_MAX
 from ingest.source.protocol import Source
-from keyfold.errors import SourceError, SqlError
+from keyfold.errors import KeyfoldError, SourceError, SqlError
 from keyfold.sql.compile import bind_source, statement_fingerprint
 from keyfold.sql.infer import infer_columns
 from keyfold.sql.parse import UnboundSource
+from keyfold.state.counter import SourceStatus
 from keyfold.state.record import PartitionRecord, SourceRecord
 from keyfold.view.plan import Catalog, Column, SourcePlan, fingerprint
 
 _log = logging.getLogger("keyfold.ingest")
 SAMPLE_MESSAGES_MAX = 1_000
-WAITING_S = 0.05
+CLOSE_S_MAX = 5.0
 _POLL_MS = 100
 _SETTLE_S = 1.0
 _RETRY_S = 1.0
+Tell = Callable[[str, str], None]
+"""Takes the state of a source, ``waiting`` or ``stopped``, and why, or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,12 @@ def placeholder(source: UnboundSource) -> SourcePlan:
 
 
 def detect(
-    source: UnboundSource, data_directory: Path, stop: threading.Event, *, give_up: bool = False
+    source: UnboundSource,
+    data_directory: Path,
+    stop: threading.Event,
+    *,
+    give_up: bool = False,
+    tell: Tell = lambda state, error: None,
 ) -> Detected | None:
     """Wait for the first events of a source and return its columns; None when stopped first.
 
@@ -81,6 +91,7 @@ def detect(
         stop: Ends the waiting.
         give_up: Raise when the source cannot be read, or no event of a whole sample is a JSON
             object, instead of trying again and going on with newer ones.
+        tell: Called with what there is to say of the waiting, whenever that changes.
 
     Raises:
         SourceError: The source cannot be read, and ``give_up``.
@@ -91,7 +102,8 @@ def detect(
     door = connect(plan, data_directory)
     _log.info("waiting for events to detect the columns", extra={"source": source.name})
     sample = _Sample(door, keep_start=not starts_at_beginning(plan))
-    look_at, warned = 0.0, False
+    look_at, warned, unreadable = 0.0, False, ""
+    tell("waiting", "")
     try:
         while not stop.is_set():
             try:
@@ -99,10 +111,17 @@ def detect(
             except SourceError as problem:
                 if give_up:
                     raise
-                _log.warning("cannot read the source yet: %s", problem)
+                if unreadable != (unreadable := first_line(problem)):
+                    _log.warning(
+                        "cannot read the source yet: %s", problem, extra={"source": source.name}
+                    )
+                    tell("stopped", unreadable)
                 sample.begin_again()
                 stop.wait(_RETRY_S)
                 continue
+            if unreadable:
+                unreadable = ""
+                tell("waiting", "")
             now = time.monotonic()
             look_at = look_at or (now + _SETTLE_S if sample.lines else 0.0)
             if not sample.full and not (sample.lines and now >= look_at):
@@ -117,6 +136,7 @@ def detect(
                 if not warned:
                     _log.warning("still waiting: %s", problem, extra={"source": source.name})
                 warned = True
+                tell("waiting", first_line(problem))
                 if sample.full:
                     sample.drop()
                 continue
@@ -188,59 +208,76 @@ class _Sample:
         return SourceRecord(partitions=partitions, identity=self._identity)
 
 
-def detect_all(
-    sources: list[UnboundSource],
-    data_directory: Path,
-    stop: threading.Event,
-    waiting: Callable[[], None],
-) -> dict[str, Detected] | None:
-    """Detect several sources, each in a thread; None when stopped first.
+class Detections:
+    """Sources whose columns are not known yet, each waited for in a thread of its own.
 
-    Args:
-        sources: Sources without a column list.
-        data_directory: See ``detect``.
-        stop: See ``detect``.
-        waiting: Called again and again while there is nothing to return yet.
-
-    Raises:
-        SettingsError: An option of a source is wrong.
+    Attributes:
+        news: Set while there are columns that ``take`` has not returned yet.
+        statuses: What there is to say of each source that waits, by name.
     """
-    found: dict[str, Future[Detected | None]] = {}
-    for source in sources:
-        found[source.name] = Future()
-        threading.Thread(
-            target=_resolve,
-            args=(found[source.name], source, data_directory, stop),
-            name=f"detect-{source.name}",
-            daemon=True,
-        ).start()
-    left: Collection[Future[Detected | None]] = found.values()
-    while left:
-        waiting()
-        done, left = wait(left, WAITING_S, FIRST_COMPLETED)
-        for one in done:
-            one.result()  # raises what its thread raised
-    columns = {name: one.result() for name, one in found.items()}
-    known = {name: one for name, one in columns.items() if one is not None}
-    return known if len(known) == len(columns) else None
 
+    def __init__(
+        self, sources: list[UnboundSource], data_directory: Path, stop: threading.Event
+    ) -> None:
+        self.news = threading.Event()
+        self.statuses = {source.name: SourceStatus(state="waiting") for source in sources}
+        self._stop = stop
+        self._found: SimpleQueue[tuple[str, Detected]] = SimpleQueue()
+        self._data_directory = data_directory
+        self._threads = [
+            threading.Thread(
+                target=self._wait, args=(source,), name=f"detect-{source.name}", daemon=True
+            )
+            for source in sources
+        ]
 
-def _resolve(
-    found: Future[Detected | None], source: UnboundSource, directory: Path, stop: threading.Event
-) -> None:
-    try:
-        found.set_result(detect(source, directory, stop))
-    except BaseException as problem:
-        found.set_exception(problem)
+    def start(self) -> None:
+        """Begin to wait. Once."""
+        for thread in self._threads:
+            thread.start()
 
+    def take(self) -> dict[str, Detected]:
+        """Return what was detected since the last call, by source; those wait no longer."""
+        self.news.clear()
+        found: dict[str, Detected] = {}
+        while not self._found.empty():
+            name, one = self._found.get()
+            found[name] = one
+            del self.statuses[name]
+        return found
 
-def with_placeholders(
-    sources: list[UnboundSource], schemas: Mapping[str, tuple[Column, ...]], stored: Catalog | None
-) -> Catalog:
-    """Return what can be served while columns are missing: what is stored, and all sources."""
-    kept = {source.name: source for source in stored.sources} if stored else {}
-    for source in sources:
-        if source.name not in kept:
-            known = source.columns is not None or source.name in schemas
-            kept[source.name] = bind_source(source, schemas) if known else placeholder(source)
-    return Catalog(tuple(kept.values()), stored.views if stored else ())
+    def refuse(self, source: str, error: str) -> None:
+        """Say of a source that was taken why it cannot be kept."""
+        self.statuses[source] = SourceStatus(state="stopped", error=error)
+
+    def close(self) -> None:
+        """Wait for the threads, which ``stop`` ends, so that they let go of their sources."""
+        deadline_s = time.monotonic() + CLOSE_S_MAX
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(max(0.0, deadline_s - time.monotonic()))
+
+    def _wait(self, source: UnboundSource) -> None:
+        tell = partial(self._tell, source.name)
+        told = ""
+        while not self._stop.is_set():
+            try:
+                found = detect(source, self._data_directory, self._stop, tell=tell)
+            except Exception as problem:  # whatever it is, it costs this source and no other
+                if told != (told := first_line(problem)):
+                    _log.error(
+                        "source stopped: %s",
+                        told,
+                        exc_info=None if isinstance(problem, KeyfoldError) else problem,
+                        extra={"source": source.name},
+                    )
+                tell("stopped", told)
+                self._stop.wait(RETRY_MS / 1_000)
+                continue
+            if found is not None:
+                self._found.put((source.name, found))
+                self.news.set()
+            return
+
+    def _tell(self, source: str, state: str, error: str) -> None:
+        self.statuses[source] = SourceStatus(state=state, error=error)

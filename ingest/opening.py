@@ -129,8 +129,10 @@ class Opening:
 
     def close(self) -> None:
         """Let go of the source."""
-        if self._waiting is None:  # else its thread has it, and ends with the process
+        if self._waiting is None:
             self._source.close()
+        else:  # its thread has it, and nobody waits for that: it is closed when that is done
+            self._waiting.add_done_callback(lambda _: self._source.close())
 
     def _open(self, start: Start) -> dict[int, int]:
         """Open the source so that no view misses anything; return ``from_here``."""

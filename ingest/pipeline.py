@@ -12,14 +12,15 @@ import gc
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ingest.lane import Lane
 from keyfold import metrics
 from keyfold.settings import Settings
 from keyfold.sql.bind import locked_connection
-from keyfold.state.counter import CounterWriter, Sample, Status
+from keyfold.state.counter import CounterWriter, MissingView, Sample, SourceStatus, Status
 from keyfold.state.writer import StateWriter
 
 _log = logging.getLogger("keyfold.ingest")
@@ -40,6 +41,29 @@ def clock_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """What the SQL file has and a pipeline does not keep (yet).
+
+    Attributes:
+        sources: Sources that have no lane, with what is to be told of them; may change meanwhile.
+        views: Views that are not in the catalog.
+    """
+
+    sources: Mapping[str, SourceStatus] = field(default_factory=dict)
+    views: Mapping[str, MissingView] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What the process has done since it started; one pipeline goes on where another ended."""
+
+    started_ms: int
+    commits: int = 0
+    commit_seconds: float = 0.0
+    batches: int = 0
+
+
 class Pipeline:
     """All sources and views of one data directory, until stopped."""
 
@@ -52,8 +76,10 @@ class Pipeline:
         pid: int,
         clock: Callable[[], int] = clock_ms,
         letters_bytes_max: int = LETTERS_BYTES_MAX,
+        missing: Missing | None = None,
+        tally: Tally | None = None,
     ) -> None:
-        """Prepare a lane per source of the state's catalog.
+        """Prepare a lane per source of the state's catalog, but for those that wait.
 
         Raises:
             SettingsError: An option of a source is wrong.
@@ -65,30 +91,41 @@ class Pipeline:
         self._letters_bytes_max = letters_bytes_max
         connection = locked_connection(threads=settings.ingest_threads)
         directory = Path(settings.data_dir)
-        self.lanes = [Lane(plan, state, connection, directory) for plan in state.catalog.sources]
-        self._status = Status(pid=pid, started_ms=clock())
+        self._missing = missing or Missing()
+        self._tally = tally or Tally(clock())
+        self.lanes = [
+            Lane(plan, state, connection, directory)
+            for plan in state.catalog.sources
+            if plan.name not in self._missing.sources
+        ]
+        self._status = Status(
+            pid=pid, started_ms=self._tally.started_ms, missing=dict(self._missing.views)
+        )
         self._commit_at_ms = 0
         self._heartbeat_at_ms = 0
         self._reclaim_at_ms = self._reclaimed_ms = 0
-        self._commits = 0
-        self._commit_seconds = 0.0
-        self._batches = 0
 
-    def run(self, stop: threading.Event) -> None:
-        """Run until ``stop`` is set, then commit what was read and close the sources."""
+    def run(self, stop: threading.Event, pause: threading.Event | None = None) -> None:
+        """Run until ``stop`` is set, then commit what was read and close the sources.
+
+        Args:
+            stop: The process ends: the readers are told.
+            pause: Ends this pipeline in the same way, for another one that goes on.
+        """
+        pause = pause or threading.Event()
         # The state's dictionaries live as long as the process; scanning them is wasted time.
         gc.freeze()
         gc.set_threshold(100_000, 50, 1_000)
         self._publish(self._clock())
         try:
-            while not stop.is_set():
+            while not (stop.is_set() or pause.is_set()):
                 self.turn()
             self.commit()
         finally:
             for lane in self.lanes:
                 lane.close()
             gc.unfreeze()  # or DuckDB's connection outlives the interpreter, which complains
-        self._status.stopped = True
+        self._status.stopped = stop.is_set()
         self._publish(self._clock())
 
     def turn(self) -> None:
@@ -98,7 +135,7 @@ class Pipeline:
         idle = True
         for lane in self.lanes:
             read = lane.step(settings.batch_messages_max, timeout_ms, self._clock())
-            self._batches += read > 0
+            self._tally.batches += read > 0
             idle = idle and lane.error != ""
         now_ms = self._clock()
         if now_ms >= self._reclaim_at_ms:
@@ -119,8 +156,8 @@ class Pipeline:
         self._state.commit(now_ms)
         for lane in self.lanes:
             lane.after_commit()
-        self._commit_seconds += time.perf_counter() - started
-        self._commits += 1
+        self._tally.commit_seconds += time.perf_counter() - started
+        self._tally.commits += 1
         self._commit_at_ms = self._clock()
         self._publish(self._commit_at_ms)
 
@@ -154,11 +191,12 @@ class Pipeline:
         self._heartbeat_at_ms = now_ms + HEARTBEAT_MS
         status = self._status
         each_max = PARTITIONS_PUBLISHED_MAX // max(1, len(self.lanes))
-        status.sources = {lane.plan.name: lane.status(now_ms, each_max) for lane in self.lanes}
+        status.sources = dict(self._missing.sources)
+        status.sources |= {lane.plan.name: lane.status(now_ms, each_max) for lane in self.lanes}
         status.metrics = [
-            Sample(metrics.COMMITS.name, self._commits),
-            Sample(metrics.COMMIT_SECONDS.name, self._commit_seconds),
-            Sample(metrics.BATCHES.name, self._batches),
+            Sample(metrics.COMMITS.name, self._tally.commits),
+            Sample(metrics.COMMIT_SECONDS.name, self._tally.commit_seconds),
+            Sample(metrics.BATCHES.name, self._tally.batches),
         ]
         for name, view in self._state.views.items():
             status.metrics.append(Sample(metrics.HOT_KEYS.name, len(view.hot), (name,)))

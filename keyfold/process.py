@@ -163,10 +163,8 @@ def run_role(main: Callable[[], None]) -> NoReturn:
     try:
         main()
     except KeyfoldError as error:
-        refusal = isinstance(error, SettingsError | StateError) and not _started.is_set()
-        # Wrong SQL may come to light late, once columns were detected; no restart mends it.
-        refused = refusal or isinstance(error, SqlError)
-        code = EXIT_REFUSED if refused else EXIT_CRASH
+        refusal = isinstance(error, SettingsError | SqlError | StateError)
+        code = EXIT_REFUSED if refusal and not _started.is_set() else EXIT_CRASH
         _ensure_logging()
         _logger.error("%s", error, extra={"code": error.code})
     except KeyboardInterrupt:

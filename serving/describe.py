@@ -77,7 +77,8 @@ def source_detail(reader: StateReader, name: str, now_ms: int) -> dict[str, Any]
         partitions.append(
             {"partition": number, "offset": offset, "end_offset": end, "lag": end - offset}
         )
-    state, error = (live.state, live.error) if live else ("catching_up", "")
+    unheard = "waiting" if plan.waiting else "catching_up"
+    state, error = (live.state, live.error) if live else (unheard, "")
     silent_ms = now_ms - heartbeat_ms
     heard = heartbeat_ms > 0  # a writer that waits for its first commit has said nothing yet
     if state not in ("complete", "stopped") and (

@@ -71,7 +71,7 @@ _SUMMARY: dict[str, Json] = {
 }  # fmt: skip
 _SOURCE = _object(
     name=_TEXT, connector=_TEXT,
-    state={"type": "string", "enum": ["live", "catching_up", "complete", "stopped"]},
+    state={"type": "string", "enum": ["waiting", "live", "catching_up", "complete", "stopped"]},
     error=_NULLABLE, lag=_COUNT,
     partitions=_list(_object(partition=_COUNT, offset=_COUNT, end_offset=_COUNT, lag=_COUNT)),
     events_per_second={"type": "number"}, ledger=_object(**{"in": _COUNT, "dead_lettered": _COUNT}),

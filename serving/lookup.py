@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from keyfold.errors import NotFoundError, NotReadyError, RequestError
+from keyfold.state.counter import MissingView
 from keyfold.state.protocol import Pair
 from keyfold.state.reader import StateReader, ViewReader
 from keyfold.state.record import CommitRecord
@@ -337,6 +338,13 @@ class ViewLookup:
                 hint="give next_cursor of the page before, with the same view and predicates",
             )
         return last + b"\0"
+
+
+def why_missing(view: MissingView) -> str:
+    """Say why a view of the SQL file is not kept."""
+    if view.error:
+        return f"stopped: {view.error}"
+    return f"it waits for the columns of source {view.source}"
 
 
 def not_ready(message: str) -> NotReadyError:

@@ -170,6 +170,9 @@ def _add_state(add: Add, state: LiveState, now_ms: int, stale_after_ms: int) -> 
             for outcome, count in mine.total().as_dict().items():
                 if outcome != "in":
                     add(names.VIEW_LEDGER, (name, outcome), count)
+    for name, one in status.missing.items():
+        if one.error and name not in reader.views:
+            add(names.VIEW_UP, (name,), 0.0)
     return status
 
 

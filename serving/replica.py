@@ -24,7 +24,7 @@ from keyfold.errors import KeyfoldError, StateError
 from keyfold.settings import Settings
 from keyfold.state.layout import counter_path, replicas_directory, state_directory
 from keyfold.state.reader import StateReader
-from serving.lookup import ViewLookup, not_ready
+from serving.lookup import ViewLookup, not_ready, why_missing
 
 OPEN_INTERVAL_S = 0.1
 IDENTITY_INTERVAL_S = 0.25
@@ -89,13 +89,21 @@ class LiveState:
         """Return a view of the newest state.
 
         Raises:
-            NotReadyError: There is no state yet.
+            NotReadyError: There is no state yet, or the view is not kept yet.
             NotFoundError: There is no view of that name.
         """
         reader = self.current()
         view = self.views.get(name)
+        if view is None and reader.behind():  # it may be what the next commit brings
+            self._look(time.monotonic())
+            reader = self.current()
+            view = self.views.get(name)
         if view is None:
-            reader.view(name.decode(errors="replace"))
+            text = name.decode(errors="replace")
+            missing = reader.status()[2].missing.get(text)
+            if missing is not None:
+                raise not_ready(f"view {text} is not kept yet: {why_missing(missing)}")
+            reader.view(text)
             raise AssertionError(f"view {name!r} is in the catalog and not among the lookups")
         return view
 

@@ -22,7 +22,7 @@ from serving.describe import source_detail, source_plan, view_detail, view_summa
 from serving.formats import ARROW, arrow_answer, chosen_format, json_page, page_answer
 from serving.hot import HotPath, method_not_allowed
 from serving.limits import decoded, read_body
-from serving.lookup import ViewLookup, visible_pairs
+from serving.lookup import ViewLookup, visible_pairs, why_missing
 from serving.metrics import exposition
 from serving.predicates import Query, rows_query
 from serving.problem import Answer, RefusedError, answer_for
@@ -313,11 +313,21 @@ def missing_for_ready(worker: Worker) -> list[str]:
     reader = worker.state.reader
     if reader is None:
         return [f"state: {worker.state.problem}"]
-    missing = [
-        f"source {source.name}: its columns are not known yet, it waits for its first events"
-        for source in reader.catalog.catalog.sources
-        if not source.columns and not source.includes
-    ]
+    _, _, status = reader.status()
+    missing: list[str] = []
+    for source in reader.catalog.catalog.sources:
+        live = status.sources.get(source.name)
+        if source.waiting and live is not None and live.state == "stopped":
+            missing.append(f"source {source.name}: stopped: {live.error}")
+        elif source.waiting or (live is not None and live.state == "waiting"):
+            why = f"; {live.error}" if live and live.error else ""
+            missing.append(
+                f"source {source.name}: its columns are not known yet, it waits for its first "
+                f"events{why}"
+            )
+    for name, one in status.missing.items():
+        if name not in reader.views:
+            missing.append(f"view {name}: {why_missing(one)}")
     if not reader.views and not missing:
         missing.append("state: it has no views yet")
     for name in reader.views:

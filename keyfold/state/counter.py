@@ -45,8 +45,9 @@ class SourceStatus(msgspec.Struct):
     """A source now.
 
     Attributes:
-        state: ``live``, ``catching_up``, ``complete`` or ``stopped``.
-        error: Why it stopped, or empty.
+        state: ``waiting`` (for its first events, which tell its columns), ``live``,
+            ``catching_up``, ``complete`` or ``stopped``.
+        error: Why it stopped or still waits, or empty.
         as_of_ms: All that was in the source at this time is in the last commit.
         events_per_second: Over the last seconds.
         partitions: By number; where there are very many, those with the greatest lag.
@@ -77,6 +78,18 @@ class Sample(msgspec.Struct):
     labels: tuple[str, ...] = ()
 
 
+class MissingView(msgspec.Struct):
+    """A view of the SQL file that is not kept.
+
+    Attributes:
+        source: The source that it reads.
+        error: Why it does not fit the columns of its source; empty while these are not known.
+    """
+
+    source: str
+    error: str = ""
+
+
 class Status(msgspec.Struct):
     """What the writer tells of itself beside the commits.
 
@@ -85,6 +98,7 @@ class Status(msgspec.Struct):
         started_ms: When it started.
         stopped: True once it ended cleanly.
         sources: By name.
+        missing: Views that are not kept, by name.
         metrics: Figures of the ingest process for ``/metrics``.
     """
 
@@ -92,6 +106,7 @@ class Status(msgspec.Struct):
     started_ms: int = 0
     stopped: bool = False
     sources: dict[str, SourceStatus] = {}
+    missing: dict[str, MissingView] = {}
     metrics: list[Sample] = []
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import logging
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,11 +14,10 @@ import pytest
 from ingest.detect import (
     SAMPLE_MESSAGES_MAX,
     Detected,
+    Detections,
     detect,
-    detect_all,
     known_schemas,
     placeholder,
-    with_placeholders,
 )
 from ingest.lane import Lane
 from keyfold.errors import SqlError
@@ -28,6 +27,7 @@ from keyfold.eventlog.writer import EventLogWriter
 from keyfold.sql.bind import locked_connection
 from keyfold.sql.compile import compile_sql, unbound_sources
 from keyfold.sql.parse import UnboundSource
+from keyfold.state.counter import SourceStatus
 from keyfold.state.memory import MemoryStore
 from keyfold.state.writer import StateWriter
 from keyfold.view.plan import Column
@@ -53,12 +53,17 @@ def in_a_thread(directory: Path, source: UnboundSource) -> Future[Detected | Non
     return ThreadPoolExecutor(1).submit(detect, source, directory, threading.Event())
 
 
-def until_waiting(caplog: pytest.LogCaptureFixture, message: str) -> None:
-    """Return once it is logged; the log is what tells that a thread has come so far."""
+def until(look: Callable[[], bool]) -> None:
+    """Return once a thread has come so far that ``look`` tells."""
     deadline = time.monotonic() + 30
-    while not any(message in record.getMessage() for record in caplog.records):
+    while not look():
         assert time.monotonic() < deadline
         threading.Event().wait(0.01)
+
+
+def until_waiting(caplog: pytest.LogCaptureFixture, message: str) -> None:
+    """Return once it is logged."""
+    until(lambda: any(message in record.getMessage() for record in caplog.records))
 
 
 def test_columns_come_from_the_first_events_and_garbage_among_them_is_passed_over(
@@ -96,15 +101,13 @@ def test_the_events_that_told_the_columns_of_a_source_from_the_latest_on_are_cou
     (source,) = unbound_sources(statement)
     if before:
         push(tmp_path, *[{"u": "old"}] * before)
-    found = ThreadPoolExecutor(1).submit(
-        detect_all, [source], tmp_path, stop := threading.Event(), (opened := threading.Event()).set
-    )
-    assert opened.wait(30)
+    detections = Detections([source], tmp_path, threading.Event())
+    detections.start()
     # Pushed again and again, as nothing tells when the source has looked where its end is.
-    while not found.done():
+    while not detections.news.wait(0.05):
         push(tmp_path, {"u": "a", "n": 1})
-        stop.wait(0.05)
-    one = (found.result(30) or {})["orders"]
+    one = detections.take()["orders"]
+    detections.close()
     assert one.columns == COLUMNS
     start = one.start.partitions[0].offset
     assert start >= before
@@ -119,19 +122,37 @@ def test_the_events_that_told_the_columns_of_a_source_from_the_latest_on_are_cou
     assert state.record.views["v"].offsets == {0: end}
 
 
-def test_sources_are_waited_for_side_by_side(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO)
+def test_sources_are_waited_for_side_by_side_and_each_is_told_of(tmp_path: Path) -> None:
     both = unbound_sources("CREATE SOURCE clicks WITH (connector = 'events');" + SOURCE.format(""))
     push(tmp_path, {"u": "a", "n": 1})
-    stop, beats = threading.Event(), []
-    found = ThreadPoolExecutor(1).submit(detect_all, both, tmp_path, stop, lambda: beats.append(1))
-    until_waiting(caplog, "detected columns: u VARCHAR, n BIGINT")
-    assert not found.done()
-    assert beats
+    stop = threading.Event()
+    detections = Detections(both, tmp_path, stop)
+    detections.start()
+    assert detections.news.wait(30)
+    assert {name: one.columns for name, one in detections.take().items()} == {"orders": COLUMNS}
+    assert not detections.news.is_set()
+    assert detections.statuses == {"clicks": SourceStatus(state="waiting")}
     stop.set()
-    assert found.result(30) is None
+    detections.close()
+    assert detections.take() == {}
+
+
+def test_a_source_that_cannot_be_read_is_told_of_until_it_can(tmp_path: Path) -> None:
+    files = tmp_path / "files"
+    (source,) = unbound_sources(
+        f"CREATE SOURCE orders WITH (connector = 'file', path = '{files}/*.ndjson');"
+    )
+    stop = threading.Event()
+    detections = Detections([source], tmp_path, stop)
+    detections.start()
+    until(lambda: detections.statuses["orders"].state == "stopped")
+    assert "no file matches" in detections.statuses["orders"].error
+    files.mkdir()
+    (files / "a.ndjson").write_text('{"u": "a", "n": 1}\n')
+    assert detections.news.wait(30)
+    assert detections.take()["orders"].columns == COLUMNS
+    stop.set()
+    detections.close()
 
 
 def test_a_stop_ends_the_waiting(tmp_path: Path) -> None:
@@ -152,17 +173,7 @@ def test_what_was_detected_stays_while_the_statement_stays() -> None:
     assert known_schemas(other, catalog) == {}
 
 
-def test_a_waiting_source_can_be_pushed_to_and_what_is_stored_can_be_read() -> None:
-    both = SOURCE.format("") + "CREATE SOURCE clicks (u VARCHAR) WITH (connector = 'events');"
-    unbound = unbound_sources(both)
-    first = with_placeholders(unbound, {}, None)
-    assert [(one.name, one.columns) for one in first.sources] == [
-        ("orders", ()),
-        ("clicks", (Column("u", "VARCHAR"),)),
-    ]
-    assert first.views == ()
-    stored = compile_sql(both + VIEW, schemas={"orders": COLUMNS})
-    again = with_placeholders(unbound, {}, stored)
-    assert again.views == stored.views
-    assert again.source("orders").columns == COLUMNS
-    assert placeholder(unbound[0]).columns == ()
+def test_a_plan_without_columns_is_one_that_waits() -> None:
+    (source,) = unbound_sources(SOURCE.format("").replace("WITH", "INCLUDE offset AS o WITH"))
+    assert placeholder(source).waiting
+    assert not compile_sql(SOURCE.format(""), schemas={"orders": COLUMNS}).sources[0].waiting

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from keyfold.state.counter import PartitionStatus, Sample
+from keyfold.state.counter import MissingView, PartitionStatus, Sample
 from keyfold.state.reader import StateReader
 from serving.size import view_size
 from tests.serving.conftest import Server, problem, until
@@ -220,6 +220,39 @@ def test_readyz_lists_what_has_not_caught_up(server: Server, made: State) -> Non
     made.record.views["by_region"].ready = True
     made.commit()
     until(lambda: server.get("/readyz").status_code == 200, "ready again")
+
+
+def test_what_waits_for_columns_is_said_to_wait_and_not_to_be_absent(
+    server: Server, made: State
+) -> None:
+    made.status.sources["orders"].state = "waiting"
+    made.status.sources["orders"].error = "none of 5 sampled messages is a JSON object"
+    made.status.missing = {
+        "clicked": MissingView("clicks"),
+        "pages": MissingView("clicks", "pipeline.sql:5:42: there is no column page"),
+    }
+    made.publish()
+    assert server.get("/readyz").json()["missing"] == [
+        "source orders: its columns are not known yet, it waits for its first events; none of 5 "
+        "sampled messages is a JSON object",
+        "view clicked: it waits for the columns of source clicks",
+        "view pages: stopped: pipeline.sql:5:42: there is no column page",
+    ]
+    assert server.get("/v1/sources/orders").json()["state"] == "waiting"
+    row = problem(server.get("/v1/views/clicked/rows/a"), 503, "not_caught_up")
+    assert row["detail"] == (
+        "view clicked is not kept yet: it waits for the columns of source clicks"
+    )
+    one = problem(server.get("/v1/views/pages"), 503, "not_caught_up")
+    assert "there is no column page" in one["detail"]
+    problem(server.get("/v1/views/click"), 404, "no_such_view")
+    text = server.get("/metrics").text
+    assert 'keyfold_view_up{view="pages"} 0.0' in text
+    assert 'keyfold_view_up{view="clicked"}' not in text
+    made.status.missing = {}
+    made.status.sources["orders"].state = "live"
+    made.status.sources["orders"].error = ""
+    made.publish()
 
 
 def test_a_large_view_is_sized_from_the_books(state: State) -> None:
