@@ -111,7 +111,7 @@ def _keep(
     missing = joining.missing
     pipeline = Pipeline(state, counter, settings, pid=os.getpid(), missing=missing, tally=tally)
     mark_started()
-    joining.begin()
+    joining.begin(state)
     _log.info(
         "keeping %d views of %d sources",
         len(state.views),

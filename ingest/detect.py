@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -82,6 +82,8 @@ def detect(
     *,
     give_up: bool = False,
     tell: Tell = lambda state, error: None,
+    begin: SourceRecord | None = None,
+    begun: Callable[[SourceRecord], None] = lambda start: None,
 ) -> Detected | None:
     """Wait for the first events of a source and return its columns; None when stopped first.
 
@@ -92,6 +94,9 @@ def detect(
         give_up: Raise when the source cannot be read, or no event of a whole sample is a JSON
             object, instead of trying again and going on with newer ones.
         tell: Called with what there is to say of the waiting, whenever that changes.
+        begin: Where an earlier life began that came no further.
+        begun: Called with where a source that starts at its latest begins, once that is known: by
+            a later life, that is not the latest any more.
 
     Raises:
         SourceError: The source cannot be read, and ``give_up``.
@@ -101,7 +106,8 @@ def detect(
     plan = placeholder(source)
     door = connect(plan, data_directory)
     _log.info("waiting for events to detect the columns", extra={"source": source.name})
-    sample = _Sample(door, keep_start=not starts_at_beginning(plan))
+    keep_start = not starts_at_beginning(plan)
+    sample = _Sample(door, begin if keep_start else None, keep_start=keep_start)
     look_at, warned, unreadable = 0.0, False, ""
     tell("waiting", "")
     try:
@@ -122,6 +128,9 @@ def detect(
             if unreadable:
                 unreadable = ""
                 tell("waiting", "")
+            if keep_start:
+                begun(sample.start())
+                keep_start = False
             now = time.monotonic()
             look_at = look_at or (now + _SETTLE_S if sample.lines else 0.0)
             if not sample.full and not (sample.lines and now >= look_at):
@@ -155,14 +164,15 @@ class _Sample:
         lines: Bodies of messages, tombstones left out.
     """
 
-    def __init__(self, door: Source, *, keep_start: bool) -> None:
+    def __init__(self, door: Source, begin: SourceRecord | None, *, keep_start: bool) -> None:
+        begin = begin or SourceRecord()
         self.lines: list[bytes] = []
         self._door = door
         self._keep_start = keep_start
         self._bytes = 0
         self._open = False
-        self._starts: dict[int, int] = {}
-        self._identity: dict[str, str] = {}
+        self._starts = {p: told.offset for p, told in begin.partitions.items()}
+        self._identity = dict(begin.identity)
 
     @property
     def full(self) -> bool:
@@ -178,6 +188,9 @@ class _Sample:
         if not self._open:
             self._door.open(self._starts, self._identity)
             self._open = True
+            if self._keep_start:
+                self._starts = {**self._door.start_offsets(), **self._starts}
+                self._identity = dict(self._door.identity())
         batch = self._door.poll(SAMPLE_MESSAGES_MAX - len(self.lines), _POLL_MS)
         if batch is None:
             return
@@ -214,6 +227,7 @@ class Detections:
     Attributes:
         news: Set while there are columns that ``take`` has not returned yet.
         statuses: What there is to say of each source that waits, by name.
+        begins: Where those of them begin that start at their latest, once that is known.
     """
 
     def __init__(
@@ -221,19 +235,26 @@ class Detections:
     ) -> None:
         self.news = threading.Event()
         self.statuses = {source.name: SourceStatus(state="waiting") for source in sources}
+        self.begins: dict[str, SourceRecord] = {}
+        self._sources = sources
         self._stop = stop
         self._found: SimpleQueue[tuple[str, Detected]] = SimpleQueue()
         self._data_directory = data_directory
-        self._threads = [
-            threading.Thread(
-                target=self._wait, args=(source,), name=f"detect-{source.name}", daemon=True
-            )
-            for source in sources
-        ]
+        self._threads: list[threading.Thread] = []
 
-    def start(self) -> None:
-        """Begin to wait. Once."""
-        for thread in self._threads:
+    def start(self, begun: Mapping[str, SourceRecord] | None = None) -> None:
+        """Begin to wait, once.
+
+        Args:
+            begun: What ``begins`` said in an earlier life.
+        """
+        for source in self._sources:
+            begin = (begun or {}).get(source.name)
+            name = f"detect-{source.name}"
+            thread = threading.Thread(
+                target=self._wait, args=(source, begin), name=name, daemon=True
+            )
+            self._threads.append(thread)
             thread.start()
 
     def take(self) -> dict[str, Detected]:
@@ -244,6 +265,7 @@ class Detections:
             name, one = self._found.get()
             found[name] = one
             del self.statuses[name]
+            self.begins.pop(name, None)
         return found
 
     def refuse(self, source: str, error: str) -> None:
@@ -257,12 +279,19 @@ class Detections:
             if thread.is_alive():
                 thread.join(max(0.0, deadline_s - time.monotonic()))
 
-    def _wait(self, source: UnboundSource) -> None:
-        tell = partial(self._tell, source.name)
+    def _wait(self, source: UnboundSource, begin: SourceRecord | None) -> None:
+        tell, begun = partial(self._tell, source.name), partial(self._begun, source.name)
         told = ""
         while not self._stop.is_set():
             try:
-                found = detect(source, self._data_directory, self._stop, tell=tell)
+                found = detect(
+                    source,
+                    self._data_directory,
+                    self._stop,
+                    tell=tell,
+                    begin=self.begins.get(source.name, begin),
+                    begun=begun,
+                )
             except Exception as problem:  # whatever it is, it costs this source and no other
                 if told != (told := first_line(problem)):
                     _log.error(
@@ -281,3 +310,6 @@ class Detections:
 
     def _tell(self, source: str, state: str, error: str) -> None:
         self.statuses[source] = SourceStatus(state=state, error=error)
+
+    def _begun(self, source: str, start: SourceRecord) -> None:
+        self.begins[source] = start

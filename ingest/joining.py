@@ -8,8 +8,9 @@ that are known are kept at once. When the columns of another one are detected,
 3. the state is opened with the larger catalog, which is stored in one atomic step with where the
    new source begins (law 2), and a new pipeline goes on from there.
 
-A crash before step 3 is done leaves a state that knows nothing of the new source: it is detected
-again. After it, its columns are known as if they had been declared.
+A crash before step 3 is done leaves a state that knows nothing of the new source but, where it
+starts at its latest, where that was: it is detected again from there. After it, its columns are
+known as if they had been declared.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from keyfold.errors import SqlError
 from keyfold.sql.compile import Aside, Known, compile_known, unbound_sources
 from keyfold.state.counter import MissingView
 from keyfold.state.record import SourceRecord, StoredCatalog
+from keyfold.state.writer import StateWriter
 
 _log = logging.getLogger("keyfold.ingest")
 
@@ -68,11 +70,17 @@ class Joining:
         self._begun = False
         self.news = self._detections.news
 
-    def begin(self) -> None:
-        """Begin to wait for the first events of the sources that are not known; once."""
-        if not self._begun:
-            self._begun = True
-            self._detections.start()
+    def begin(self, state: StateWriter) -> None:
+        """Begin to wait for the first events of the sources that are not known; once.
+
+        Args:
+            state: As opened with what is known.
+        """
+        if self._begun:
+            return
+        self._begun = True
+        waiting = [source.name for source in state.catalog.sources if source.waiting]
+        self._detections.start({name: state.record.sources[name] for name in waiting})
 
     def advance(self) -> None:
         """Take over the columns that were detected.
@@ -97,7 +105,7 @@ class Joining:
             name: MissingView(one.source, first_line(one.error) if one.error else "")
             for name, one in self.known.aside.items()
         }
-        return Missing(self._detections.statuses, views)
+        return Missing(self._detections.statuses, views, self._detections.begins)
 
     @property
     def aside(self) -> dict[str, str]:

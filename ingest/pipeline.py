@@ -21,6 +21,7 @@ from keyfold import metrics
 from keyfold.settings import Settings
 from keyfold.sql.bind import locked_connection
 from keyfold.state.counter import CounterWriter, MissingView, Sample, SourceStatus, Status
+from keyfold.state.record import SourceRecord
 from keyfold.state.writer import StateWriter
 
 _log = logging.getLogger("keyfold.ingest")
@@ -48,10 +49,12 @@ class Missing:
     Attributes:
         sources: Sources that have no lane, with what is to be told of them; may change meanwhile.
         views: Views that are not in the catalog.
+        begins: Where sources that have no lane begin, once that is known; more may come.
     """
 
     sources: Mapping[str, SourceStatus] = field(default_factory=dict)
     views: Mapping[str, MissingView] = field(default_factory=dict)
+    begins: Mapping[str, SourceRecord] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -140,7 +143,7 @@ class Pipeline:
         now_ms = self._clock()
         if now_ms >= self._reclaim_at_ms:
             self._reclaim(now_ms)
-        if self._must_commit(now_ms):
+        if self._begin() or self._must_commit(now_ms):
             self.commit()
         elif now_ms >= self._heartbeat_at_ms:
             self._publish(now_ms)
@@ -172,6 +175,10 @@ class Pipeline:
         else:
             pause_ms = RECLAIM_PAUSE_MS if self._state.reclaiming else RECLAIM_INTERVAL_MS
         self._reclaim_at_ms = now_ms + pause_ms
+
+    def _begin(self) -> bool:
+        begins = dict(self._missing.begins)
+        return sum(self._state.begin(name, start) for name, start in begins.items()) > 0
 
     def _must_commit(self, now_ms: int) -> bool:
         settings = self._settings

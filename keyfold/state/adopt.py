@@ -72,8 +72,10 @@ def adopt(
     before = stored.catalog if stored else Catalog((), ())
     waiting = {source.name for source in catalog.sources if source.waiting}
     catalog = _with_kept(before, catalog, wish)
-    again = _to_rebuild(stored, catalog, wish, waiting)
-    _adopt_sources(before, catalog, record, again)
+    asked = _asked(stored, wish)
+    again = asked.difference(waiting, wish.aside) | set(wish.starts)
+    again |= {view.name for view in catalog.views if view.source in again}
+    _adopt_sources(before, catalog, record, again, asked & waiting)
     ids = dict(stored.view_ids) if stored else {}
     next_id = stored.next_view_id if stored else 1
     dropped: list[int] = []
@@ -103,6 +105,7 @@ def adopt(
         and stored.view_ids == ids
         and stored.plan_format == PLAN_FORMAT
         and stored.wrong == wish.wrong
+        and not asked
     ):
         return Adoption(stored, False, dropped)
     new = StoredCatalog(
@@ -147,24 +150,28 @@ def _with_kept(before: Catalog, catalog: Catalog, wish: Wish) -> Catalog:
     return Catalog(tuple(sources), catalog.views + tuple(kept))
 
 
-def _to_rebuild(
-    stored: StoredCatalog | None, catalog: Catalog, wish: Wish, waiting: Collection[str]
-) -> set[str]:
-    """Return the sources and views that begin anew now; those that wait do so later."""
+def _asked(stored: StoredCatalog | None, wish: Wish) -> set[str]:
+    """Return what is to be built again and was not yet; what waits for columns is so later."""
     done = bool(stored and wish.rebuild_request and stored.rebuild_request == wish.rebuild_request)
-    again = set(() if done else wish.rebuild).difference(waiting, wish.aside) | set(wish.starts)
-    return again | {view.name for view in catalog.views if view.source in again}
+    return set() if done else set(wish.rebuild)
 
 
 def _adopt_sources(
-    before: Catalog, catalog: Catalog, record: CommitRecord, again: Collection[str]
+    before: Catalog,
+    catalog: Catalog,
+    record: CommitRecord,
+    again: Collection[str],
+    unbegun: Collection[str],
 ) -> None:
     old_sources = {source.name: source for source in before.sources}
     for source in catalog.sources:
         old = old_sources.get(source.name)
+        changed = old is not None and old.fingerprint != source.fingerprint
         if source.name in again:
             record.sources.pop(source.name, None)
-        elif old is not None and not old.waiting and old.fingerprint != source.fingerprint:
+        elif source.waiting and (changed or source.name in unbegun):
+            record.sources.pop(source.name, None)  # at most it says where the first events are
+        elif old is not None and not old.waiting and changed:
             raise _changed_source(source.name)
     names = {source.name for source in catalog.sources}
     for name in set(record.sources) - names:

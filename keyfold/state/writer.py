@@ -152,6 +152,13 @@ class StateWriter:
         self._letters_bytes += len(letter.value or b"")
         self.record.dead_letter_next += 1
 
+    def begin(self, source: str, start: SourceRecord) -> bool:
+        """Keep where a source begins of which nothing is known yet; True where that is new."""
+        if self.record.sources[source] != SourceRecord():
+            return False
+        self.record.sources[source] = start
+        return True
+
     def fail_view(self, view: str, error: str) -> None:
         """Stop a view where its last commit left it; the others go on (law 7)."""
         raw = self._store.get(COMMIT_KEY)

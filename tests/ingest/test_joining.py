@@ -21,9 +21,14 @@ from keyfold.eventlog.options import EventsOptions
 from keyfold.eventlog.writer import EventLogWriter
 from keyfold.settings import Settings
 from keyfold.state.counter import CounterReader, CounterWriter, MissingView, SourceStatus
-from keyfold.state.layout import CATALOG_KEY, counter_path
+from keyfold.state.layout import CATALOG_KEY, COMMIT_KEY, counter_path
 from keyfold.state.memory import MemoryStore
-from keyfold.state.record import catalog_decoder
+from keyfold.state.record import (
+    CommitRecord,
+    PartitionRecord,
+    catalog_decoder,
+    record_decoder,
+)
 from keyfold.state.writer import StateWriter
 
 ORDERS = "CREATE SOURCE orders (who VARCHAR) WITH (connector = 'events');\n"
@@ -59,7 +64,7 @@ class Life:
             aside=joining.aside,
             wrong=joining.wrong,
         )
-        joining.begin()
+        joining.begin(self.state)
         settings = Settings(data_dir=self.directory, commit_interval_ms=1)
         return Pipeline(
             self.state, self.counter, settings, pid=1, missing=joining.missing, tally=self.tally
@@ -136,6 +141,36 @@ def test_columns_that_were_detected_are_known_in_the_next_life_and_so_is_what_di
     assert again.joining.missing.views == {"pages": MissingView("clicks", error)}
     assert again.joining.missing.sources == {}
     assert [record.getMessage() for record in caplog.records] == [f"view stopped: {error}"]
+
+
+def test_from_the_latest_on_means_from_the_first_life_that_waited(
+    tmp_path: Path, lives: list[Life]
+) -> None:
+    mode = "'events', scan.startup.mode = 'latest'"
+    latest = FILE.replace(CLICKS, CLICKS.replace("'events'", mode))
+    store = MemoryStore()
+    push(tmp_path, "clicks", 5)
+    lives.append(life := Life(tmp_path, store, latest))
+    pipeline = life.open()
+    deadline = time.monotonic() + 30
+    while not life.state.record.sources["clicks"].partitions:
+        pipeline.turn()
+        assert time.monotonic() < deadline
+    begin = record_of(store).sources["clicks"]  # committed, as the turn that took it in ended
+    assert begin.partitions == {0: PartitionRecord(5)}
+    assert begin.identity
+    life.stop.set()  # nothing more is committed: it dies here
+    push(tmp_path, "clicks", 3)
+    lives.append(again := Life(tmp_path, store, latest))
+    again.open().run(again.stop, again.joining.news)
+    again.joining.advance()
+    again.turn_until(again.open(), "clicked", 3)
+    assert again.state.record.views["clicked"].total().applied == 3
+    assert again.state.record.views["clicked"].offsets == {0: 8}
+
+
+def record_of(store: MemoryStore) -> CommitRecord:
+    return record_decoder.decode(store.get(COMMIT_KEY) or b"")
 
 
 def stopped() -> threading.Event:

@@ -122,6 +122,22 @@ def test_a_view_that_moved_to_a_source_that_waits_is_refused_until_it_is_rebuilt
         put(opened(store, FILE), "spend")
 
 
+def test_where_a_source_that_waits_begins_stays_while_its_statement_does() -> None:
+    store = MemoryStore()
+    first = opened(store, FILE)
+    assert first.begin("clicks", START["clicks"])
+    assert not first.begin("clicks", SourceRecord(partitions={0: PartitionRecord(9)}))
+    first.commit(1)
+    assert opened(store, FILE).record.sources["clicks"] == START["clicks"]
+    wish: dict[str, Any] = {"rebuild": ["clicks"], "rebuild_request": "w"}
+    again = opened(store, FILE, **wish)
+    assert again.record.sources["clicks"] == SourceRecord()
+    again.begin("clicks", START["clicks"])
+    again.commit(1)
+    assert opened(store, FILE, **wish).record.sources["clicks"] == START["clicks"]
+    assert opened(store, CHANGED).record.sources["clicks"] == SourceRecord()
+
+
 def test_names_to_rebuild_may_be_those_of_views_that_wait() -> None:
     with pytest.raises(SettingsError, match="--rebuild click") as caught:
         opened(MemoryStore(), FILE, rebuild=["click"])
