@@ -30,6 +30,9 @@ from keyfold.state.record import SourceRecord, StoredCatalog
 from keyfold.state.writer import StateWriter
 
 _log = logging.getLogger("keyfold.ingest")
+# The status has a place of 1 MiB (keyfold/state/counter.py), most of which partitions may take.
+MISSING_VIEWS_MAX = 500
+_ERROR_CHARACTERS_MAX = 400
 
 
 class Joining:
@@ -100,10 +103,13 @@ class Joining:
 
     @property
     def missing(self) -> Missing:
-        """What is not kept, for the readers."""
+        """What is not kept, for the readers; of very many views, those with an error first."""
+        told = sorted(self.known.aside.items(), key=lambda item: item[1].error is None)
         views = {
-            name: MissingView(one.source, first_line(one.error) if one.error else "")
-            for name, one in self.known.aside.items()
+            name: MissingView(
+                one.source, first_line(one.error)[:_ERROR_CHARACTERS_MAX] if one.error else ""
+            )
+            for name, one in told[:MISSING_VIEWS_MAX]
         }
         return Missing(self._detections.statuses, views, self._detections.begins)
 
