@@ -41,7 +41,7 @@ def test_the_file_has_its_documented_bytes(path: Path) -> None:
     status = (
         b'{"pid":7,"started_ms":5,"stopped":false,"sources":{"orders":{"state":"live","error":"",'
         b'"as_of_ms":9,"events_per_second":1.5,"partitions":{"0":{"offset":3,"end_offset":4}},'
-        b'"left_off":0,"left_off_lag":0}},'
+        b'"left_off":0,"left_off_lag":0}},"missing":{},'
         b'"metrics":[{"name":"commits","value":2.0,"labels":[]},'
         b'{"name":"hot","value":3.0,"labels":["spend"]}]}'
     )
