@@ -13,7 +13,7 @@ commit grows long. What is found here is deleted with the next commit.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 from keyfold.state.protocol import Store
 from keyfold.view.plan import ViewPlan
@@ -24,6 +24,7 @@ LIVE_ROWS_MAX = 8
 """Live rows of a group that are stepped over; a seek costs as much as 5 to 8 steps."""
 _ROWS_PER_LOOK = 32
 _WINDOW_BYTES = 9
+_WINDOW_MIN = -(1 << 63)
 _TAG_MAX = NULL[0]
 _AFTER_TAGS = bytes([_TAG_MAX + 1])
 
@@ -71,17 +72,26 @@ class Reclaimer:
         if self.horizon is None:
             return []
         bound = self._last_bound(self.horizon)
+        if bound < _WINDOW_MIN:
+            return []
         if not self.under_way:
             if bound == self._searched_to:
                 return []  # what expires from now on moves the bound
             self._searched_to = bound
-        expired: list[bytes] = []
         limit = encode_value(Physical.I64, bound)
-        end = self._end
-        if self._window_leads:
-            # The expired rows are one range at the front.
-            end = prefix_end(self._prefix + limit)
-        keys = store.keys(self._at, end)
+        # Where the window leads the key, the expired rows are one range at the front.
+        end = prefix_end(self._prefix + limit) if self._window_leads else self._end
+        return self._walk(store.keys(self._at, end), limit, keys_max, enough)
+
+    def _walk(
+        self,
+        keys: Generator[bytes, bytes | None, None],
+        limit: bytes,
+        keys_max: int,
+        enough: Callable[[], bool],
+    ) -> list[bytes]:
+        """Walk on, and return the keys whose window is at or below ``limit``, encoded."""
+        expired: list[bytes] = []
         looked = pause = live = 0
         group, cut = b"", -1
         try:

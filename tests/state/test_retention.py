@@ -108,6 +108,16 @@ def test_a_round_finds_what_expired_meanwhile_in_the_next_one() -> None:
     assert set(found) == {key_of(plan, m, u) for m in range(3) for u in "ab"}
 
 
+@pytest.mark.parametrize("keys", ["window_start", "u, window_start"])
+def test_nothing_has_expired_where_time_is_at_its_beginning(keys: str) -> None:
+    plan = plan_of(keys)
+    reclaimer = Reclaimer(plan, PREFIX)
+    reclaimer.committed(-(2**63) + 1)  # less the retention, no window could say when that was
+    assert reclaimer.step(filled(plan, range(-3, 3), ["a"]), 100) == []
+    reclaimer.committed(0)
+    assert reclaimer.step(filled(plan, range(-3, 3), ["a"]), 100) != []
+
+
 class CountingStore(MemoryStore):
     """A store that counts the keys that were looked at."""
 
