@@ -7,7 +7,11 @@ The table of codes stands in docs/operating.md; the HTTP status of each in servi
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+_NEAR_CHARACTERS_MAX = 200  # comparing takes time that grows with the square of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,3 +111,24 @@ class NotReadyError(KeyfoldError):
     """The state that would answer is not there yet; ask again later."""
 
     code = "not_caught_up"
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
+    """Return the hint for a name that is not there.
+
+    Args:
+        name: What was asked for.
+        known: What there is.
+        otherwise: What to say when nothing is near; else all known names are listed.
+
+    Returns:
+        The nearest known name, without regard to case, as a question; or ``otherwise``; or the
+        list; or nothing where there is nothing to list.
+    """
+    words = sorted(known)
+    by_lower = {word.lower(): word for word in words}
+    asked = name.lower()[:_NEAR_CHARACTERS_MAX]
+    near = difflib.get_close_matches(asked, by_lower, 1)
+    if near:
+        return f"did you mean {by_lower[near[0]]}?"
+    return otherwise or (f"known: {', '.join(words)}" if words else "")

@@ -571,7 +571,7 @@ def test_options_have_defaults_and_take_whole_numbers() -> None:
     ("options", "words"),
     [
         ({"segment.byte": "1"}, r"unknown option segment.byte .*did you mean segment.bytes"),
-        ({"zzz": "1"}, "known are connector"),
+        ({"zzz": "1"}, "known: connector, "),
         ({"segment.bytes": "100"}, "at least 4096"),
         ({"retention.ms": "7 days"}, "retention.ms = '7 days'"),
         ({"retention.ms": "-1"}, "whole number"),

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from keyfold.errors import SettingsError
-from keyfold.eventlog.options import did_you_mean
+from keyfold.errors import SettingsError, did_you_mean
 
 
 class FileFormat(StrEnum):

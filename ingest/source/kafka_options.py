@@ -6,12 +6,11 @@ that a lost offset is an error. What SQL may not do at all is name code to be ru
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from keyfold.errors import SettingsError
+from keyfold.errors import SettingsError, did_you_mean
 
 StartupMode = Literal["earliest", "latest", "timestamp"]
 
@@ -146,16 +145,14 @@ def kafka_options(
 
 
 def _unknown(name: str, key: str) -> SettingsError:
-    near = difflib.get_close_matches(key.lower(), _OPTIONS, n=1)
-    if not near and f"{_PROPERTY_PREFIX}{key}".startswith(
+    prefixed = f"{_PROPERTY_PREFIX}{key}"
+    otherwise = f"known: {', '.join(_OPTIONS)}, and properties.* for librdkafka"
+    if prefixed.startswith(
         ("properties.bootstrap.", "properties.security.", "properties.sasl.", "properties.ssl.")
     ):
-        near = [f"{_PROPERTY_PREFIX}{key}"]
+        otherwise = f"did you mean {prefixed}?"
     return SettingsError(
-        f"source '{name}': unknown option '{key}'",
-        hint=f"did you mean '{near[0]}'?"
-        if near
-        else f"a kafka source takes {', '.join(_OPTIONS)}, and properties.* for librdkafka",
+        f"source '{name}': unknown option '{key}'", hint=did_you_mean(key, _OPTIONS, otherwise)
     )
 
 
@@ -165,11 +162,9 @@ def _startup(name: str, with_options: Mapping[str, str]) -> tuple[StartupMode, i
     modes: tuple[StartupMode, ...] = get_args(StartupMode)
     mode = next((each for each in modes if each == text.strip().lower()), None)
     if mode is None:
-        near = difflib.get_close_matches(text.lower(), modes, n=1, cutoff=0.5)
-        also = f"; did you mean '{near[0]}'?" if near else ""
         raise SettingsError(
             f"source '{name}': option 'scan.startup.mode' cannot be '{text}'",
-            hint=f"it is one of {', '.join(modes)}{also}",
+            hint=did_you_mean(text, modes),
         )
     if (mode == "timestamp") != stamped:
         raise SettingsError(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
 from rich.console import Console
 
 from keyfold.cli.check import compile_file, duration, window_text
 from keyfold.cli.show import add_row, out, table
-from keyfold.errors import SqlError
+from keyfold.errors import SqlError, did_you_mean
 from keyfold.sql.compile import Known
 from keyfold.state.layout import view_prefix
 from keyfold.view.aggregate import FAMILIES, Aggregate, Slot
@@ -47,8 +46,7 @@ def _chosen(known: Known, file: Path, name: str | None) -> tuple[ViewPlan, ...]:
         return catalog.views
     names = [view.name for view in catalog.views]
     if name not in names:
-        close = difflib.get_close_matches(name, names, 1)
-        hint = f"did you mean {close[0]}?" if close else f"views: {', '.join(names) or 'none'}"
+        hint = did_you_mean(name, names) or "it defines none"
         raise SqlError(f"{file} defines no view {name}", hint=hint)
     return (catalog.view(name),)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import os
 import subprocess
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from keyfold.cli.check import compile_file
-from keyfold.errors import SettingsError
+from keyfold.errors import SettingsError, did_you_mean
 from keyfold.process import role_environment, set_up_logging
 from keyfold.settings import Settings
 from keyfold.supervise import (
@@ -85,6 +84,7 @@ def _check_pipeline(file: Path, rebuild: Sequence[str]) -> None:
     names += [source.name for source in catalog.sources]  # a source stands for all its views
     for name in rebuild:
         if name not in names:
-            close = difflib.get_close_matches(name, names, 1)
-            known = f"did you mean {close[0]}?" if close else f"it has {', '.join(names)}"
-            raise SettingsError(f"--rebuild names {name}, which {file} does not define", hint=known)
+            raise SettingsError(
+                f"--rebuild names {name}, which {file} does not define",
+                hint=did_you_mean(name, names),
+            )

@@ -5,12 +5,11 @@ Serving needs it to write the log, ingest to read it, so it stands on the ground
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from keyfold.errors import SettingsError
+from keyfold.errors import SettingsError, did_you_mean
 
 STARTUP_MODES: Final = ("earliest", "latest")
 _SEGMENT_BYTES_MIN: Final = 4096
@@ -60,12 +59,6 @@ def events_options(name: str, with_options: Mapping[str, str]) -> EventsOptions:
         if key in with_options
     }
     return EventsOptions(**numbers, startup_mode=mode)
-
-
-def did_you_mean(key: str, known: tuple[str, ...]) -> str:
-    """Return the hint for a name that is not among the known ones."""
-    near = difflib.get_close_matches(key, known, n=1)
-    return f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
 
 
 def _whole_number(name: str, key: str, value: str) -> int:

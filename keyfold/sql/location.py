@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlglot import Token, exp
@@ -93,13 +91,3 @@ class SqlText:
 def lowered(words: str) -> str:
     """Return a sentence as our errors start: in lower case, but for a name in capitals."""
     return words if words[1:2].isupper() else words[:1].lower() + words[1:]
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return a hint that names the nearest known word, or lists them all."""
-    words = sorted(known)
-    if not words:
-        return ""
-    lowered = {word.lower(): word for word in words}
-    near = difflib.get_close_matches(name.lower(), lowered, 1)
-    return f"did you mean {lowered[near[0]]}?" if near else f"known: {', '.join(words)}"

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from keyfold.errors import SqlError, SqlLocation
+from keyfold.errors import SqlError, SqlLocation, did_you_mean
 from keyfold.sql.interval import span_us
-from keyfold.sql.location import did_you_mean
 
 ENCODES = ("json", "csv", "parquet")
 SHARED_OPTIONS = ("connector", "max_future_skew", "timestamp.unit")

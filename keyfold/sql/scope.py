@@ -12,8 +12,9 @@ from collections.abc import Sequence
 
 from sqlglot import exp
 
+from keyfold.errors import did_you_mean
 from keyfold.sql.dialect import identifier
-from keyfold.sql.location import SqlText, did_you_mean
+from keyfold.sql.location import SqlText
 from keyfold.view.plan import Column
 
 Spelling = list[exp.Identifier]

@@ -9,10 +9,10 @@ from typing import cast
 from sqlglot import Token, TokenType, exp
 from sqlglot.dialects.risingwave import RisingWave
 
-from keyfold.errors import SqlError, SqlLocation
+from keyfold.errors import SqlError, SqlLocation, did_you_mean
 from keyfold.sql.dialect import canonical_type
 from keyfold.sql.interval import span_us
-from keyfold.sql.location import SqlText, did_you_mean
+from keyfold.sql.location import SqlText
 from keyfold.sql.options import ENCODES, Option, check_source_options
 from keyfold.sql.parse import UnboundSource, blank, name_at, parse_tree, sql_of
 from keyfold.view.plan import INCLUDE_TYPES, Include, IncludeKind

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 from sqlglot import exp
 
-from keyfold.errors import SqlError
+from keyfold.errors import SqlError, did_you_mean
 from keyfold.sql.batch import BatchQuery
 from keyfold.sql.bind import Binder
 from keyfold.sql.dialect import call_name, sql_text
-from keyfold.sql.location import SqlText, did_you_mean
+from keyfold.sql.location import SqlText
 from keyfold.sql.lower import Lowering
 from keyfold.sql.options import view_spans
 from keyfold.sql.parse import UnboundView

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from keyfold.errors import SettingsError, ViewChangedError
+from keyfold.errors import SettingsError, ViewChangedError, did_you_mean
 from keyfold.state.record import CommitRecord, SourceRecord, StoredCatalog, ViewRecord
 from keyfold.view.plan import PLAN_FORMAT, Catalog, SourcePlan, ViewPlan
 
@@ -211,5 +211,5 @@ def _check_names(catalog: Catalog, wish: Wish) -> None:
     for name in sorted(set(wish.rebuild) - known):
         raise SettingsError(
             f"--rebuild {name}: the SQL file has no view or source of that name",
-            hint=f"it has {', '.join(sorted(known))}",
+            hint=did_you_mean(name, known),
         )

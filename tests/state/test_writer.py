@@ -251,7 +251,7 @@ def test_a_rebuild_of_what_is_not_there_says_what_is(opened: Callable[[], Store]
     store = opened()
     with pytest.raises(SettingsError, match="--rebuild by_usr") as refused:
         StateWriter(store, compiled(BASE), rebuild=["by_usr"])
-    assert refused.value.hint == "it has by_id, by_user, orders"
+    assert refused.value.hint == "did you mean by_user?"
     assert store.get(COMMIT_KEY) is None
 
 
