@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,8 @@ import numpy as np
 
 from ingest.opening import RETRY_MS, first_line
 from ingest.source.connect import connect, starts_at_beginning
+from ingest.source.file_columns import file_columns
+from ingest.source.file_options import file_options
 from ingest.source.message import BATCH_BYTES_MAX
 from ingest.source.protocol import Source
 from keyfold.errors import KeyfoldError, SourceError, SqlError
@@ -91,8 +93,9 @@ def detect(
         source: A source without a column list.
         data_directory: Where the logs of ``events`` sources lie.
         stop: Ends the waiting.
-        give_up: Raise when the source cannot be read, or no event of a whole sample is a JSON
-            object, instead of trying again and going on with newer ones.
+        give_up: Raise when the source cannot be read, a ``file`` source has no record, or no event
+            of a whole sample is a JSON object, instead of trying again and going on with newer
+            ones.
         tell: Called with what there is to say of the waiting, whenever that changes.
         begin: Where an earlier life began that came no further.
         begun: Called with where a source that starts at its latest begins, once that is known: by
@@ -105,11 +108,28 @@ def detect(
     """
     plan = placeholder(source)
     door = connect(plan, data_directory)
+    tell("waiting", "")
+    if plan.connector == "file":
+        return _detect_in_files(plan, stop, tell, give_up=give_up)
     _log.info("waiting for events to detect the columns", extra={"source": source.name})
     keep_start = not starts_at_beginning(plan)
     sample = _Sample(door, begin if keep_start else None, keep_start=keep_start)
+    return _detect_in_events(
+        source.name, sample, stop, tell, begun if keep_start else None, give_up=give_up
+    )
+
+
+def _detect_in_events(
+    source: str,
+    sample: _Sample,
+    stop: threading.Event,
+    tell: Tell,
+    begun: Callable[[SourceRecord], None] | None,
+    *,
+    give_up: bool,
+) -> Detected | None:
+    """Find the columns in the first messages; see ``detect``."""
     look_at, warned, unreadable = 0.0, False, ""
-    tell("waiting", "")
     try:
         while not stop.is_set():
             try:
@@ -119,7 +139,7 @@ def detect(
                     raise
                 if unreadable != (unreadable := first_line(problem)):
                     _log.warning(
-                        "cannot read the source yet: %s", problem, extra={"source": source.name}
+                        "cannot read the source yet: %s", problem, extra={"source": source}
                     )
                     tell("stopped", unreadable)
                 sample.begin_again()
@@ -128,9 +148,9 @@ def detect(
             if unreadable:
                 unreadable = ""
                 tell("waiting", "")
-            if keep_start:
+            if begun is not None:
                 begun(sample.start())
-                keep_start = False
+                begun = None
             now = time.monotonic()
             look_at = look_at or (now + _SETTLE_S if sample.lines else 0.0)
             if not sample.full and not (sample.lines and now >= look_at):
@@ -143,18 +163,45 @@ def detect(
                     raise
                 # Garbage must keep neither this process from starting nor later events from us.
                 if not warned:
-                    _log.warning("still waiting: %s", problem, extra={"source": source.name})
+                    _log.warning("still waiting: %s", problem, extra={"source": source})
                 warned = True
                 tell("waiting", first_line(problem))
                 if sample.full:
                     sample.drop()
                 continue
-            names = ", ".join(f"{column.name} {column.type}" for column in columns)
-            _log.info("detected columns: %s", names, extra={"source": source.name})
+            _say_detected(source, columns)
             return Detected(columns, sample.start())
     finally:
-        door.close()
+        sample.close()
     return None
+
+
+def _detect_in_files(
+    plan: SourcePlan, stop: threading.Event, tell: Tell, *, give_up: bool
+) -> Detected | None:
+    """Find the columns of a ``file`` source, which starts where any file source does."""
+    options = file_options(plan.name, plan.connector_options, plan.encode or None)
+    told = ""
+    while not stop.is_set():
+        try:
+            columns = file_columns(options)
+        except (SourceError, SqlError) as problem:
+            if give_up:
+                raise
+            if str(problem) != told:
+                told = str(problem)
+                _log.warning("still waiting: %s", told, extra={"source": plan.name})
+                tell("waiting" if isinstance(problem, SqlError) else "stopped", first_line(problem))
+            stop.wait(_RETRY_S)
+            continue
+        _say_detected(plan.name, columns)
+        return Detected(columns, SourceRecord())
+    return None
+
+
+def _say_detected(source: str, columns: Collection[Column]) -> None:
+    names = ", ".join(f"{column.name} {column.type}" for column in columns)
+    _log.info("detected columns: %s", names, extra={"source": source})
 
 
 class _Sample:
@@ -202,6 +249,10 @@ class _Sample:
         lines = [line for line in batch.values.to_pylist() if line]
         self.lines += lines
         self._bytes += sum(map(len, lines))
+
+    def close(self) -> None:
+        """Let go of the source."""
+        self._door.close()
 
     def drop(self) -> None:
         """Forget the events, so that newer ones can be taken."""

@@ -1,7 +1,8 @@
-"""``python -m ingest.infer --sql 'CREATE SOURCE …'``: a source's columns, from its first events.
+"""``python -m ingest.infer [SOURCE …]``: the columns of sources that have none, from their data.
 
-Prints the statement with the column list that was detected. Started by ``keyfold sources infer``
-for sources that only this house can read.
+Reads an SQL file on stdin. Writes a line of JSON for each source that is named, or has no column
+list: its columns, or why there are none. Started by the command line, for sources that only this
+house can read.
 """
 
 from __future__ import annotations
@@ -9,27 +10,34 @@ from __future__ import annotations
 import argparse
 import sys
 
+import msgspec
+
 from ingest.detect import detect
-from keyfold.errors import SettingsError
+from keyfold.errors import KeyfoldError
 from keyfold.process import run_role, start_role, stop_event
 from keyfold.sql.compile import unbound_sources
-from keyfold.sql.infer import create_source_sql
+from keyfold.sql.infer import Inferred
 
 
 def main() -> None:
-    """Read the statement, wait for events, print the statement with columns."""
+    """Read the statements, wait for events, print what was found."""
     parser = argparse.ArgumentParser(prog="python -m ingest.infer")
-    parser.add_argument("--sql", required=True)
-    arguments = parser.parse_args()
+    parser.add_argument("sources", nargs="*")
+    names = parser.parse_args().sources
     settings = start_role("infer")
-    sources = unbound_sources(arguments.sql, "--sql")
-    if len(sources) != 1:
-        raise SettingsError(f"one CREATE SOURCE belongs here, {len(sources)} are given")
-    source = sources[0]
-    detected = detect(source, settings.data_dir, stop_event(), give_up=True)
-    if detected is not None:
-        options = {key: option.value for key, option in source.options.items()}
-        sys.stdout.write(create_source_sql(source.name, detected.columns, options) + "\n")
+    for source in unbound_sources(sys.stdin.buffer.read().decode(), "stdin"):
+        if source.columns is not None or (names and source.name not in names):
+            continue
+        try:
+            detected = detect(source, settings.data_dir, stop_event(), give_up=True)
+        except KeyfoldError as problem:
+            found = Inferred(source.name, (), problem.code, problem.message, problem.hint)
+        else:
+            if detected is None:  # stopped
+                return
+            found = Inferred(source.name, detected.columns)
+        sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

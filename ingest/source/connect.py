@@ -39,7 +39,10 @@ def connect(plan: SourcePlan, data_directory: Path) -> Source:
             directory = source_directory(data_directory, plan.name)
             return EventsSource(directory, events_options(plan.name, options))
         case "file":
-            return FileSource(file_options(plan.name, options, plan.encode or None))
+            return FileSource(
+                file_options(plan.name, options, plan.encode or None),
+                columns=[column.name for column in plan.columns],
+            )
     raise SettingsError(f"source {plan.name}: there is no connector {plan.connector}")
 
 

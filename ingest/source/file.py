@@ -28,13 +28,14 @@ import pyarrow as pa
 
 from ingest.background import in_background
 from ingest.source.file_options import FileOptions
-from ingest.source.file_records import BrokenFileError, count_records, read_messages
+from ingest.source.file_records import BrokenFileError, count_records, field_names, read_messages
 from ingest.source.message import BATCH_BYTES_MAX, MessageBatch
 from ingest.source.protocol import SourceProgress
 from keyfold.errors import SourceError
 
 WATCH_INTERVAL_S: Final = 1.0
 FINGERPRINT_BYTES: Final = 64 << 10
+NAMES_SHOWN_MAX: Final = 20
 _REBUILD: Final = "restore the file as it was, or rebuild the state from the files as they are"
 
 
@@ -64,6 +65,7 @@ class FileSource:
         directory: What a relative pattern is relative to.
         monotonic_s: A clock in seconds that never goes back.
         sleep_s: Waits for so many seconds.
+        columns: The source's columns; a file with names of which none is among them is refused.
     """
 
     def __init__(
@@ -72,8 +74,10 @@ class FileSource:
         directory: Path = Path(),
         monotonic_s: Callable[[], float] = time.monotonic,
         sleep_s: Callable[[float], None] = time.sleep,
+        columns: Collection[str] = (),
     ) -> None:
         self._options = options
+        self._columns = columns
         self._directory = directory
         self._monotonic_s = monotonic_s
         self._sleep_s = sleep_s
@@ -204,6 +208,23 @@ class FileSource:
                 f"{file.path} has changed since its first record was read", hint=_REBUILD
             )
 
+    def _check_columns(self, file: KnownFile) -> None:
+        """Refuse a file that would give nothing but NULLs."""
+        try:
+            names = field_names(str(self._absolute(file)), self._options) if self._columns else ()
+        except BrokenFileError as error:
+            raise SourceError(
+                f"{file.path} cannot be read: {error}",
+                hint="put a whole file in its place, and rebuild the state",
+            ) from error
+        if names and not set(names) & set(self._columns):
+            raise SourceError(
+                f"{file.path} has none of the source's columns: it has {_listed(names)}, the "
+                f"source has {_listed(self._columns)}",
+                hint="correct the column list; names must be equal in case too, and CSV files "
+                "without a header need header = 'false' and columns = 'a, b, c'",
+            )
+
     def _take(self, messages_max: int) -> MessageBatch | None:
         pieces: list[tuple[int, int, pa.Array]] = []
         left, left_bytes = messages_max, BATCH_BYTES_MAX
@@ -236,6 +257,7 @@ class FileSource:
             if self._finished(partition):
                 return False
             self._check(file)
+            self._check_columns(file)
             self._stream = read_messages(str(self._absolute(file)), self._options, position)
         try:
             while not len(self._values):
@@ -271,6 +293,11 @@ def _look(options: FileOptions, directory: Path, known: Collection[str]) -> list
             records, whole = count_records(str(absolute), options)
             files.append(KnownFile(path, size_bytes, sha256, records, whole))
     return files
+
+
+def _listed(names: Collection[str]) -> str:
+    shown = ", ".join(list(names)[:NAMES_SHOWN_MAX])
+    return shown if len(names) <= NAMES_SHOWN_MAX else f"{shown}, … ({len(names)} in all)"
 
 
 def _fingerprint(path: Path) -> tuple[int, str]:

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Final
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
@@ -296,6 +297,34 @@ def _parquet_file(path: str) -> parquet.ParquetFile:
         raise BrokenFileError(str(error)) from error
 
 
+def parquet_schema(path: str) -> pa.Schema:
+    """Return the schema of a Parquet file.
+
+    Raises:
+        BrokenFileError: It is no such file.
+    """
+    with _parquet_file(path) as file:
+        return file.schema_arrow
+
+
+def field_names(path: str, options: FileOptions) -> Sequence[str] | None:
+    """Return the names that the records of a file have; None where nothing but records says it.
+
+    Raises:
+        BrokenFileError: The file cannot be read.
+    """
+    match format_of(path, options):
+        case FileFormat.PARQUET:
+            return list(parquet_schema(path).names)
+        case FileFormat.CSV if not options.header:
+            return options.columns
+        case FileFormat.CSV:
+            delimiter = delimiter_of(path, options)
+            first = next(_csv_records(path, delimiter), None)
+            return None if first is None else _header(first[0].as_py(), delimiter)
+    return None
+
+
 def _parquet_messages(path: str, skip: int) -> Iterator[pa.Array]:
     with _parquet_file(path) as file:
         groups = list(range(file.metadata.num_row_groups))
@@ -309,5 +338,7 @@ def _parquet_messages(path: str, skip: int) -> Iterator[pa.Array]:
                 skip = max(0, skip - len(batch))
         except (OSError, pa.ArrowException) as error:
             raise BrokenFileError(str(error)) from error
+        except duckdb.Error as error:  # a type that it does not have
+            raise BrokenFileError(str(error).split("\n")[0]) from error
         finally:
             rows.close()

@@ -2,37 +2,95 @@
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import dataclass
 from pathlib import Path
 
-from keyfold.cli.infer import columns_of_files
+from keyfold.cli.infer import inferred
 from keyfold.cli.show import add_row, out, table
-from keyfold.errors import SqlError
+from keyfold.errors import SettingsError, SqlError
 from keyfold.sql.compile import Known, compile_known, unbound_sources
-from keyfold.view.plan import ViewPlan
+from keyfold.sql.infer import Inferred
+from keyfold.sql.parse import UnboundSource
+from keyfold.view.plan import Catalog, ViewPlan
 
 
-def compile_file(file: Path, *, look: bool = True) -> Known:
-    """Read and compile an SQL file, as far as the columns of its sources are known.
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A file as far as it can be compiled before it runs.
+
+    Attributes:
+        catalog: All sources, those of unknown columns as placeholders; the views over the others.
+        waiting: View → its source, whose columns are not known.
+        reasons: Source of unknown columns → why, and how to get a column list.
+    """
+
+    catalog: Catalog
+    waiting: dict[str, str]
+    reasons: dict[str, str]
+
+    @property
+    def views(self) -> list[str]:
+        """The names of all views, compiled or not."""
+        return [*(view.name for view in self.catalog.views), *self.waiting]
+
+
+def compile_file(file: Path, *, look: bool = True) -> Compiled:
+    """Read an SQL file and compile what can be.
 
     Args:
         file: The file.
-        look: Whether to look into the files of a `file` source without a column list.
+        look: Look into the files of `file` sources that have no column list.
 
     Raises:
         SqlError: It cannot be read, or cannot be run.
-        SettingsError: There is no file to look into.
+        SettingsError: An option of a source is wrong.
     """
-    text = _text(file)
-    paths = {
-        source.name: source.options["path"].value
-        for source in unbound_sources(text, str(file))
-        if look and source.columns is None and "path" in source.options
-    }
-    schemas = {name: columns_of_files(path) for name, path in paths.items()}
-    return compile_known(text, str(file), schemas)
+    text = file_text(file)
+    sources = [one for one in unbound_sources(text, str(file)) if one.columns is None]
+    known = compile_known(text, str(file), {})  # what is wrong anyhow is said before files are read
+    readable = [one.name for one in sources if look and one.connector == "file"]
+    found = inferred(text, readable, "warning") if readable else {}
+    for one in found.values():
+        if one.code == SettingsError.code:
+            raise SettingsError(one.message, hint=one.hint)
+    schemas = {name: one.columns for name, one in found.items() if one.columns}
+    if schemas:
+        known = compile_known(text, str(file), schemas)
+    return _compiled(known, [one for one in sources if one.name not in schemas], found)
 
 
-def _text(file: Path) -> str:
+def _compiled(known: Known, waiting: list[UnboundSource], found: dict[str, Inferred]) -> Compiled:
+    reasons = {}
+    for source in waiting:
+        said = found.get(source.name)
+        why = said.message if said else "its columns are detected when it runs"
+        reasons[source.name] = f"{why}; for a column list: {_infer_command(source)}"
+    return Compiled(known.catalog, {name: a.source for name, a in known.aside.items()}, reasons)
+
+
+def _infer_command(source: UnboundSource) -> str:
+    """Return the command that prints a source with columns."""
+    options = {key: option.value for key, option in source.options.items()}
+    words = ["keyfold", "sources", "infer", "--name", source.name]
+    match source.connector:
+        case "file":
+            words.append(options.get("path", "PATH"))
+        case "kafka":
+            servers = ("properties.bootstrap.servers", "properties.bootstrap.server")
+            bootstrap = next((options[key] for key in servers if key in options), "HOST:PORT")
+            words += ["--topic", options.get("topic", "TOPIC"), "--bootstrap", bootstrap]
+        case _:
+            return f"{shlex.join([*words, '-'])} < events.ndjson"
+    return shlex.join(words)
+
+
+def file_text(file: Path) -> str:
+    """Return the text of an SQL file.
+
+    Raises:
+        SqlError: It cannot be read.
+    """
     try:
         return file.read_text(encoding="utf-8")
     except OSError as problem:
@@ -44,32 +102,38 @@ def _text(file: Path) -> str:
 
 
 def check_file(file: Path) -> None:
-    """Print what the file defines."""
-    known = compile_file(file)
-    catalog = known.catalog
+    """Print what the file defines, and what could not be checked of it."""
+    compiled = compile_file(file)
+    catalog = compiled.catalog
     console = out()
     sources = table("source", "connector", "#columns", "event time")
     for source in catalog.sources:
         mark = source.watermark
-        columns = len(source.columns) + len(source.includes)
+        columns = len(source.columns) + len(source.includes) if source.columns else "not known"
         time = f"{mark.column}, {duration(mark.delay_us)} late at most" if mark else "none"
-        add_row(sources, [source.name, source.connector, columns or "detected", time])
+        add_row(
+            sources,
+            [source.name, source.connector, columns, time],
+        )
     views = table("view", "source", "key", "columns", "window")
     for view in catalog.views:
         keys = ", ".join(key.name for key in view.keys)
         columns_of_view = ", ".join(output.name for output in view.outputs)
         add_row(views, [view.name, view.source, keys, columns_of_view, window_text(view)])
-    for name, one in known.aside.items():
-        add_row(views, [name, one.source, "?", "?", "?"])
+    for name, source_name in compiled.waiting.items():
+        add_row(views, [name, source_name, "?", "?", "?"])
     console.print(sources)
     console.print(views)
-    total = len(catalog.views) + len(known.aside)
-    counts = [_count(len(catalog.sources), "source"), _count(total, "view")]
-    told = f"{file}: good, {' and '.join(counts)}"
-    if known.aside:
-        names = ", ".join(sorted({one.source for one in known.aside.values()}))
-        told += f"; what reads {names} is checked once its columns are detected"
-    console.print(told, markup=False, soft_wrap=True)
+    for name, why in compiled.reasons.items():
+        views_of_it = [view for view, source in compiled.waiting.items() if source == name]
+        unchecked = f"view{'s' if len(views_of_it) > 1 else ''} {', '.join(views_of_it)}"
+        also = f", nor {unchecked}" if views_of_it else ""
+        console.print(
+            f"not checked: columns of source {name}{also}: {why}", markup=False, soft_wrap=True
+        )
+    counts = [_count(len(catalog.sources), "source"), _count(len(catalog.views), "view")]
+    good = "good as far as it was checked" if compiled.reasons else "good"
+    console.print(f"{file}: {good}, {' and '.join(counts)}", markup=False)
 
 
 def _count(number: int, noun: str) -> str:

@@ -238,12 +238,15 @@ def lake_drop(
 def check(file: SqlFile) -> None:
     """Say whether an SQL file can be run, and what is wrong and where.
 
+    Columns that are not declared are looked up in the files of `file` sources. Of other sources
+    they are known only when it runs: it says what could not be checked, and why.
+
     \b
     Example:
       keyfold check pipeline.sql
 
     \b
-    Exit codes: 0 it can, 2 it cannot.
+    Exit codes: 0 nothing is wrong, 2 it cannot be run.
     """
     from keyfold.cli.check import check_file
 
@@ -281,7 +284,7 @@ def sources_infer(
     ] = "localhost:9092",
     option: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="A WITH option for Kafka; repeatable."),
+        typer.Option(metavar="KEY=VALUE", help="A WITH option of the source; repeatable."),
     ] = None,
 ) -> None:
     """Print the CREATE SOURCE for the first events of a file, of stdin, or of a Kafka topic.
@@ -293,14 +296,14 @@ def sources_infer(
       keyfold sources infer --topic orders --bootstrap localhost:9092
 
     \b
-    Exit codes: 0, 1 where the broker cannot be read, 2 where there is nothing to infer from.
+    Exit codes: 0, 1 where it cannot be read, 2 where there is nothing to infer from.
     """
     from keyfold.cli.infer import infer_from_files, infer_from_topic
 
     if topic is not None:
         infer_from_topic(name, topic, bootstrap, option or [])
     elif path is not None:
-        infer_from_files(name, path)
+        infer_from_files(name, path, option or [])
     else:
         raise typer.BadParameter("give a PATH, - for stdin, or --topic")
 

@@ -6,10 +6,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from keyfold.cli.check import compile_file, duration, window_text
+from keyfold.cli.check import Compiled, compile_file, duration, window_text
 from keyfold.cli.show import add_row, out, table
 from keyfold.errors import SqlError, did_you_mean
-from keyfold.sql.compile import Known
 from keyfold.state.layout import view_prefix
 from keyfold.view.aggregate import FAMILIES, Aggregate, Slot
 from keyfold.view.expression import Answer, Call, Expression, Key, Literal
@@ -28,27 +27,28 @@ def explain_file(file: Path, name: str | None) -> None:
     Raises:
         SqlError: The file cannot be run, or has no view of that name.
     """
-    known = compile_file(file)
+    compiled = compile_file(file)
     console = out()
-    for view in _chosen(known, file, name):
+    for view in _chosen(compiled, file, name):
         _explain(console, view)
+    for source, why in compiled.reasons.items():
+        views = ", ".join(view for view, read in compiled.waiting.items() if read == source)
+        if name is None and views:
+            told = f"not explained: {views}, over source {source}: {why}"
+            console.print(told, markup=False, soft_wrap=True)
 
 
-def _chosen(known: Known, file: Path, name: str | None) -> tuple[ViewPlan, ...]:
-    catalog = known.catalog
-    if name in known.aside:
-        source = known.aside[name].source
-        raise SqlError(
-            f"view {name} reads source {source}, which has no column list",
-            hint="`keyfold sources infer` prints one; `keyfold run` detects it from the data",
-        )
-    if name is None:
-        return catalog.views
-    names = [view.name for view in catalog.views]
-    if name not in names:
-        hint = did_you_mean(name, names) or "it defines none"
+def _chosen(compiled: Compiled, file: Path, name: str | None) -> tuple[ViewPlan, ...]:
+    if name is not None and name not in compiled.views:
+        hint = did_you_mean(name, compiled.views) or "it defines none"
         raise SqlError(f"{file} defines no view {name}", hint=hint)
-    return (catalog.view(name),)
+    if name in compiled.waiting:
+        source = compiled.waiting[name]
+        raise SqlError(
+            f"view {name} cannot be explained: the columns of source {source} are not known",
+            hint=compiled.reasons[source],
+        )
+    return compiled.catalog.views if name is None else (compiled.catalog.view(name),)
 
 
 def _explain(console: Console, view: ViewPlan) -> None:

@@ -1,137 +1,110 @@
-"""``keyfold sources infer``: the CREATE SOURCE that fits the first events."""
+"""``keyfold sources infer``: the CREATE SOURCE that fits the first events.
+
+Files and topics are read by a process of the ingest house, as ``keyfold run`` reads them: so what
+is printed here is what is detected there.
+"""
 
 from __future__ import annotations
 
 import glob
-import gzip
+import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from itertools import islice
-from pathlib import Path
-from subprocess import run
-from typing import NoReturn
 
-import duckdb
-import pyarrow as pa
+import msgspec
 
-from keyfold.errors import SettingsError
-from keyfold.sql.infer import infer_columns
+from keyfold.errors import KeyfoldError, SettingsError, SourceError, SqlError
+from keyfold.sql.compile import unbound_sources
+from keyfold.sql.infer import Inferred, create_source_sql, infer_columns
 from keyfold.view.plan import Column
 
 SAMPLE_EVENTS = 10_000
-_TABLES = {".csv": "read_csv", ".tsv": "read_csv", ".parquet": "read_parquet"}
-_ENCODES = {"read_csv": "CSV", "read_parquet": "PARQUET"}
+_ENCODES = {".csv": "CSV", ".tsv": "CSV", ".parquet": "PARQUET"}
+_REFUSALS = {error.code: error for error in (SettingsError, SqlError)}
 
 
-def infer_from_files(name: str, pattern: str) -> None:
-    """Print the CREATE SOURCE of a file, of the first file of a glob, or of stdin (``-``).
+def infer_from_files(name: str, pattern: str, options: Sequence[str]) -> None:
+    """Print the CREATE SOURCE of a file, of the files of a glob, or of stdin (``-``).
 
     Raises:
-        SettingsError: There is no such file, or nothing in it.
+        SettingsError: There is no such file, or an option is wrong.
+        SqlError: There is nothing in it to infer from.
+        SourceError: It cannot be read.
     """
     if pattern == "-":
-        columns = _infer(list(islice(sys.stdin.buffer, SAMPLE_EVENTS)), "stdin")
-        _print(name, columns, {"connector": "events"}, "JSON")
+        events = [line.strip() for line in islice(sys.stdin.buffer, SAMPLE_EVENTS) if line.strip()]
+        if not events:
+            raise SettingsError("stdin holds no events", hint="give one JSON object per line")
+        _print(name, infer_columns(events), {"connector": "events"}, "JSON")
         return
-    columns = columns_of_files(pattern)
-    reader = _reader_of(_first(pattern))
-    _print(
-        name, columns, {"connector": "file", "path": pattern}, _ENCODES.get(reader or "", "JSON")
-    )
-
-
-def columns_of_files(pattern: str) -> tuple[Column, ...]:
-    """Return the columns of the first file that a path or glob names.
-
-    Raises:
-        SettingsError: There is no such file, or nothing in it.
-    """
-    first = _first(pattern)
-    reader = _reader_of(first)
-    return _described(first, reader) if reader else _infer(_lines(first), str(first))
-
-
-def _first(pattern: str) -> Path:
     found = sorted(glob.glob(pattern, recursive=True))
     if not found:
         raise SettingsError(f"no file matches {pattern}", hint="quote a glob, or give - for stdin")
-    return Path(found[0])
+    encode = next((word for end, word in _ENCODES.items() if end in found[0].lower()), "JSON")
+    given = {"connector": "file", "path": pattern} | _given(options)
+    _print(name, _columns(name, given, encode, "warning"), given, encode)
 
 
-def _reader_of(file: Path) -> str | None:
-    """Return DuckDB's reader of a file in columns, None for JSON."""
-    return next((_TABLES[suffix] for suffix in file.suffixes if suffix in _TABLES), None)
+def infer_from_topic(name: str, topic: str, bootstrap: str, options: Sequence[str]) -> None:
+    """Print the CREATE SOURCE of a Kafka topic.
 
-
-def infer_from_topic(name: str, topic: str, bootstrap: str, options: Sequence[str]) -> NoReturn:
-    """Print the CREATE SOURCE of a Kafka topic; a process of the ingest house reads it."""
+    Raises:
+        SettingsError: An option is wrong.
+        SqlError: No event is a JSON object.
+        SourceError: The broker or the topic cannot be read.
+    """
     given = {"connector": "kafka", "topic": topic, "properties.bootstrap.server": bootstrap}
+    given |= _given(options)
+    # The broker may keep it waiting, and then it should say so.
+    _print(name, _columns(name, given, "JSON", "info"), given, "JSON")
+
+
+def inferred(sql: str, sources: Sequence[str], log_level: str) -> dict[str, Inferred]:
+    """Have sources of an SQL file read, and return what is said of each, by name.
+
+    Args:
+        sql: The file's text.
+        sources: Names of sources without a column list.
+        log_level: What the process that reads them logs on stderr, unless the user says otherwise.
+
+    Raises:
+        KeyfoldError: The process that reads them failed; its log says why.
+    """
+    command = [sys.executable, "-P", "-m", "ingest.infer", "--", *sources]
+    environment = {"KEYFOLD_LOG_LEVEL": log_level} | os.environ
+    done = subprocess.run(  # noqa: S603 (our own module)
+        command, env=environment, input=sql.encode(), stdout=subprocess.PIPE, check=False
+    )
+    told = [msgspec.json.decode(line, type=Inferred) for line in done.stdout.splitlines()]
+    if done.returncode or {one.source for one in told} != set(sources):
+        raise KeyfoldError(
+            f"reading {', '.join(sources)} ended early (exit code {done.returncode})",
+            hint="what it logged above says why; or write a column list",
+        )
+    return {one.source: one for one in told}
+
+
+def _given(options: Sequence[str]) -> dict[str, str]:
+    given = {}
     for option in options:
         key, equals, value = option.partition("=")
         if not equals:
             raise SettingsError(f"--option {option} has no value", hint="write KEY=VALUE")
         given[key] = value
-    sql = create_source(name, (), given, "JSON")
-    command = [sys.executable, "-P", "-m", "ingest.infer", "--sql", sql]
-    sys.exit(run(command, check=False).returncode)  # noqa: S603 (our own module)
+    return given
 
 
-def create_source(
-    name: str, columns: Sequence[Column], options: dict[str, str], encode: str
-) -> str:
-    """Write a CREATE SOURCE statement."""
-    listed = ",\n".join(f"  {_name(column.name)} {column.type}" for column in columns)
-    body = f" (\n{listed}\n)" if columns else ""
-    with_clause = ", ".join(f"{key} = {_text(value)}" for key, value in options.items())
-    return f"CREATE SOURCE {_name(name)}{body}\nWITH ({with_clause})\nFORMAT PLAIN ENCODE {encode};"
+def _columns(name: str, options: dict[str, str], encode: str, log_level: str) -> tuple[Column, ...]:
+    sql = create_source_sql(name, (), options, encode=encode)
+    unbound_sources(sql, "the statement")  # wrong options are refused here, in our words
+    said = inferred(sql, [name], log_level)[name]
+    if said.code:
+        kind = _REFUSALS.get(said.code, SourceError)
+        raise kind(said.message, hint=said.hint)
+    return said.columns
 
 
 def _print(name: str, columns: Sequence[Column], options: dict[str, str], encode: str) -> None:
-    sys.stdout.write(create_source(name, columns, options, encode) + "\n")
-
-
-def _infer(lines: Sequence[bytes], where: str) -> tuple[Column, ...]:
-    events = [line.strip() for line in lines if line.strip()]
-    if not events:
-        raise SettingsError(f"{where} holds no events", hint="give one JSON object per line")
-    return infer_columns(events)
-
-
-def _lines(file: Path) -> list[bytes]:
-    try:
-        match file.suffix:
-            case ".gz":
-                with gzip.open(file) as text:
-                    return list(islice(text, SAMPLE_EVENTS))
-            case ".zst":
-                return _zstd_lines(file)
-        with file.open("rb") as plain:
-            return list(islice(plain, SAMPLE_EVENTS))
-    except OSError as problem:
-        raise SettingsError(f"{file} cannot be read: {problem}") from problem
-
-
-def _zstd_lines(file: Path) -> list[bytes]:
-    with pa.input_stream(str(file), compression="zstd") as text:
-        return list(islice(text, SAMPLE_EVENTS))
-
-
-def _described(file: Path, reader: str) -> tuple[Column, ...]:
-    try:
-        with duckdb.connect() as connection:
-            rows = connection.execute(
-                f"DESCRIBE SELECT * FROM {reader}(?)",
-                [str(file)],
-            ).fetchall()
-    except duckdb.Error as problem:
-        raise SettingsError(f"{file} cannot be read: {problem}") from problem
-    return tuple(Column(row[0], row[1]) for row in rows)
-
-
-def _name(name: str) -> str:
-    plain = name.isidentifier() and name.isascii() and name == name.lower()
-    return name if plain else '"' + name.replace('"', '""') + '"'
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
+    sys.stdout.write(create_source_sql(name, columns, options, encode=encode))

@@ -78,10 +78,11 @@ def _supervise(name: str, settings: Settings, roles: list[Role], *, serve: bool)
 
 def _check_pipeline(file: Path, rebuild: Sequence[str]) -> None:
     """Refuse a wrong file here, with its caret, rather than in the log of a child."""
-    known_now = compile_file(file, look=False)  # the writer detects the columns that are not here
-    catalog = known_now.catalog
-    names = [*(view.name for view in catalog.views), *known_now.aside]
-    names += [source.name for source in catalog.sources]  # a source stands for all its views
+    # Views over sources without columns are checked by the writer, once it has detected them.
+    compiled = compile_file(file, look=False)
+    catalog = compiled.catalog
+    # A source stands for all its views.
+    names = [*compiled.views, *(source.name for source in catalog.sources)]
     for name in rebuild:
         if name not in names:
             raise SettingsError(

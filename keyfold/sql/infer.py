@@ -13,14 +13,20 @@ array, object          a list of what its elements have in common, a struct of i
 mixed                  VARCHAR; JSON where an array or object is among them
 only nulls             VARCHAR
 =====================  ================================================================
+
+A CSV cell is text in JSON. It is read as the number or truth value that it writes, where that is
+sure: ``12``, ``-0.5``, ``1e6``, ``true``; ``007`` and ``+1`` stay texts, and so does a whole number
+beyond 128 bits.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import reduce
 
 from sqlglot.dialects.risingwave import RisingWave
@@ -35,10 +41,32 @@ Struct = dict[str, "Shape"]
 Shape = str | Struct | list["Shape"]
 """A type name, the fields of a struct, or a list of the one element type. ``""``: only nulls."""
 
+
+@dataclass(frozen=True, slots=True)
+class Inferred:
+    """What a process that reads sources says of one: its columns, or why there are none.
+
+    Attributes:
+        source: Its name.
+        columns: Its columns; empty where they cannot be told.
+        code: Of the error, or empty.
+        message: Of the error, or empty.
+        hint: Of the error, or empty.
+    """
+
+    source: str
+    columns: tuple[Column, ...]
+    code: str = ""
+    message: str = ""
+    hint: str = ""
+
+
 _FIELDS_MAX = 500  # an object with more keys is a dictionary, not a record
 _DEPTH_MAX = 20
 _NUMBERS = ("BIGINT", "HUGEINT", "DOUBLE")
 _TIMES = ("DATE", "TIMESTAMP", "TIMESTAMPTZ")
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+(?:[eE][+-]?[0-9]+)?|[eE][+-]?[0-9]+)?")
+_WHOLE_CHARACTERS_MAX = 40
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIMESTAMP = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2})?)(?:\.[0-9]{1,9})?"
@@ -47,16 +75,18 @@ _TIMESTAMP = re.compile(
 _CLAUSE_WORDS = frozenset({"watermark", "include", "with", "format", "encode", "primary"})
 
 
-def infer_columns(lines: Sequence[bytes]) -> tuple[Column, ...]:
+def infer_columns(lines: Sequence[bytes], *, cells: bool = False) -> tuple[Column, ...]:
     """Return the columns that hold all of the sampled messages.
 
     Args:
         lines: Messages. What is no JSON object is passed over.
+        cells: The fields are CSV cells.
 
     Raises:
         SqlError: No message is a JSON object with a field.
     """
-    whole = _merged([shape for shape in map(_shape_of_line, lines) if isinstance(shape, dict)])
+    shapes = (_shape_of_line(line, cells=cells) for line in lines)
+    whole = _merged([shape for shape in shapes if isinstance(shape, dict)])
     named = whole.items() if isinstance(whole, dict) else ()
     fields = {name: shape for name, shape in named if not name.startswith("__")}  # reserved
     if not fields:
@@ -73,6 +103,7 @@ def create_source_sql(
     columns: Sequence[Column],
     connector_options: Mapping[str, str],
     watermark: Watermark | None = None,
+    encode: str = "",
 ) -> str:
     """Return the CREATE SOURCE statement of a source; ``compile_sql`` accepts it.
 
@@ -81,6 +112,7 @@ def create_source_sql(
         columns: Its columns.
         connector_options: WITH options by key, ``connector`` among them.
         watermark: Its event time, if known.
+        encode: The word after ENCODE; empty to leave the clause out.
     """
     listed = [f"{_name(column.name)} {_type_spelling(column.type)}" for column in columns]
     if watermark is not None:
@@ -91,17 +123,35 @@ def create_source_sql(
     options = ",\n  ".join(
         f"{_option_name(key)} = {text_literal(value)}" for key, value in connector_options.items()
     )
-    return f"CREATE SOURCE {_name(name)}{body}\nWITH (\n  {options}\n);\n"
+    form = f"\nFORMAT PLAIN ENCODE {encode.upper()}" if encode else ""
+    return f"CREATE SOURCE {_name(name)}{body}\nWITH (\n  {options}\n){form};\n"
 
 
 # --- shapes ----------------------------------------------------------------------------------
 
 
-def _shape_of_line(line: bytes) -> Shape:
+def _shape_of_line(line: bytes, *, cells: bool) -> Shape:
     try:
-        return _shape(json.loads(line, parse_constant=_no_constant), 0)
+        value = json.loads(line, parse_constant=_no_constant)
+        if cells and isinstance(value, dict):
+            return {name: "" if cell is None else _cell_type(cell) for name, cell in value.items()}
+        return _shape(value, 0)
     except (ValueError, RecursionError):
         return ""
+
+
+def _cell_type(text: object) -> Shape:
+    if not isinstance(text, str):  # a record that fits no header, and is JSON by itself
+        return _shape(text, 1)
+    if text.lower() in ("true", "false"):
+        return "BOOLEAN"
+    match = _NUMBER.fullmatch(text)
+    if match is None:
+        return _text_type(text)
+    if match[1]:
+        return "DOUBLE" if math.isfinite(float(text)) else "VARCHAR"
+    kind = _shape(int(text), 1) if len(text) <= _WHOLE_CHARACTERS_MAX else ""
+    return kind if kind in ("BIGINT", "HUGEINT") else "VARCHAR"
 
 
 def _no_constant(name: str) -> object:

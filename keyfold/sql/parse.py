@@ -211,7 +211,9 @@ def name_at(source: SqlText, tokens: Sequence[Token], at: int, what: str) -> tup
     """
     if [token.text.upper() for token in tokens[at : at + 3]] == ["IF", "NOT", "EXISTS"]:
         at += 3
-    if at >= len(tokens) or tokens[at].text.upper() in _NOT_NAMES or tokens[at].text == "(":
+    quoted = at < len(tokens) and tokens[at].token_type is TokenType.IDENTIFIER
+    not_names = () if quoted else (*_NOT_NAMES, "(")
+    if at >= len(tokens) or tokens[at].text.upper() in not_names:
         raise SqlError(
             f"the {what} has no name",
             hint=f"write its name before {tokens[at].text}" if at < len(tokens) else "write a name",

@@ -24,6 +24,14 @@ class SourceDialect(RisingWave):
     class Parser(RisingWave.Parser):  # type: ignore[valid-type,misc]
         """Parses CREATE SOURCE."""
 
+        def _parse_struct_types(self, type_required: bool = False) -> exp.Expr | None:
+            # A quoted name of a field is a name, and not the type that it would be without quotes.
+            if self._curr and self._curr.token_type is TokenType.IDENTIFIER:
+                name = self._parse_id_var()
+                self._match(TokenType.COLON)
+                return cast(exp.Expr | None, self._parse_column_def(name))
+            return cast(exp.Expr | None, super()._parse_struct_types(type_required))
+
         def _warn_unsupported(self) -> None:
             self.raise_error("Unexpected word")
 

@@ -5,22 +5,52 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from keyfold.cli.infer import create_source
-from keyfold.view.plan import Column
+from keyfold.sql.compile import compile_sql
 from tests.cli.scene import Keyfold
 
 
-def test_names_and_values_are_quoted_where_sql_needs_it() -> None:
-    columns = [Column("id", "BIGINT"), Column("Order Id", "VARCHAR")]
-    options = {"connector": "file", "path": "it's.csv"}
-    assert create_source("orders", columns, options, "CSV") == (
-        "CREATE SOURCE orders (\n"
+def test_names_and_values_are_quoted_where_sql_needs_it(keyfold: Keyfold) -> None:
+    (keyfold.directory / "it's.csv").write_text("id;Order Id;select\n1;2;x\n")
+    told = keyfold("sources", "infer", "it's.csv", "--name", "user", "--option", "delimiter=;")
+    assert told.returncode == 0, told.stderr
+    assert told.stdout == (
+        'CREATE SOURCE "user" (\n'
         "  id BIGINT,\n"
-        '  "Order Id" VARCHAR\n'
+        '  "Order Id" BIGINT,\n'
+        '  "select" VARCHAR\n'
         ")\n"
-        "WITH (connector = 'file', path = 'it''s.csv')\n"
-        "FORMAT PLAIN ENCODE CSV;"
+        "WITH (\n  connector = 'file',\n  path = 'it''s.csv',\n  'delimiter' = ';'\n)\n"
+        "FORMAT PLAIN ENCODE CSV;\n"
     )
+    compile_sql(told.stdout)
+
+
+def test_a_wrong_option_is_refused(keyfold: Keyfold) -> None:
+    (keyfold.directory / "a.csv").write_text("a\n1\n")
+    for option, words in (
+        ("delimitr=;", "did you mean delimiter?"),
+        ("delimiter=;;", "use one ASCII character"),
+        ("delimiter", "write KEY=VALUE"),
+    ):
+        told = keyfold("sources", "infer", "a.csv", "--option", option)
+        assert (told.returncode, told.stdout) == (2, "")
+        assert words in told.stderr
+
+
+def test_events_on_stdin_tell_the_columns_of_what_is_pushed(keyfold: Keyfold) -> None:
+    told = keyfold("sources", "infer", "-", stdin='\n{"a": {"b c": [1]}}\n')
+    assert told.stdout == (
+        'CREATE SOURCE events (\n  a STRUCT("b c" BIGINT[])\n)\n'
+        "WITH (\n  connector = 'events'\n)\nFORMAT PLAIN ENCODE JSON;\n"
+    )
+
+
+def test_a_topic_that_cannot_be_read_is_an_error_and_exit_1(keyfold: Keyfold) -> None:
+    words = ("--topic", "t", "--bootstrap", "127.0.0.1:9")
+    told = keyfold("sources", "infer", *words)
+    assert (told.returncode, told.stdout) == (1, "")
+    assert "waiting for events" in told.stderr
+    assert "error: source 'events': no answer from the Kafka broker" in told.stderr
 
 
 def test_the_columns_of_csv_and_parquet_files_are_found(keyfold: Keyfold) -> None:
@@ -29,8 +59,8 @@ def test_the_columns_of_csv_and_parquet_files_are_found(keyfold: Keyfold) -> Non
     csv = keyfold("sources", "infer", "*.csv", "--name", "prices")
     assert csv.returncode == 0, csv.stderr
     assert csv.stdout == (
-        "CREATE SOURCE prices (\n  id BIGINT,\n  price DOUBLE,\n  day DATE\n)\n"
-        "WITH (connector = 'file', path = '*.csv')\nFORMAT PLAIN ENCODE CSV;\n"
+        'CREATE SOURCE prices (\n  id BIGINT,\n  price DOUBLE,\n  "day" DATE\n)\n'
+        "WITH (\n  connector = 'file',\n  path = '*.csv'\n)\nFORMAT PLAIN ENCODE CSV;\n"
     )
     parquet = keyfold("sources", "infer", "b.parquet")
     assert "  id BIGINT,\n  tags VARCHAR[]\n" in parquet.stdout
@@ -40,5 +70,9 @@ def test_without_a_file_there_is_nothing_to_infer_from(keyfold: Keyfold) -> None
     told = keyfold("sources", "infer", "*.none")
     assert told.returncode == 2
     assert "no file matches *.none" in told.stderr
+    (keyfold.directory / "empty.csv").write_text("")
+    empty = keyfold("sources", "infer", "empty.csv")
+    assert empty.returncode == 2
+    assert "there is no record in empty.csv" in empty.stderr
     assert keyfold("sources", "infer", "-").returncode == 2
     assert keyfold("sources", "infer").returncode == 2

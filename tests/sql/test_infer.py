@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyfold.errors import SqlError
+from keyfold.sql.bind import Binder, quoted
 from keyfold.sql.compile import compile_sql
 from keyfold.sql.infer import create_source_sql, infer_columns
 from keyfold.view.plan import Column, Watermark
@@ -122,6 +123,59 @@ def test_what_is_inferred_compiles_back(messages: list[dict[str, object]]) -> No
     source = compile_sql(create_source_sql("orders", columns, options)).sources[0]
     assert source.columns == columns
     assert source.options == {key: options[key] for key in options if key != "connector"}
+
+
+NAMES = WORDS | st.text(min_size=1, max_size=6).filter(
+    lambda name: "\0" not in name and not name.startswith("__")
+)
+FLAT = st.sampled_from(
+    "BIGINT|VARCHAR|DOUBLE|FLOAT|BOOLEAN|DATE|TIME|TIMESTAMP|HUGEINT|UBIGINT|UUID|BLOB|INTERVAL|"
+    "JSON|DECIMAL(38,10)|TIMESTAMP_NS|TIMESTAMP WITH TIME ZONE|TIME WITH TIME ZONE|"
+    "ENUM('a', 'it''s', 'FLOAT')".split("|")
+)
+
+
+def _structs(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    named = st.lists(st.tuples(NAMES, inner), min_size=1, max_size=3, unique_by=_lower_name)
+    return named.map(
+        lambda fields: f"STRUCT({', '.join(f'{quoted(name)} {kind}' for name, kind in fields)})"
+    )
+
+
+def _lower_name(pair: tuple[str, str]) -> str:
+    return pair[0].casefold()
+
+
+TYPES = st.recursive(
+    FLAT,
+    lambda inner: (
+        inner.map("{}[]".format)
+        | inner.map("{}[3]".format)
+        | inner.map("MAP(VARCHAR, {})".format)
+        | _structs(inner)
+    ),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    NAMES.filter(lambda name: name.isascii() and name.isidentifier()),
+    st.lists(st.tuples(NAMES, TYPES), min_size=1, max_size=4, unique_by=_lower_name),
+    st.text(min_size=1, max_size=6).filter(lambda text: "\0" not in text),
+    st.sampled_from(["", "CSV", "json"]),
+)
+def test_a_printed_statement_compiles_back_to_what_was_printed(
+    name: str, named: list[tuple[str, str]], path: str, encode: str
+) -> None:
+    kinds = Binder().types_named([kind for _, kind in named])
+    columns = tuple(Column(one, kind) for (one, _), kind in zip(named, kinds, strict=True))
+    options = {"connector": "file", "path": path, "delimiter": "'"}
+    text = create_source_sql(name, columns, options, encode=encode)
+    source = compile_sql(text).sources[0]
+    assert (source.name, source.columns) == (name, columns)
+    assert source.options == {"path": path, "delimiter": "'"}
+    assert source.encode == encode.lower()
 
 
 def test_a_statement_with_a_watermark_reads_well() -> None:
