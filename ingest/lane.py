@@ -27,8 +27,8 @@ from ingest.source.connect import connect, starts_at_beginning
 from ingest.source.message import MessageBatch
 from keyfold.state.counter import PartitionStatus, SourceStatus
 from keyfold.state.deadletter import DeadLetter
-from keyfold.state.record import PartitionRecord, SourceRecord, ViewRecord
-from keyfold.state.writer import StateWriter, advance_times, book
+from keyfold.state.record import PartitionRecord, SourceRecord, ViewRecord, book
+from keyfold.state.writer import StateWriter, advance_times
 from keyfold.view.plan import SourcePlan, ViewPlan
 
 __all__ = ["PARTITIONS_MAX", "RETRY_MS", "Lane"]

@@ -130,7 +130,11 @@ def _drop(settings: Settings, name: str) -> None:
                 hint=f"tables stand in namespace {settings.lake_namespace}",
             )  # fmt: skip
         catalog.purge_table(identifier_of(settings, name))
-    _logger.info("table dropped", extra={"view": name})
+    _logger.info(
+        "table dropped, with its files; the next `keyfold run` or `keyfold lake` writes it anew "
+        "for as long as there is such a view",
+        extra={"view": name},
+    )
 
 
 if __name__ == "__main__":

@@ -44,6 +44,7 @@ def lock_directory(directory: Path) -> IO[bytes]:
         stream.close()
         raise StateError(
             f"another lake process is writing to {directory}",
-            hint="stop it first; one process commits to the tables of a data directory",
+            hint="stop `keyfold run` or `keyfold lake` first: one process commits to the tables of "
+            "a data directory",
         ) from problem
     return stream

@@ -22,7 +22,7 @@ async def letters_page(
 
     Args:
         reader: The open state.
-        raw_query: ``source``, ``view``, ``limit``, ``cursor``, each optional.
+        raw_query: ``source``, ``view``, ``all``, ``limit``, ``cursor``, each optional.
         limit_default: Letters on a page unless asked for.
         limit_max: Letters at most.
 
@@ -30,24 +30,28 @@ async def letters_page(
         RequestError: A parameter is unknown or malformed.
     """
     fields = query_fields(raw_query)
-    unknown = sorted(set(fields) - {"source", "view", "limit", "cursor"})
+    unknown = sorted(set(fields) - {"source", "view", "all", "limit", "cursor"})
     if unknown:
         raise RequestError(
             f"the parameter {unknown[0]!r} is not known here",
-            hint="known are source, view, limit and cursor",
+            hint="known are source, view, all, limit and cursor",
         )
     limit = page_limit(fields["limit"], limit_max) if "limit" in fields else limit_default
     record = reader.record
     after = _cursor(fields["cursor"]) if "cursor" in fields else record.dead_letter_next
     source, view = fields.get("source"), fields.get("view")
+    every = _truth(fields.get("all", "0"))
+    earlier = deadletter.earlier_builds(reader.catalog)
     letters: list[dict[str, Any]] = []
     first = record.dead_letter_first
     seen, size = 0, 0
     following: str | None = None
     found = deadletter.read(reader.replica, first, max(first, after), newest_first=True)
     for number, letter in found:
-        if source in (None, letter.source) and view in (None, letter.view):
-            letters.append({"number": number, **letter.as_dict()})
+        old = earlier(letter)
+        wanted = every or not old
+        if wanted and source in (None, letter.source) and view in (None, letter.view):
+            letters.append({"number": number, **letter.as_dict(earlier=old)})
             size += len(letter.value or b"")
         seen += 1
         if len(letters) >= limit or seen >= limit + HIDDEN_ROWS_MAX or size >= PAGE_BYTES_MAX:
@@ -60,6 +64,12 @@ async def letters_page(
         "next_cursor": following,
         "kept": record.dead_letter_next - first,
     }
+
+
+def _truth(text: str) -> bool:
+    if text not in ("0", "1"):
+        raise RequestError(f"all is {text!r}", hint="give all=1 for letters of earlier builds too")
+    return text == "1"
 
 
 def _cursor(text: str) -> int:

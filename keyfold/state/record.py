@@ -115,6 +115,21 @@ class ViewRecord(msgspec.Struct):
         return total
 
 
+def book(
+    record: ViewRecord,
+    partition: int,
+    *,
+    applied: int = 0,
+    filtered: int = 0,
+    late: int = 0,
+    dead_lettered: int = 0,
+) -> None:
+    """Enter a batch of one partition into a view's ledger (law 6)."""
+    record.ledger.setdefault(partition, Ledger()).add(
+        applied=applied, filtered=filtered, late=late, dead_lettered=dead_lettered
+    )
+
+
 class CommitRecord(msgspec.Struct):
     """The state of everything at one commit.
 
@@ -144,11 +159,13 @@ class StoredCatalog(msgspec.Struct, frozen=True):
         version: Goes up with every change.
         catalog: Sources and views.
         view_ids: View name → the id in its rows' prefix.
-        next_view_id: Ids are never used twice.
+        next_view_id: Ids are never used twice, be it for a view or for a source.
         plan_format: Format version of the plans.
         rebuild_request: Names the last rebuild that was asked for, so that it is done once.
         wrong: View → statement of views that are not kept, since they turned out not to fit the
             columns that were detected of their source.
+        source_ids: Source → the id that it got when it was last begun anew; none in a source's
+            first build.
     """
 
     version: int
@@ -158,6 +175,7 @@ class StoredCatalog(msgspec.Struct, frozen=True):
     plan_format: int
     rebuild_request: str = ""
     wrong: dict[str, str] = {}
+    source_ids: dict[str, int] = {}
 
 
 record_encoder = msgspec.json.Encoder()

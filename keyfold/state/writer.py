@@ -34,7 +34,6 @@ from keyfold.state.protocol import Pair, Store
 from keyfold.state.reader import check_format
 from keyfold.state.record import (
     CommitRecord,
-    Ledger,
     SourceRecord,
     ViewRecord,
     catalog_decoder,
@@ -146,7 +145,10 @@ class StateWriter:
         self.views[view].hot.merge(keys, delta)
 
     def bury(self, letter: DeadLetter) -> None:
-        """Keep a dead letter with the next commit."""
+        """Keep a dead letter with the next commit, as one of the present build."""
+        ids = self._stored.view_ids if letter.view else self._stored.source_ids
+        build = ids.get(letter.view or letter.source, 0)
+        letter = msgspec.structs.replace(letter, build=build)
         # More than may be kept need not even wait for the commit: it could be a whole batch.
         self._letters.append(letter)
         self._letters_bytes += len(letter.value or b"")
@@ -293,21 +295,6 @@ class StateWriter:
             self._pending.ranges.append((prefix, prefix_end(prefix)))
         if adoption.changed:
             self._pending.puts.append((CATALOG_KEY, msgspec.json.encode(adoption.stored)))
-
-
-def book(
-    record: ViewRecord,
-    partition: int,
-    *,
-    applied: int = 0,
-    filtered: int = 0,
-    late: int = 0,
-    dead_lettered: int = 0,
-) -> None:
-    """Enter a batch of one partition into a view's ledger (law 6)."""
-    record.ledger.setdefault(partition, Ledger()).add(
-        applied=applied, filtered=filtered, late=late, dead_lettered=dead_lettered
-    )
 
 
 def advance_times(source: SourceRecord, event_times_us: Mapping[int, int], delay_us: int) -> None:

@@ -264,10 +264,17 @@ def _arrow_from_python(kind: ColumnType, values: list[Any]) -> pa.Array:
 
 def _key_text(column: ColumnType, value: object) -> str:
     """The text form of a key value that came as JSON."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if column.physical is Physical.JSON and not isinstance(value, str):
+    if isinstance(value, str):
+        return value
+    if column.physical is Physical.JSON:
         return msgspec.json.encode(value).decode()
     if isinstance(value, (dict, list)):
         raise RequestError(f"a key value of type {column.name} cannot be {value!r}")
-    return str(value)
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    if column.physical is Physical.TEXT:
+        # 7, 7.0 and 7e0 are one number, and three texts: which is meant, only a text says.
+        raise RequestError(
+            f"a key value of type {column.name} cannot be {text}, without quotes",
+            hint=f'give it as a string: "{text}"',
+        )
+    return text

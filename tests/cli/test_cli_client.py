@@ -91,7 +91,10 @@ def test_a_message_that_cannot_be_used_is_shown_among_the_dead_letters(running: 
         '{"amount": "much"}': "amount",
         "no json": None,
     }
-    assert keyfold("dead-letters", "--source", "other").stdout == ""
+    other = keyfold("dead-letters", "--source", "odrers")
+    assert (other.returncode, other.stdout) == (2, "")
+    assert "there is no source odrers in keyfold-data" in other.stderr
+    assert "did you mean orders?" in other.stderr
 
 
 @pytest.mark.parametrize("words", [("get", "spend", "a", "b"), ("push", "orders")])

@@ -60,6 +60,10 @@ def test_the_demo_shows_commands_that_work_and_resumes(keyfold: Keyfold) -> None
             assert "carrier" in done.stdout
         url = re.search(r"starting on (\S+),", shown)[1]
         kept = httpx.get(f"{url}/v1/views/carrier_delays/rows").json()["rows"]
+        second = keyfold(*words)
+        assert (second.returncode, second.stdout) == (2, "")
+        assert "another demo is running in keyfold-data/demo" in second.stderr
+        assert "--data-dir" in second.stderr
     finally:
         assert first.end() == 0
     expected = duckdb.from_arrow(load_flights().slice(0, EVENTS)).query(

@@ -11,9 +11,9 @@ from keyfold.sql.compile import compile_sql
 from keyfold.state.counter import CounterWriter, PartitionStatus, SourceStatus, Status
 from keyfold.state.deadletter import DeadLetter
 from keyfold.state.layout import counter_path, state_directory
-from keyfold.state.record import PartitionRecord
+from keyfold.state.record import PartitionRecord, book
 from keyfold.state.rocks import RocksStore
-from keyfold.state.writer import StateWriter, book
+from keyfold.state.writer import StateWriter
 from keyfold.view.types import timestamp_micros
 from tests.delta import Rows, delta_of
 

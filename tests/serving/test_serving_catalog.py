@@ -127,7 +127,9 @@ def test_dead_letters_of_one_view(server: Server) -> None:
     assert (first["view"], first["value"]) == (None, "{oops")
 
 
-@pytest.mark.parametrize("query", ["limit=x", "cursor=x", "cursor=-1", "what=1", "limit=1&limit=2"])
+@pytest.mark.parametrize(
+    "query", ["all=yes", "limit=x", "cursor=x", "cursor=-1", "what=1", "limit=1&limit=2"]
+)
 def test_dead_letter_refusals(server: Server, query: str) -> None:
     problem(server.get(f"/v1/dead-letters?{query}"), 400, "bad_request")
 
@@ -253,6 +255,19 @@ def test_what_waits_for_columns_is_said_to_wait_and_not_to_be_absent(
     made.status.sources["orders"].state = "live"
     made.status.sources["orders"].error = ""
     made.publish()
+
+
+def test_dead_letters_of_what_was_dropped_come_only_when_asked_for(
+    server: Server, made: State
+) -> None:
+    assert not any(
+        letter["earlier_build"] for letter in server.get("/v1/dead-letters").json()["dead_letters"]
+    )
+    made.bury(1, source="gone")
+    server.at(made.commit())
+    assert server.get("/v1/dead-letters?source=gone").json()["dead_letters"] == []
+    (letter,) = server.get("/v1/dead-letters?source=gone&all=1").json()["dead_letters"]
+    assert letter["earlier_build"] is True
 
 
 def test_a_large_view_is_sized_from_the_books(state: State) -> None:

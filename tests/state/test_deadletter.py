@@ -23,18 +23,30 @@ LETTER = DeadLetter(
     key=None,
     headers=[("h", b"1"), ("g", None)],
     time_ms=5,
+    build=3,
 )
 
 
 def test_a_letter_has_its_documented_bytes() -> None:
     raw = bytes.fromhex(
-        "8b a6736f75726365 a66f7264657273 a9706172746974696f6e 01 a66f6666736574 07"
+        "8c a6736f75726365 a66f7264657273 a9706172746974696f6e 01 a66f6666736574 07"
         "ac74696d657374616d705f6d73 ff a6726561736f6e a26e6f a576616c7565 c401ff"
         "a476696577 a176 a56669656c64 a3782e61 a36b6579 c0"
-        "a768656164657273 92 92a168c40131 92a167c0 a774696d655f6d73 05"
+        "a768656164657273 92 92a168c40131 92a167c0 a774696d655f6d73 05 a56275696c64 03"
     )
     assert deadletter.encode(LETTER) == raw
     assert msgspec.msgpack.decode(raw, type=DeadLetter) == LETTER
+
+
+def test_a_letter_of_the_form_without_builds_can_be_read() -> None:
+    raw = bytes.fromhex(
+        "87 a6736f75726365 a16f a9706172746974696f6e 01 a66f6666736574 07"
+        "ac74696d657374616d705f6d73 ff a6726561736f6e a26e6f a576616c7565 c0 a476696577 a176"
+    )
+    store = MemoryStore()
+    store.write([(dead_letter_key(0), raw)], [], [], (COMMIT_KEY, b""))
+    ((_, letter),) = deadletter.read(store, 0, 1)
+    assert (letter.view, letter.build) == ("v", 0)
 
 
 raws = st.none() | st.binary(max_size=20)
@@ -51,6 +63,7 @@ letters = st.builds(
     key=raws,
     headers=st.none() | st.lists(st.tuples(st.text(max_size=5), raws), max_size=3),
     time_ms=st.integers(0, 2**53),
+    build=st.integers(0, 2**53),
 )
 
 
@@ -67,17 +80,17 @@ def test_letters_come_back_with_their_numbers(kept: list[DeadLetter], newest_fir
 
 @given(letter=letters)
 def test_any_letter_can_be_shown_as_json(letter: DeadLetter) -> None:
-    shown = msgspec.json.decode(msgspec.json.encode(letter.as_dict()))
+    shown = msgspec.json.decode(msgspec.json.encode(letter.as_dict(earlier=False)))
     assert (shown["source"], shown["offset"]) == (letter.source, letter.offset)
     assert (shown["value"] is None) == (letter.value is None)
 
 
 def test_bytes_that_are_no_text_are_shown_in_base64() -> None:
-    shown = LETTER.as_dict()
+    shown = LETTER.as_dict(earlier=False)
     assert shown["value"] == {"base64": "/w=="}
     assert shown["key"] is None
     assert shown["headers"] == [["h", "1"], ["g", None]]
     assert (shown["view"], shown["field"]) == ("v", "x.a")
-    plain = DeadLetter("orders", 0, 0, -1, "no JSON", "{ä".encode()).as_dict()
+    plain = DeadLetter("orders", 0, 0, -1, "no JSON", "{ä".encode()).as_dict(earlier=True)
     assert plain["value"] == "{ä"
     assert (plain["view"], plain["field"], plain["headers"]) == (None, None, [])

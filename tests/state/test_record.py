@@ -15,11 +15,11 @@ from keyfold.state.record import (
     SourceRecord,
     StoredCatalog,
     ViewRecord,
+    book,
     catalog_decoder,
     record_decoder,
     record_encoder,
 )
-from keyfold.state.writer import book
 
 RECORD = CommitRecord(
     sequence=4,

@@ -21,11 +21,12 @@ from keyfold.state.record import (
     PartitionRecord,
     SourceRecord,
     StoredCatalog,
+    book,
     catalog_decoder,
     record_decoder,
 )
 from keyfold.state.rocks import RocksStore
-from keyfold.state.writer import StateWriter, advance_times, book
+from keyfold.state.writer import StateWriter, advance_times
 from keyfold.view.plan import Catalog
 from keyfold.view.row import CompiledView
 from keyfold.view.rowkey import encode_key, prefix_end

@@ -2,6 +2,7 @@
 
 import json
 import math
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
@@ -214,6 +215,13 @@ def test_a_wrong_number_of_key_values_is_a_request_error_that_names_the_key():
 def test_a_key_value_of_another_type_is_a_request_error(value):
     with pytest.raises(RequestError, match="TIMESTAMP WITH TIME ZONE"):
         VIEW.key_from_json(["ann", value])
+
+
+@pytest.mark.parametrize(("value", "text"), [(7, "7"), (Decimal("7.0"), "7.0"), (True, "true")])
+def test_a_number_for_a_text_key_is_a_request_error_that_shows_the_string(value, text):
+    with pytest.raises(RequestError, match=f"type VARCHAR cannot be {text}, without") as caught:
+        VIEW.key_from_json([value, None])
+    assert caught.value.hint == f'give it as a string: "{text}"'
 
 
 def test_a_row_is_expired_at_and_below_the_horizon_and_never_under_a_null():
