@@ -1,6 +1,7 @@
 """The commands, their flags, and their help. Each body calls the module that does the work.
 
 Those modules are imported when their command runs: ``keyfold get`` should not wait for DuckDB.
+The commands that start roles are declared in keyfold/cli/roles.py.
 """
 
 # ruff: noqa: PLC0415 (see above)
@@ -12,6 +13,8 @@ from typing import Annotated
 
 import typer
 
+from keyfold.cli.flags import DataDir, Host, Port, SqlFile, Token, Url
+from keyfold.cli.roles import ingest, lake_app, run, serve
 from keyfold.settings import load_settings
 
 app = typer.Typer(
@@ -21,8 +24,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Views of event streams, defined in SQL, served over REST and as Iceberg tables.",
 )
-lake_app = typer.Typer(rich_markup_mode=None)
 sources_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+for role in (run, ingest, serve):
+    app.command()(role)
 app.add_typer(lake_app, name="lake")
 app.add_typer(
     sources_app,
@@ -34,206 +38,6 @@ app.add_typer(
       keyfold sources infer 'events/*.ndjson.gz'
     """,
 )
-
-SqlFile = Annotated[Path, typer.Argument(metavar="FILE", help="The SQL file.")]
-DataDir = Annotated[
-    Path | None,
-    typer.Option("--data-dir", metavar="DIR", help="State, event log and lake. [keyfold-data]"),
-]
-Host = Annotated[str | None, typer.Option(metavar="HOST", help="Address to serve on. [127.0.0.1]")]
-Port = Annotated[
-    int | None, typer.Option(metavar="PORT", help="Port to serve on; 0 picks one. [8080]")
-]
-Workers = Annotated[int | None, typer.Option(metavar="N", help="Serving processes. [1]")]
-Rebuild = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="VIEW",
-        help="Forget this view's rows and build it anew (a source: all its views); repeatable.",
-    ),
-]
-LogLevel = Annotated[
-    str | None, typer.Option(metavar="LEVEL", help="debug, info, warning or error. [info]")
-]
-LogFormat = Annotated[str | None, typer.Option(metavar="FORM", help="auto, human or json. [auto]")]
-Url = Annotated[
-    str | None,
-    typer.Option(
-        metavar="URL",
-        envvar="KEYFOLD_URL",
-        show_envvar=False,
-        help="The running server; also KEYFOLD_URL. [host and port of the settings]",
-    ),
-]
-Token = Annotated[
-    str | None,
-    typer.Option(
-        metavar="TOKEN",
-        envvar="KEYFOLD_TOKEN",
-        show_envvar=False,
-        help="Bearer token of a server that asks for one; also KEYFOLD_TOKEN.",
-    ),
-]
-
-
-@app.command()
-def run(
-    file: SqlFile,
-    data_dir: DataDir = None,
-    host: Host = None,
-    port: Port = None,
-    workers: Workers = None,
-    rebuild: Rebuild = None,
-    no_lake: Annotated[bool, typer.Option("--no-lake", help="Write no Iceberg tables.")] = False,
-    log_level: LogLevel = None,
-    log_format: LogFormat = None,
-) -> None:
-    """Run a pipeline: ingest, serve and write Iceberg until Ctrl-C.
-
-    A role that dies is restarted. SIGTERM and Ctrl-C drain, commit, and write a last snapshot; the
-    next start goes on where this one stopped. Flags win over KEYFOLD_… variables, those over
-    keyfold.toml.
-
-    \b
-    Example:
-      keyfold run pipeline.sql --data-dir /var/lib/keyfold --port 8080 --workers 2
-
-    \b
-    Exit codes: 0 stopped cleanly, 2 wrong settings, SQL or state.
-    """
-    from keyfold.cli.run import run_pipeline
-
-    settings = load_settings(
-        data_dir=data_dir,
-        host=host,
-        port=port,
-        workers=workers,
-        log_level=log_level,
-        log_format=log_format,
-    )
-    run_pipeline(settings, file, rebuild or [], lake=not no_lake)
-
-
-@app.command()
-def ingest(
-    file: SqlFile,
-    data_dir: DataDir = None,
-    rebuild: Rebuild = None,
-    log_level: LogLevel = None,
-    log_format: LogFormat = None,
-) -> None:
-    """Run the writer alone: read the sources, keep the views.
-
-    \b
-    Example:
-      keyfold ingest pipeline.sql --data-dir /var/lib/keyfold
-
-    \b
-    Exit codes: 0 stopped cleanly, 2 wrong settings, SQL or state.
-    """
-    from keyfold.cli.run import run_ingest
-
-    settings = load_settings(data_dir=data_dir, log_level=log_level, log_format=log_format)
-    run_ingest(settings, file, rebuild or [])
-
-
-@app.command()
-def serve(
-    data_dir: DataDir = None,
-    host: Host = None,
-    port: Port = None,
-    workers: Workers = None,
-    log_level: LogLevel = None,
-    log_format: LogFormat = None,
-) -> None:
-    """Serve the views of a data directory that `keyfold ingest` writes.
-
-    \b
-    Example:
-      keyfold serve --data-dir /var/lib/keyfold --host 0.0.0.0 --workers 4
-
-    \b
-    Exit codes: 0 stopped cleanly, 2 wrong settings or state.
-    """
-    from keyfold.cli.run import run_serving
-
-    settings = load_settings(
-        data_dir=data_dir,
-        host=host,
-        port=port,
-        workers=workers,
-        log_level=log_level,
-        log_format=log_format,
-    )
-    run_serving(settings)
-
-
-@lake_app.callback(invoke_without_command=True)
-def lake(
-    context: typer.Context,
-    data_dir: DataDir = None,
-    log_level: LogLevel = None,
-    log_format: LogFormat = None,
-) -> None:
-    """Write the views of a data directory as Iceberg tables.
-
-    \b
-    Example:
-      keyfold lake --data-dir /var/lib/keyfold
-
-    \b
-    Exit codes: 0 stopped cleanly, 2 wrong settings or state.
-    """
-    settings = load_settings(data_dir=data_dir, log_level=log_level, log_format=log_format)
-    context.obj = settings
-    if context.invoked_subcommand is None:
-        from keyfold.cli.run import run_lake
-
-        run_lake(settings)
-
-
-@lake_app.command("verify")
-def lake_verify(
-    context: typer.Context,
-    view: Annotated[list[str] | None, typer.Argument(metavar="VIEW...", help="[all]")] = None,
-    data_dir: DataDir = None,
-) -> None:
-    """Compare the Iceberg tables with the state, row by row: one JSON object per view.
-
-    \b
-    Example:
-      keyfold lake verify spend_1m --data-dir /var/lib/keyfold
-
-    \b
-    Exit codes: 0 they agree, 1 they do not, 2 wrong settings or state.
-    """
-    from keyfold.cli.run import lake_job
-
-    settings = context.obj if data_dir is None else load_settings(data_dir=data_dir)
-    lake_job(settings, "verify", *(view or []))
-
-
-@lake_app.command("drop")
-def lake_drop(
-    context: typer.Context,
-    view: Annotated[str, typer.Argument(metavar="VIEW", help="The view.")],
-    data_dir: DataDir = None,
-) -> None:
-    """Drop the Iceberg table of a view, with its files.
-
-    The next `keyfold run` or `keyfold lake` writes it anew, for as long as there is such a view.
-
-    \b
-    Example:
-      keyfold lake drop spend_1m --data-dir /var/lib/keyfold
-
-    \b
-    Exit codes: 0 dropped, 1 there is none, 2 wrong settings, or a lake process is running.
-    """
-    from keyfold.cli.run import lake_job
-
-    settings = context.obj if data_dir is None else load_settings(data_dir=data_dir)
-    lake_job(settings, "drop", view)
 
 
 @app.command()
