@@ -119,15 +119,15 @@ class Pipeline:
         # The state's dictionaries live as long as the process; scanning them is wasted time.
         gc.freeze()
         gc.set_threshold(100_000, 50, 1_000)
-        self._publish(self._clock())
         try:
+            self._publish(self._clock())
             while not (stop.is_set() or pause.is_set()):
                 self.turn()
             self.commit()
         finally:
+            gc.unfreeze()  # or DuckDB's connection outlives the interpreter, which complains
             for lane in self.lanes:
                 lane.close()
-            gc.unfreeze()  # or DuckDB's connection outlives the interpreter, which complains
         self._status.stopped = stop.is_set()
         self._publish(self._clock())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import threading
 from collections.abc import Iterator
@@ -195,3 +196,18 @@ def test_a_stop_commits_what_was_read_and_says_that_it_was_clean(tmp_path: Path)
     again = StateWriter(loop.store, loop.state.catalog)
     assert again.record.views["spend"].total().taken == 10
     loop.close()
+
+
+def test_a_loop_that_fails_at_its_first_beat_leaves_nothing_that_outlives_the_interpreter(
+    tmp_path: Path,
+) -> None:
+    state = StateWriter(MemoryStore(), compile_sql(SQL))
+    counter = CounterWriter(counter_path(tmp_path))
+    beats = iter([1_000_000])
+    pipeline = Pipeline(
+        state, counter, Settings(data_dir=tmp_path), pid=7, clock=lambda: next(beats)
+    )
+    with pytest.raises(StopIteration):
+        pipeline.run(threading.Event())
+    assert gc.get_freeze_count() == 0
+    counter.close()
