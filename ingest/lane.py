@@ -25,17 +25,17 @@ from ingest.progress import Progress
 from ingest.source.ahead import AheadSource
 from ingest.source.connect import connect, starts_at_beginning
 from ingest.source.message import MessageBatch
+from ingest.sourcerecord import count_messages, move_times
 from keyfold.state.counter import PartitionStatus, SourceStatus
 from keyfold.state.deadletter import DeadLetter
 from keyfold.state.record import PartitionRecord, SourceRecord, ViewRecord, book
-from keyfold.state.writer import StateWriter, advance_times
+from keyfold.state.writer import StateWriter
 from keyfold.view.plan import SourcePlan, ViewPlan
 
 __all__ = ["PARTITIONS_MAX", "RETRY_MS", "Lane"]
 
 _log = logging.getLogger("keyfold.ingest")
 PARTITIONS_MAX = 2_000
-_INFINITY_US = (1 << 63) - 1
 
 
 class Lane:
@@ -76,7 +76,6 @@ class Lane:
         self._sampled_ms = 0
         self._complete = False
         self._opening = Opening(plan.name, self._source)
-        self._delay_us = plan.watermark.delay_us if plan.watermark else 0
 
     @property
     def _record(self) -> SourceRecord:
@@ -165,8 +164,8 @@ class Lane:
                     self._bury(batch, self._unheard(batch, column, again), "", None, now_ms)
             for view in self._views:
                 self._apply_view(view, batch, firsts, decoded, horizon_time_us, now_ms)
-            self._count_source(source, batch, decoded, fresh)
-            self._advance_times(source, batch, decoded)
+            count_messages(source, batch, decoded, fresh)
+            move_times(source, self.plan, batch, decoded)
         for partition, offset in batch.next_offsets.items():
             told = source.partitions.setdefault(partition, PartitionRecord(offset))
             told.offset = max(told.offset, offset)
@@ -305,44 +304,6 @@ class Lane:
                     time_ms=now_ms,
                 )
             )
-
-    def _count_source(
-        self,
-        source: SourceRecord,
-        batch: MessageBatch,
-        decoded: Decoded,
-        fresh: np.ndarray | None,
-    ) -> None:
-        partitions = batch.partitions if fresh is None else batch.partitions[fresh]
-        counts = np.bincount(partitions)
-        for partition in np.flatnonzero(counts).tolist():
-            told = source.partitions.setdefault(partition, PartitionRecord(0))
-            told.taken += int(counts[partition])
-        dead = {reject.row for reject in decoded.rejects}
-        dead |= {reject.row for rejects in decoded.misfits.values() for reject in rejects}
-        for row in dead:
-            if fresh is None or fresh[row]:
-                source.partitions[int(batch.partitions[row])].dead_lettered += 1
-
-    def _advance_times(self, source: SourceRecord, batch: MessageBatch, decoded: Decoded) -> None:
-        if self.plan.watermark is None or not len(decoded.rows):
-            return
-        times = decoded.table.column(self.plan.watermark.column)
-        micros = np.asarray(times.combine_chunks().view(pa.int64()).to_numpy())
-        partitions = batch.partitions[decoded.rows]
-        skew_us = self.plan.max_future_skew_us
-        taken_ms = batch.timestamps_ms[decoded.rows]
-        # A producer may claim any moment, those that are no number of microseconds included.
-        taken_us = np.minimum(taken_ms, (_INFINITY_US - skew_us) // 1_000) * 1_000
-        # One bad clock must not expire everybody's rows: such an event is applied, no more.
-        sane = (taken_ms < 0) | (micros <= taken_us + skew_us)
-        sane &= np.abs(micros) < _INFINITY_US
-        greatest = np.full(int(partitions.max()) + 1, -_INFINITY_US, np.int64)
-        np.maximum.at(greatest, partitions[sane], micros[sane])
-        seen = np.flatnonzero(greatest > -_INFINITY_US).tolist()
-        for partition in seen:
-            source.partitions.setdefault(partition, PartitionRecord(0))
-        advance_times(source, {p: int(greatest[p]) for p in seen}, self._delay_us)
 
     # --- committing --------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """The command line. It starts the other houses as processes and imports none of them.
 
-The commands are declared in commands.py and roles.py of keyfold/cli; what each does lies in a module
-of its own.
+The commands are declared in commands.py and roles.py of keyfold/cli; what each does lies in a
+module of its own.
 """
 
 from __future__ import annotations
