@@ -1,0 +1,194 @@
+"""A data directory with one view of n rows, made by a real pipeline, and what serves it.
+
+The view is that of ``events.SELECT`` over a stream in which every event has another user, so user
+``(i * P) % n`` has the one event i, and what a lookup must answer is known. The directories lie
+below ``.bench`` and are made once; remove it to make them again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import random
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from keyfold.state.counter import CounterReader
+from keyfold.state.layout import counter_path
+from loadtests.bench.events import BASE_MS, SELECT, SOURCE_COLUMNS, Stream
+from loadtests.bench.process import (
+    READY_S_MAX,
+    ROOT,
+    Process,
+    answers,
+    cpu,
+    free_port,
+    started,
+    until,
+)
+from loadtests.bench.topics import fill_log
+
+SOURCE, VIEW = "orders", "spend"
+ROWS_PATH = f"/v1/views/{VIEW}/rows/"
+LOOKUP_PATH = f"/v1/views/{VIEW}/lookup"
+SQL = (
+    f"CREATE SOURCE {SOURCE} ({SOURCE_COLUMNS}) WITH (connector = 'events') "
+    "FORMAT PLAIN ENCODE JSON;\n"
+    f"CREATE MATERIALIZED VIEW {VIEW} AS {SELECT};\n"
+)
+PYTHON = (sys.executable, "-P", "-m")
+_WORK = ROOT / ".bench"
+_LOADED_ROWS_S_MIN = 20_000
+_CHECKED_KEYS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A data directory whose view is complete.
+
+    Attributes:
+        directory: The data directory; nobody writes to it.
+        sql: The SQL file.
+        rows: Of the view.
+    """
+
+    directory: Path
+    sql: Path
+    rows: int
+
+
+def loaded(rows: int) -> Loaded:
+    """Return the data directory with so many rows; made where it is missing."""
+    place = _WORK / f"rows-{rows}"
+    done = place / "done"
+    there = Loaded(place / "data", place / "pipeline.sql", rows)
+    made_of = f"{SQL}{Stream(rows, rows, 'new')}"
+    if done.exists() and done.read_text() == made_of:
+        return there
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    there.sql.write_text(SQL)
+    fill_log(there.directory, SOURCE, Stream(rows, rows, "new"))
+    with ingest(there, [*cpu(0), *cpu(1)]) as process:
+        what = f"loading {rows} rows"
+        until(
+            lambda: applied(there.directory) >= rows,
+            process,
+            what,
+            READY_S_MAX + rows / _LOADED_ROWS_S_MIN,
+        )
+    done.write_text(made_of)
+    return there
+
+
+@contextlib.contextmanager
+def copied(original: Loaded) -> Iterator[Loaded]:
+    """Copy a data directory, for what writes to it, and remove the copy at the end."""
+    place = _WORK / f"copy-{original.rows}"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    try:
+        shutil.copytree(original.directory, place / "data")
+        shutil.copy(original.sql, place / "pipeline.sql")
+        yield Loaded(place / "data", place / "pipeline.sql", original.rows)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def applied(directory: Path) -> int:
+    """Return how many messages of the source the last commit holds; 0 before there is one."""
+    try:
+        counter = CounterReader(counter_path(directory))
+    except Exception:  # not there yet, or not whole
+        return 0
+    try:
+        told = counter.read()[2].sources.get(SOURCE)
+        return sum(one.offset for one in told.partitions.values()) if told else 0
+    finally:
+        counter.close()
+
+
+def settings(directory: Path, **others: object) -> dict[str, str]:
+    """Return the environment of a role of Keyfold."""
+    given = {"data_dir": str(directory), "log_format": "json"} | others
+    return {f"KEYFOLD_{name.upper()}": str(value) for name, value in given.items()}
+
+
+@contextlib.contextmanager
+def ingest(there: Loaded, cpus: Sequence[int]) -> Iterator[Process]:
+    """Run the writer."""
+    argv = (*PYTHON, "ingest", str(there.sql))
+    with started(argv, cpus, environment=settings(there.directory)) as process:
+        yield process
+
+
+@contextlib.contextmanager
+def serving(there: Loaded, cpus: Sequence[int]) -> Iterator[tuple[Process, int]]:
+    """Run one serving worker until the block ends; give its process and its port."""
+    port = free_port()
+    argv = (*PYTHON, "serving")
+    env = settings(there.directory, port=port)
+    with started(argv, cpus, environment=env) as process:
+        # Also by an asked route, so that FastAPI is loaded before anything is measured.
+        until(lambda: answers(port, "/v1/views"), process, "serving", READY_S_MAX)
+        yield process, port
+
+
+def checked(port: int, path: str, rows: int, keys: int = _CHECKED_KEYS) -> None:
+    """Look keys up and compare with what the stream holds.
+
+    Raises:
+        RuntimeError: A row is not the one that the events give.
+    """
+    prime = _prime(rows)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    draw = random.Random(5)
+    try:
+        for _ in range(keys):
+            event = draw.randrange(rows)
+            user = f"user-{event * prime % rows:08d}"
+            connection.request("GET", path + user)
+            answer = connection.getresponse()
+            body = answer.read()
+            told = json.loads(body)
+            check_row(told.get("row", told), user, event)
+    finally:
+        connection.close()
+
+
+def check_row(row: dict[str, object], user: str, event: int) -> None:
+    """Compare a row with the one event that it is made of."""
+    expected = {"user_id": user, "orders": 1, "last_ts": BASE_MS + event // 10}
+    total = row.get("total")
+    right = isinstance(total, int) and 10_000 <= total < 100_000
+    if not right or {name: row.get(name) for name in expected} != expected:
+        raise RuntimeError(f"the row of {user} is {row}, expected {expected}")
+
+
+def event_of(user: int, rows: int) -> int:
+    """Return the event of a user, by the inverse of the permutation that drew it."""
+    return user * pow(_prime(rows), -1, rows) % rows
+
+
+def _prime(rows: int) -> int:
+    """Return P of ``user = event * P % rows``, read off the stream itself."""
+    first = next(Stream(min(rows, 2), rows, "new").chunks())
+    return int(json.loads(first[1].tobytes())["user_id"].removeprefix("user-"))
+
+
+def files_out_of_cache(directory: Path) -> None:
+    """Ask the kernel to forget the pages of all files below a directory; they must be clean."""
+    import os  # noqa: PLC0415
+
+    for path in directory.rglob("*"):
+        if path.is_file():
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+            finally:
+                os.close(descriptor)
