@@ -53,6 +53,10 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Start the clock of a request."""
         super().on_message_begin()
+        self.start_clock()
+
+    def start_clock(self) -> None:
+        """Give the headers of a request their time and their bytes."""
         self.began = self.loop.time()
         self.reading_headers = True
         self.header_bytes = 0

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
 from serving.limits import BoundedProtocol
 
 ANSWERS_PER_READ_MAX = 16
@@ -43,8 +45,11 @@ class WireProtocol(BoundedProtocol):
         super().data_received(data)
 
     def on_message_begin(self) -> None:
-        """Begin a request that nobody has answered."""
-        super().on_message_begin()
+        """Begin a request that nobody has answered; its scope is made if the ASGI way needs one."""
+        self.start_clock()
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
         self.answered = False
 
     def on_headers_complete(self) -> None:
@@ -57,6 +62,10 @@ class WireProtocol(BoundedProtocol):
                 self.answers += 1
                 self._write(body)
                 return
+        url, headers, expect = self.url, self.headers, self.expect_100_continue
+        HttpToolsProtocol.on_message_begin(self)
+        self.url, self.headers, self.expect_100_continue = url, headers, expect
+        self.scope["headers"] = headers
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:

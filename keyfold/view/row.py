@@ -23,7 +23,7 @@ from keyfold.view.columns import I128, arrow_column, i128_of
 from keyfold.view.keycolumns import key_columns
 from keyfold.view.partial import PartialCodec
 from keyfold.view.plan import Output, ViewPlan
-from keyfold.view.rowkey import encode_key, encode_value, key_decoder
+from keyfold.view.rowkey import NULL, encode_value, key_decoder
 from keyfold.view.types import (
     TIMESTAMP,
     TIMESTAMPTZ,
@@ -31,7 +31,6 @@ from keyfold.view.types import (
     Physical,
     column_type,
     json_writer,
-    parse_text,
     text_parser,
 )
 
@@ -57,7 +56,8 @@ class CompiledView:
         self._answers = _answer_readers(plan)
         self._readers = [_reader(output.expression, len(plan.keys)) for output in plan.outputs]
         self._writers = [
-            _writer(output, read) for output, read in zip(plan.outputs, self._readers, strict=True)
+            _writer(output, read, len(plan.keys))
+            for output, read in zip(plan.outputs, self._readers, strict=True)
         ]
         self._having = _reader(plan.having, len(plan.keys)) if plan.having else None
 
@@ -89,12 +89,13 @@ class CompiledView:
                 f"{len(values)} given",
                 hint=f"the key is ({names})",
             )
-        return encode_key(
-            self.key_types,
+        return b"".join(
             [
-                None if value is None else parse_text(column, _key_text(column, value))
-                for column, value in zip(self.key_types, values, strict=True)
-            ],
+                NULL if value is None else encode(_key_text(column, value))
+                for column, encode, value in zip(
+                    self.key_types, self._encoders, values, strict=True
+                )
+            ]
         )
 
     def expired(self, key: bytes, horizon: int) -> bool:
@@ -204,7 +205,7 @@ def _reader(expression: ex.Expression, keys: int) -> ex.Evaluate:
     return read
 
 
-def _writer(output: Output, read: ex.Evaluate) -> Callable[[ex.Row], str]:
+def _writer(output: Output, read: ex.Evaluate, keys: int) -> Callable[[ex.Row], str]:
     """Return the function from a row to ``"name":value``."""
     label = msgspec.json.encode(output.name).decode() + ":"
     null = label + "null"
@@ -212,8 +213,21 @@ def _writer(output: Output, read: ex.Evaluate) -> Callable[[ex.Row], str]:
     if isinstance(output.expression, ex.Key) and output.type in (TIMESTAMP, TIMESTAMPTZ):
         write = lru_cache(_MOMENTS)(write)
 
+    match output.expression:
+        case ex.Key(index=at):
+            pass
+        case ex.Answer(index=at):
+            at += keys
+        case _:
+
+            def write_computed(row: ex.Row) -> str:
+                value = read(row)
+                return null if value is None else label + write(value)
+
+            return write_computed
+
     def write_column(row: ex.Row) -> str:
-        value = read(row)
+        value = row[at]
         return null if value is None else label + write(value)
 
     return write_column
