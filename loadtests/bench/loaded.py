@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import random
 import shutil
 import sys
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keyfold.state.counter import CounterReader
-from keyfold.state.layout import counter_path
+from keyfold.state.layout import counter_path, state_directory
 from loadtests.bench.events import BASE_MS, SELECT, SOURCE_COLUMNS, Stream
 from loadtests.bench.process import (
     READY_S_MAX,
@@ -44,6 +45,7 @@ PYTHON = (sys.executable, "-P", "-m")
 _WORK = ROOT / ".bench"
 _LOADED_ROWS_S_MIN = 20_000
 _CHECKED_KEYS = 500
+_SETTLED_LOOKS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,25 @@ def ingest(there: Loaded, cpus: Sequence[int]) -> Iterator[Process]:
 
 
 @contextlib.contextmanager
+def idle_writer(there: Loaded, cpus: Sequence[int]) -> Iterator[None]:
+    """Run the writer with nothing to do, as it does beside a server, its compactions done."""
+    with ingest(there, cpus) as process:
+        what = "the writer's start"
+        until(lambda: applied(there.directory) >= there.rows, process, what, READY_S_MAX)
+        seen: list[set[str]] = []
+
+        def settled() -> bool:
+            files = {path.name for path in state_directory(there.directory).glob("*.sst")}
+            if seen and files != seen[-1]:
+                seen.clear()
+            seen.append(files)
+            return len(seen) > _SETTLED_LOOKS
+
+        until(settled, process, "the end of the compactions", READY_S_MAX * 5)
+        yield
+
+
+@contextlib.contextmanager
 def serving(there: Loaded, cpus: Sequence[int]) -> Iterator[tuple[Process, int]]:
     """Run one serving worker until the block ends; give its process and its port."""
     port = free_port()
@@ -182,8 +203,6 @@ def _prime(rows: int) -> int:
 
 def files_out_of_cache(directory: Path) -> None:
     """Ask the kernel to forget the pages of all files below a directory; they must be clean."""
-    import os  # noqa: PLC0415
-
     for path in directory.rglob("*"):
         if path.is_file():
             descriptor = os.open(path, os.O_RDONLY)

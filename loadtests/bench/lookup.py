@@ -38,6 +38,7 @@ from loadtests.bench.loaded import (
     copied,
     event_of,
     files_out_of_cache,
+    idle_writer,
     ingest,
     loaded,
     serving,
@@ -75,6 +76,7 @@ def hot_get(smoke: bool) -> list[Figure]:
     there, seconds = loaded(_rows(smoke)), _seconds(smoke, 5)
     port_b = free_port()
     with (
+        idle_writer(there, cpu(1)),
         serving(there, cpu(0)) as (ours, port_a),
         started((*PYTHON, "loadtests.bench.constant", str(port_b)), cpu(0)) as constant,
     ):
@@ -100,7 +102,7 @@ def hot_get(smoke: bool) -> list[Figure]:
 def hot_latency(smoke: bool) -> list[Figure]:
     """Latencies of hot GET while nothing else happens, over 8 connections."""
     there, seconds = loaded(_rows(smoke)), _seconds(smoke, 10)
-    with ingest(there, cpu(1)), serving(there, cpu(0)) as (_, port):
+    with idle_writer(there, cpu(1)), serving(there, cpu(0)) as (_, port):
         checked(port, ROWS_PATH, there.rows)
         latencies_at(port, ROWS_PATH, there.rows, LATENCY_RATE, 1.0, seed=99)
         told = [
@@ -174,6 +176,7 @@ def _against(peer: Peer, smoke: bool) -> Figure:
     there, seconds = loaded(_rows(smoke)), _seconds(smoke, 5)
     with (
         running(peer, there.rows) as (theirs, port_b, facts),
+        idle_writer(there, cpu(1)),
         serving(there, cpu(0)) as (ours, port_a),
     ):
         checked(port_a, ROWS_PATH, there.rows)
@@ -193,7 +196,7 @@ def many_keys(smoke: bool) -> list[Figure]:
     if absent := wrk_missing():
         return [missing(name, "x", absent)]
     there, seconds = loaded(_rows(smoke)), _seconds(smoke, 5)
-    with serving(there, cpu(0)) as (server, port):
+    with idle_writer(there, cpu(1)), serving(there, cpu(0)) as (server, port):
         checked(port, ROWS_PATH, there.rows)
         _check_lookup(port, there.rows)
 
