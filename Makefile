@@ -4,6 +4,7 @@
 #   make test          all tests
 #   make check         lint, types, import contract and tests: what CI runs
 #   make lint          the same without the tests
+#   make bench-peers  what the benchmarks compare with, below .peers (ARGS='flink redis': only those)
 #   make constraints   write constraints.txt from what is installed now
 #   make clean         remove the environment and the caches (never keyfold-data)
 
@@ -21,7 +22,7 @@ SUITABLE := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	if $$python -c '$(SUITABLE)' 2>/dev/null; then echo $$python; break; fi; done)
 
-.PHONY: demo test check lint constraints clean install
+.PHONY: demo test check lint constraints clean install bench-peers
 .DEFAULT_GOAL := check
 
 install: $(STAMP)
@@ -53,6 +54,9 @@ lint: $(STAMP)
 
 check: lint
 	$(PYTEST) $(ARGS)
+
+bench-peers: $(STAMP)
+	@$(BIN)/python -m loadtests.peers.install $(ARGS)
 
 # Versions only: where packages come from is the business of whoever installs.
 constraints: $(STAMP)

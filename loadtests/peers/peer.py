@@ -125,8 +125,11 @@ def write_table(output: Path | None, columns: Sequence[Iterable[Any]]) -> None:
     """Write the table: user_id VARCHAR, then orders, total and last_ts as BIGINT."""
     if output is None:
         return
-    import pyarrow as pa  # noqa: PLC0415 - not every environment has it
-    import pyarrow.parquet as pq  # noqa: PLC0415
+    try:
+        import pyarrow as pa  # noqa: PLC0415 - a peer can be asked without it
+        import pyarrow.parquet as pq  # noqa: PLC0415
+    except ImportError:
+        missing("pyarrow is not installed: run this with the Python of Keyfold's .venv")
 
     types = (pa.string(), pa.int64(), pa.int64(), pa.int64())
     arrays = [pa.array(list(column), type_) for column, type_ in zip(columns, types, strict=True)]
