@@ -31,6 +31,9 @@ class Order(msgspec.Struct, gc=False):
     ts: int
 
 
+decode_lines = msgspec.json.Decoder(Order).decode_lines
+
+
 def apply_all(request: Request, write: Write) -> float:
     """Apply all events of the topic.
 
@@ -41,7 +44,6 @@ def apply_all(request: Request, write: Write) -> float:
     Returns:
         Seconds from the first events to the end of the last write.
     """
-    decode = msgspec.json.Decoder(Order).decode_lines
     started_s = batch_s = 0.0
     gathered, delta = 0, Delta()
     offsets: dict[int, int] = {}
@@ -50,7 +52,7 @@ def apply_all(request: Request, write: Write) -> float:
         for chunk in chunks(request):
             started_s = started_s or chunk.asked_s
             batch_s = batch_s or chunk.asked_s
-            add(delta, decode(b"\n".join(chunk.values)))
+            add(delta, decode_lines(b"\n".join(chunk.values)))
             offsets |= chunk.offsets
             gathered += len(chunk.values)
             if gathered >= BATCH_EVENTS or perf_counter() - batch_s >= BATCH_S:
