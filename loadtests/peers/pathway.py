@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
 import shutil
@@ -69,11 +70,10 @@ def main() -> None:
     changes = directory / "changes.csv"
     pw.io.csv.write(totals, str(changes))
     pw.io.subscribe(totals.reduce(events=pw.reducers.sum(totals.orders)), counted)
-    before = _connections(request.bootstrap)
     threading.Thread(
         target=pw.run, kwargs={"monitoring_level": pw.MonitoringLevel.NONE}, daemon=True
     ).start()
-    while _connections(request.bootstrap) <= before:
+    while not _connected(request.bootstrap):
         deadline.left_s()
         time.sleep(0.005)
     started_s = perf_counter()
@@ -106,15 +106,20 @@ def main() -> None:
     os._exit(0)
 
 
-def _connections(bootstrap: str) -> int:
-    """Count the established connections to the broker's port, of IPv4 and IPv6."""
+def _connected(bootstrap: str) -> bool:
+    """Whether this process has an established connection to the broker's port."""
     port = f":{int(bootstrap.rpartition(':')[2]):04X}"
-    found = 0
+    inodes = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         for line in Path(table).read_text().splitlines()[1:]:
-            _, _, remote, state, *_ = line.split()
-            found += remote.endswith(port) and state == "01"
-    return found
+            fields = line.split()
+            if fields[2].endswith(port) and fields[3] == "01":
+                inodes.add(f"socket:[{fields[9]}]")
+    for each in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if str(each.readlink()) in inodes:
+                return True
+    return False
 
 
 def _table(changes: Path) -> list[list[object]]:
