@@ -4,6 +4,8 @@
 #   make test          all tests
 #   make check         lint, types, import contract and tests: what CI runs
 #   make lint          the same without the tests
+#   make bench         the benchmarks; writes docs/benchmarks.md (ARGS='--only hot_get': some)
+#   make bench-smoke   a few seconds of each, nothing written
 #   make bench-peers  what the benchmarks compare with, below .peers (ARGS='flink redis': only those)
 #   make constraints   write constraints.txt from what is installed now
 #   make clean         remove the environment and the caches (never keyfold-data)
@@ -22,7 +24,7 @@ SUITABLE := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	if $$python -c '$(SUITABLE)' 2>/dev/null; then echo $$python; break; fi; done)
 
-.PHONY: demo test check lint constraints clean install bench-peers
+.PHONY: demo test check lint constraints clean install bench bench-smoke bench-peers
 .DEFAULT_GOAL := check
 
 install: $(STAMP)
@@ -54,6 +56,12 @@ lint: $(STAMP)
 
 check: lint
 	$(PYTEST) $(ARGS)
+
+bench: $(STAMP)
+	@$(BIN)/python -m loadtests.bench $(ARGS)
+
+bench-smoke: $(STAMP)
+	@$(BIN)/python -m loadtests.bench --smoke $(ARGS)
 
 bench-peers: $(STAMP)
 	@$(BIN)/python -m loadtests.peers.install $(ARGS)

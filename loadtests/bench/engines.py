@@ -1,0 +1,234 @@
+"""The engines of the ingest benchmarks: Keyfold and its peers, each run once over a filled topic.
+
+A run is over when all events are applied and visible in the engine's own terms; then its table is
+compared with DuckDB's over the same events, row by row, before any figure of it is used.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from keyfold.errors import StateError
+from keyfold.state.counter import CounterReader
+from keyfold.state.reader import StateReader
+from loadtests.bench.events import SELECT, SOURCE_COLUMNS, Stream, arrow_lines
+from loadtests.bench.loaded import PYTHON, SOURCE, VIEW, applied, settings
+from loadtests.bench.process import READY_S_MAX, ROOT, Process, started, until
+
+RUN_S_MAX = 900.0
+MISSING = 3
+_CHUNK_ROWS = 250_000
+_POLL_S = 0.002
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of an engine.
+
+    Attributes:
+        events_per_second: Of the run, start-up not counted.
+        cpu_s_per_million: CPU seconds of the engine's processes per million events, start-up
+            counted.
+        rss_bytes_max: Resident memory of the engine's processes at most.
+        told: Version, settings and what the seconds count, as the engine says.
+    """
+
+    events_per_second: float
+    cpu_s_per_million: float
+    rss_bytes_max: int
+    told: dict[str, object]
+
+
+class MissingEngineError(Exception):
+    """An engine is not installed; the message says what to install."""
+
+
+def kafka_source(bootstrap: str, topic: str) -> str:
+    """Return the WITH clause of a topic."""
+    return f"connector = 'kafka', topic = '{topic}', properties.bootstrap.servers = '{bootstrap}'"
+
+
+def pipeline_sql(source: str, views: int = 1) -> str:
+    """Return an SQL file with the benchmark's view over a source, so many times."""
+    names = [VIEW, *(f"{VIEW}_{i}" for i in range(1, views))]
+    return (
+        f"CREATE SOURCE {SOURCE} ({SOURCE_COLUMNS}) WITH ({source}) FORMAT PLAIN ENCODE JSON;\n"
+        + ("".join(f"CREATE MATERIALIZED VIEW {name} AS {SELECT};\n" for name in names))
+    )
+
+
+def keyfold(
+    sql: str,
+    stream: Stream,
+    cpus: Sequence[int],
+    directory: Path | None = None,
+    **others: object,
+) -> Run:
+    """Run Keyfold's writer over a source from its beginning.
+
+    The seconds run from the moment when the writer begins to open its source (Kafka's metadata are
+    in them) to the commit that a reader sees with all events.
+
+    Args:
+        sql: The SQL file.
+        stream: What the source holds.
+        cpus: The CPUs that it may use.
+        directory: The data directory, with the event log in it; None: an empty one.
+        others: Settings.
+    """
+    place = Path(tempfile.mkdtemp(prefix="bench-keyfold-"))
+    data = directory or place / "data"
+    try:
+        for name in ("state", "commit-counter"):
+            target = data / name
+            shutil.rmtree(target, ignore_errors=True)
+            target.unlink(missing_ok=True)
+        file = place / "pipeline.sql"
+        file.write_text(sql)
+        argv = (*PYTHON, "ingest", str(file))
+        with started(argv, cpus, environment=settings(data, **others)) as process:
+            seconds = _until_applied(process, data, stream.events)
+            cpu_s = process.usage().cpu_s
+            check(_table_of(data), stream)
+        told: dict[str, object] = {"engine": "keyfold", "settings": others or "defaults"}
+        return Run(
+            stream.events / seconds,
+            cpu_s / stream.events * 1e6,
+            process.rss_bytes_max,
+            told,
+        )
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def peer(name: str, arguments: Sequence[str], stream: Stream, cpus: Sequence[int]) -> Run:
+    """Run a peer of loadtests/peers.
+
+    Raises:
+        MissingEngineError: What it needs is not there.
+        RuntimeError: It failed, or its table is not DuckDB's.
+    """
+    with tempfile.TemporaryDirectory(prefix="bench-peer-") as place:
+        output = Path(place) / "totals.parquet"
+        argv = [
+            sys.executable, str(ROOT / "loadtests" / "peers" / f"{name}.py"), *arguments,
+            "--events", str(stream.events), "--output", str(output),
+            "--cpus", ",".join(map(str, cpus)), "--timeout", str(RUN_S_MAX),
+        ]  # fmt: skip
+        with started(argv, cpus) as process:
+            cpu_s = 0.0
+            deadline = time.monotonic() + RUN_S_MAX
+            while process.popen.poll() is None:
+                cpu_s = max(cpu_s, process.usage().cpu_s)
+                if time.monotonic() > deadline:
+                    raise RuntimeError(f"{name} took longer than {RUN_S_MAX:.0f} s")
+                time.sleep(0.1)
+            lines = process.log.read_text(errors="replace").splitlines()
+        if process.popen.returncode == MISSING:
+            raise MissingEngineError(lines[-1] if lines else name)
+        if process.popen.returncode:
+            raise RuntimeError(f"{name} failed: {' '.join(lines[-20:])[-2_000:]}")
+        told = json.loads(lines[-1])
+        if output.exists():
+            check(duckdb.connect().read_parquet(str(output)).to_arrow_table(), stream)
+        return Run(
+            stream.events / told["seconds"],
+            cpu_s / stream.events * 1e6,
+            process.rss_bytes_max,
+            told,
+        )
+
+
+def check(found: pa.Table, stream: Stream) -> None:
+    """Compare a table with DuckDB's answer over the events.
+
+    Raises:
+        RuntimeError: They differ.
+    """
+    connection = duckdb.connect()
+    expected = expected_file(stream)
+    connection.register("found", found)
+    columns = (
+        "user_id, orders::BIGINT AS orders, total::BIGINT AS total, last_ts::BIGINT AS last_ts"
+    )
+    there = f"SELECT {columns} FROM '{expected}'"
+    here = f"SELECT {columns} FROM found"
+    for one, other in ((there, here), (here, there)):
+        rest = connection.sql(f"SELECT count(*) FROM ({one} EXCEPT ALL {other})").fetchall()[0][0]
+        if rest:
+            raise RuntimeError(f"{stream.name}: the table differs from DuckDB's in {rest} rows")
+
+
+def expected_file(stream: Stream) -> Path:
+    """Return DuckDB's answer as Parquet; made once, below ``.bench``."""
+    target = ROOT / ".bench" / f"expected-{stream.name}.parquet"
+    if target.exists():
+        return target
+    target.parent.mkdir(exist_ok=True)
+    connection = duckdb.connect()
+    connection.execute("CREATE TABLE orders (user_id VARCHAR, amount BIGINT, ts BIGINT)")
+    shape = '{"user_id":"VARCHAR","amount":"BIGINT","ts":"BIGINT"}'
+    for lines in stream.chunks():
+        raw = pa.table({"v": arrow_lines(lines).cast(pa.utf8())})
+        connection.register("raw", raw)
+        connection.execute(f"INSERT INTO orders SELECT unnest(from_json(v, '{shape}')) FROM raw")
+    part = target.with_suffix(".part")
+    connection.execute(f"COPY ({SELECT}) TO '{part}' (FORMAT parquet)")
+    part.rename(target)
+    return target
+
+
+def _until_applied(process: Process, data: Path, events: int) -> float:
+    """Wait for the last commit; return the seconds since the writer began."""
+    counter = data / "commit-counter"
+    until(lambda: counter.exists() and _started_ms(data) > 0, process, "the start", READY_S_MAX)
+    began_ms = _started_ms(data)
+    deadline = time.monotonic() + RUN_S_MAX
+    while applied(data) < events:
+        if process.popen.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"keyfold did not come to its end\n{process.tail()}")
+        time.sleep(_POLL_S)
+    return time.time() - began_ms / 1000
+
+
+def _started_ms(data: Path) -> int:
+
+    try:
+        reader = CounterReader(data / "commit-counter")
+    except StateError:
+        return 0
+    try:
+        return reader.read()[2].started_ms
+    except StateError:
+        return 0
+    finally:
+        reader.close()
+
+
+def _table_of(data: Path) -> pa.Table:
+    """Return all rows of the view, as a reader process sees them."""
+    reader = StateReader.open(data, os.getpid(), block_cache_bytes=64 << 20)
+    try:
+        view = reader.views[VIEW]
+        parts = []
+        rows: list[tuple[bytes, bytes]] = []
+        for pair in reader.rows(view):
+            rows.append(pair)
+            if len(rows) == _CHUNK_ROWS:
+                parts.append(view.compiled.arrow_table(rows))
+                rows = []
+        parts.append(view.compiled.arrow_table(rows))
+        return pa.concat_tables(parts)
+    finally:
+        reader.close()
