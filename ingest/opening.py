@@ -106,8 +106,8 @@ class Opening:
         except Exception as problem:  # whatever it is, it costs this source and no other (law 7)
             self.stop(problem, now_ms)
             return False
-        if self.error:
-            _log.info("source goes on again", extra={"source": self._name})
+        message = "source goes on again" if self.error else "source is open"
+        _log.info(message, extra={"source": self._name})
         self.error = ""
         self.done = True
         return True

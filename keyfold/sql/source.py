@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import cast
+from typing import ClassVar, cast
 
 from sqlglot import Token, TokenType, exp
+from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.dialects.risingwave import RisingWave
 
 from keyfold.errors import SqlError, SqlLocation, did_you_mean
@@ -17,9 +18,22 @@ from keyfold.sql.options import ENCODES, Option, check_source_options
 from keyfold.sql.parse import UnboundSource, blank, name_at, parse_tree, sql_of
 from keyfold.view.plan import INCLUDE_TYPES, Include, IncludeKind
 
+_TYPES_OF_DUCKDB = (
+    "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
+    "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_US", "TIMESTAMP_NS",
+)  # fmt: skip
+
 
 class SourceDialect(RisingWave):
     """RisingWave's syntax; what it cannot parse is an error, never an opaque command."""
+
+    class Tokenizer(RisingWave.Tokenizer):
+        """Knows DuckDB's own types as types: a field of a STRUCT may be one."""
+
+        KEYWORDS: ClassVar = {
+            **RisingWave.Tokenizer.KEYWORDS,
+            **{word: DuckDB.Tokenizer.KEYWORDS[word] for word in _TYPES_OF_DUCKDB},
+        }
 
     class Parser(RisingWave.Parser):  # type: ignore[valid-type,misc]
         """Parses CREATE SOURCE."""

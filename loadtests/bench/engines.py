@@ -14,17 +14,16 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
-from keyfold.errors import StateError
-from keyfold.state.counter import CounterReader
 from keyfold.state.reader import StateReader
 from loadtests.bench.events import SELECT, SOURCE_COLUMNS, Stream, arrow_lines
 from loadtests.bench.loaded import PYTHON, SOURCE, VIEW, applied, settings
-from loadtests.bench.process import READY_S_MAX, ROOT, Process, started, until
+from loadtests.bench.process import ROOT, Process, started
 
 RUN_S_MAX = 900.0
 MISSING = 3
@@ -77,8 +76,8 @@ def keyfold(
 ) -> Run:
     """Run Keyfold's writer over a source from its beginning.
 
-    The seconds run from the moment when the writer begins to open its source (Kafka's metadata are
-    in them) to the commit that a reader sees with all events.
+    The seconds run from the moment when the source is open, before the first poll, to the commit
+    that a reader sees with all events.
 
     Args:
         sql: The SQL file.
@@ -190,30 +189,17 @@ def expected_file(stream: Stream) -> Path:
 
 
 def _until_applied(process: Process, data: Path, events: int) -> float:
-    """Wait for the last commit; return the seconds since the writer began."""
-    counter = data / "commit-counter"
-    until(lambda: counter.exists() and _started_ms(data) > 0, process, "the start", READY_S_MAX)
-    began_ms = _started_ms(data)
+    """Wait for the last commit; return the seconds since the source was open."""
     deadline = time.monotonic() + RUN_S_MAX
     while applied(data) < events:
         if process.popen.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"keyfold did not come to its end\n{process.tail()}")
         time.sleep(_POLL_S)
-    return time.time() - began_ms / 1000
-
-
-def _started_ms(data: Path) -> int:
-
-    try:
-        reader = CounterReader(data / "commit-counter")
-    except StateError:
-        return 0
-    try:
-        return reader.read()[2].started_ms
-    except StateError:
-        return 0
-    finally:
-        reader.close()
+    ended = time.time()
+    lines = process.log.read_text().splitlines()
+    told = [json.loads(line) for line in lines if line.startswith("{")]
+    opened = next(one["time"] for one in told if one["message"] == "source is open")
+    return ended - datetime.fromisoformat(opened).timestamp()
 
 
 def _table_of(data: Path) -> pa.Table:

@@ -58,10 +58,15 @@ def produced_to_visible(smoke: bool) -> list[Figure]:
         for turn in range(repeats):
             topic = f"fresh-{turn}"
             new = NewTopic(topic, PARTITIONS, 1)
-            AdminClient({"bootstrap.servers": bootstrap}).create_topics([new])[topic].result(30)
+            admin = AdminClient({"bootstrap.servers": bootstrap})
+            admin.create_topics([new])[topic].result(30)
             there = Loaded(Path(place) / f"data-{turn}", Path(place) / f"{turn}.sql", 0)
             there.sql.write_text(pipeline_sql(kafka_source(bootstrap, topic)))
-            with ingest(there, cpu(1)), serving(there, cpu(0)) as (_, port):
+            with ingest(there, cpu(1)) as writer, serving(there, cpu(0)) as (_, port):
+                until(
+                    lambda: "source is open" in writer.log.read_text(), writer,
+                    "the source", READY_S_MAX,
+                )  # fmt: skip
                 with _producing(bootstrap, topic, per_second, seconds) as moments_of:
                     seen = _watch(port, seconds + _SETTLE_S)
                     rounds.append(visible_ms(moments_of(), seen))

@@ -34,7 +34,7 @@ def produce(
     lines: list[bytes] = []
     for chunk in Stream(_PREPARED, USERS).chunks():
         lines += arrow_lines(chunk).to_pylist()
-    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 1, "acks": "1"})
+    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 5, "acks": "1"})
     moments: list[float] = []
     count = 0
     began = time.monotonic()

@@ -119,7 +119,8 @@ def test_a_pipeline_pauses_for_a_source_that_joins_and_goes_on_where_it_was(
     second.run(life.stop, life.joining.news)
     _, _, status = life.reader.read()
     assert (status.stopped, status.missing) == (True, {})
-    assert status.metrics["keyfold_commits_total"] == life.tally.commits > 2
+    told = {sample.name: sample.value for sample in status.metrics}
+    assert told["keyfold_commits_total"] == life.tally.commits > 2
 
 
 def test_columns_that_were_detected_are_known_in_the_next_life_and_so_is_what_did_not_fit(

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from keyfold.errors import SqlError
@@ -159,6 +159,7 @@ TYPES = st.recursive(
 
 
 @settings(max_examples=60, deadline=None)
+@example("s", [("a", "STRUCT(A TIMESTAMP_NS, b UBIGINT)")], "0", "")
 @given(
     NAMES.filter(lambda name: name.isascii() and name.isidentifier()),
     st.lists(st.tuples(NAMES, TYPES), min_size=1, max_size=4, unique_by=_lower_name),
