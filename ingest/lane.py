@@ -107,6 +107,7 @@ class Lane:
             decoded = self._decoder.decode(batch) if batch is not None and len(batch) else None
         except Exception as problem:  # whatever it is, it costs this source and no other (law 7)
             self._opening.stop(problem, now_ms)
+            self.behind = False  # or the commits of all other sources wait for its backlog
             return 0
         if batch is None:
             return 0

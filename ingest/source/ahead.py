@@ -71,8 +71,9 @@ class AheadSource:
         if not wait([self._reading], timeout_ms / 1_000).done:
             return None
         reading, self._reading = self._reading, None
-        self._last = reading.result()
-        return self._last.batch
+        read = reading.result()
+        self._last = replace(read, batch=None)  # whose memory is the caller's now
+        return read.batch
 
     def progress(self) -> SourceProgress:
         """Say how far the source could be read when it was last looked at."""

@@ -200,7 +200,7 @@ class KafkaSource:
             room -= count
             # The next consume() can then take up the memory that these lay in.
             del messages
-            if room == 0 or gathered.nbytes() >= self._batch_bytes_max:
+            if room == 0 or gathered.nbytes >= self._batch_bytes_max:
                 gathered.cut_short = True
                 break
         return gathered

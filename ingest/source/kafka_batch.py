@@ -26,10 +26,12 @@ class GrowingBatch:
 
     Attributes:
         cut_short: Whether a bound ended it, see ``MessageBatch``.
+        nbytes: Memory of the message bodies and keys.
     """
 
     def __init__(self, options: KafkaOptions) -> None:
         self.cut_short = False
+        self.nbytes = 0
         self._values: list[pa.Array] = []
         self._partitions: list[np.ndarray] = []
         self._offsets: list[np.ndarray] = []
@@ -43,24 +45,23 @@ class GrowingBatch:
     def __bool__(self) -> bool:
         return bool(self._values)
 
-    def nbytes(self) -> int:
-        """Memory of the message bodies and keys."""
-        return sum(part.nbytes for part in [*self._values, *self._keys] if part is not None)
-
     def add(self, messages: list[Message]) -> dict[int, int]:
         """Add messages, and return the next offset to read of each partition that they are of."""
         count = len(messages)
         offsets = np.fromiter(map(Message.offset, messages), np.int64, count)
         partitions = np.fromiter(map(Message.partition, messages), np.int32, count)
         timestamps = map(_milliseconds, map(Message.timestamp, messages))
-        self._values.append(pa.array(list(map(Message.value, messages)), pa.binary()))
+        values = pa.array(list(map(Message.value, messages)), pa.binary())
+        self._values.append(values)
+        self.nbytes += values.nbytes
         self._partitions.append(partitions)
         self._offsets.append(offsets)
         self._timestamps_ms.append(np.fromiter(timestamps, np.int64, count))
         if self._with_keys:
             keys = list(map(Message.key, messages))
-            none = keys.count(None) == count
-            self._keys.append(None if none else pa.array(keys, pa.binary()))
+            column = None if keys.count(None) == count else pa.array(keys, pa.binary())
+            self._keys.append(column)
+            self.nbytes += 0 if column is None else column.nbytes
         if self._with_headers:
             headers: _Headers = list(map(Message.headers, messages))
             self._headers.append(None if headers.count(None) == count else headers)

@@ -86,6 +86,7 @@ class HotPartials:
         self._free = np.arange(_START - 1, -1, -1)
         self._free_count = _START
         self._hand = 0
+        self._bound = self._keys_min  # how many keys fit, as last found
         self._all_known = False
         self._given_up: KeyFilter | None = None
         self.dirty_count = 0
@@ -150,7 +151,7 @@ class HotPartials:
     def _take_in(self, keys: list[bytes]) -> np.ndarray:
         """Give places to keys that are not here, with their stored partials or zero."""
         n = len(keys)
-        if self._free_count < n:
+        if self._free_count < n or len(self._places) + n > self._bound:
             self._make_room(n)
         places = self._free[self._free_count - n : self._free_count][::-1].copy()
         self._free_count -= n
@@ -194,9 +195,11 @@ class HotPartials:
         self._free_count += n
 
     def _make_room(self, wanted: int) -> None:
-        keys_max = self._keys_max()
-        if len(self._keys) >= keys_max:
-            self._give_up(max(wanted, keys_max // 8))
+        self._bound = keys_max = self._keys_max()
+        # More than fits may have been dirty at once, or texts have grown: back to the bound.
+        over = len(self._places) + wanted - keys_max
+        if over > 0:
+            self._give_up(max(over, keys_max // 8))
         if self._free_count < wanted:
             self._grow(wanted, keys_max)
 

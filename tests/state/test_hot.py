@@ -193,6 +193,16 @@ def test_what_the_store_cannot_have_is_not_looked_for() -> None:
     assert rows.asked == [key(9_000_000)]
 
 
+def test_what_was_too_much_while_it_was_dirty_is_given_up_afterwards() -> None:
+    rows = Rows()
+    hot = hot_over(rows, 2_000)
+    count_up(hot, range(10_000))
+    assert len(hot) == 10_000
+    rows.save(hot)
+    count_up(hot, [20_000])
+    assert len(hot) <= 2_000
+
+
 def test_long_texts_leave_room_for_fewer_keys() -> None:
     kept = []
     for text in (b"a", b"a" * 4_000):
