@@ -302,7 +302,8 @@ class ViewLookup:
         names = ", ".join(self.key_names)
         first = self.key_names[0] if self.key_names else ""
         return RequestError(
-            f"the key of view {self.plan.name} has {self._key_count} values, {given} given",
+            f"the key of view {self.plan.name} has "
+            f"{self._key_count} value{'' if self._key_count == 1 else 's'}, {given} given",
             hint=f"the key is ({names}); for all rows of a prefix ask /rows?{first}=…",
         )
 

@@ -148,6 +148,8 @@ def _option(source: SqlText, item: exp.Property, tokens: list[Token]) -> Option:
 def _option_key(node: exp.Expr | str) -> str:
     if isinstance(node, exp.Dot):
         return f"{_option_key(node.this)}.{_option_key(node.expression)}"
+    if isinstance(node, exp.Column):  # the first four of five words and more
+        return ".".join(part.name for part in node.parts)
     return node if isinstance(node, str) else node.name
 
 

@@ -98,6 +98,13 @@ def test_options_bare_quoted_numbers_and_empty() -> None:
     assert source.includes == (Include("key", "_key"),)
 
 
+@pytest.mark.parametrize("words", range(2, 9))
+def test_a_bare_option_may_have_any_number_of_words(words: int) -> None:
+    name = ".".join(["properties", *"abcdefgh"[: words - 1]])
+    text = f"CREATE SOURCE s (a INT) WITH (connector = 'kafka', topic = 't', {name} = 'x');"
+    assert compile_sql(text).sources[0].options[name] == "x"
+
+
 def test_every_include_and_its_name() -> None:
     source = source_of(
         "CREATE SOURCE s (a INT) INCLUDE key AS k INCLUDE partition INCLUDE offset AS o "
