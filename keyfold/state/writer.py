@@ -172,6 +172,7 @@ class StateWriter:
         # What it buried since then comes again when it is tried again.
         kept = [letter for letter in self._letters if letter.view != view]
         self.record.dead_letter_next -= len(self._letters) - len(kept)
+        self._letters_bytes = sum(len(letter.value or b"") for letter in kept)
         self._letters = deque(kept, maxlen=self._dead_letters_max)
 
     @property

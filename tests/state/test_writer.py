@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -389,6 +390,9 @@ def test_bytes_of_dead_letters_can_be_watched(opened: Callable[[], Store]) -> No
     state = StateWriter(opened(), compiled(BASE))
     for offset in range(4):
         state.bury(letter(offset, bytes(1_000)))
+    assert state.letters_bytes == 4_000
+    state.bury(msgspec.structs.replace(letter(4, bytes(500)), view="by_id"))
+    state.fail_view("by_id", "a sum does not fit")  # its letters go with it
     assert state.letters_bytes == 4_000
     state.commit(1)
     assert state.letters_bytes == 0
