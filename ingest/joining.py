@@ -82,8 +82,8 @@ class Joining:
         if self._begun:
             return
         self._begun = True
-        waiting = [source.name for source in state.catalog.sources if source.waiting]
-        self._detections.start({name: state.record.sources[name] for name in waiting})
+        begins = state.record.begins
+        self._detections.start({name: one.start for name, one in begins.items()})
 
     def advance(self) -> None:
         """Take over the columns that were detected.

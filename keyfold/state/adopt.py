@@ -4,7 +4,7 @@
 - A view or source that differs is refused, unless it is to be built again.
 - A source whose columns are not known yet has no views in the catalog, and nothing of it is dropped
   for that: what an earlier statement of the same name left stays, if it is to be built again, until
-  the columns are there.
+  the columns are there. Where it began to wait is kept as long as it waits with the same statement.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from keyfold.errors import SettingsError, ViewChangedError, did_you_mean
-from keyfold.state.record import CommitRecord, SourceRecord, StoredCatalog, ViewRecord
+from keyfold.state.record import Begin, CommitRecord, SourceRecord, StoredCatalog, ViewRecord
 from keyfold.view.plan import PLAN_FORMAT, Catalog, SourcePlan, ViewPlan
 
 
@@ -70,12 +70,13 @@ def adopt(
     """
     _check_names(catalog, wish)
     before = stored.catalog if stored else Catalog((), ())
-    waiting = {source.name for source in catalog.sources if source.waiting}
+    waiting = {source.name: source.fingerprint for source in catalog.sources if source.waiting}
     catalog = _with_kept(before, catalog, wish)
     asked = _asked(stored, wish)
     again = asked.difference(waiting, wish.aside) | set(wish.starts)
     again |= {view.name for view in catalog.views if view.source in again}
-    begun = _adopt_sources(before, catalog, record, again, asked & waiting)
+    begun = _adopt_sources(before, catalog, record, again, asked & waiting.keys())
+    _adopt_begins(before, record, waiting, again | asked)
     ids = dict(stored.view_ids) if stored else {}
     next_id = stored.next_view_id if stored else 1
     dropped: list[int] = []
@@ -179,7 +180,7 @@ def _adopt_sources(
         if source.name in again:
             record.sources.pop(source.name, None)
         elif source.waiting and (changed or source.name in unbegun):
-            record.sources.pop(source.name, None)  # at most it says where the first events are
+            record.sources.pop(source.name, None)  # nothing was read for it
         elif old is not None and not old.waiting and changed:
             raise _changed_source(source.name)
     names = {source.name for source in catalog.sources}
@@ -188,6 +189,35 @@ def _adopt_sources(
     begun = sorted(names - set(record.sources))
     record.sources |= {name: SourceRecord() for name in begun}
     return begun
+
+
+def _adopt_begins(
+    before: Catalog, record: CommitRecord, waiting: Mapping[str, str], anew: Collection[str]
+) -> None:
+    """Keep where sources began that still wait with the same statement.
+
+    Args:
+        before: The catalog as it was stored.
+        record: Its sources are those of the new catalog already.
+        waiting: Source → fingerprint of those that wait now.
+        anew: Sources that begin anew, whatever they say.
+    """
+    for source in before.sources:
+        told = record.sources.get(source.name)
+        if not source.waiting or told is None or source.name in anew:
+            continue
+        begin = record.begins.get(source.name)
+        if source.name not in waiting:  # its columns were written down meanwhile
+            if begin is not None:
+                record.sources[source.name] = begin.start
+        elif told != SourceRecord():  # a record that was written before there were begins
+            record.begins[source.name] = Begin(source.fingerprint, told)
+            record.sources[source.name] = SourceRecord()
+    record.begins = {
+        name: begin
+        for name, begin in record.begins.items()
+        if name not in anew and waiting.get(name) == begin.fingerprint
+    }
 
 
 def _changed_source(name: str) -> ViewChangedError:

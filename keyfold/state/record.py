@@ -77,6 +77,18 @@ class SourceRecord(msgspec.Struct):
     as_of_ms: int = 0
 
 
+class Begin(msgspec.Struct):
+    """Where a source begins whose columns are not known yet.
+
+    Attributes:
+        fingerprint: Of its plan while it waits: of another statement, this says nothing.
+        start: What its record is to be once the columns are known.
+    """
+
+    fingerprint: str
+    start: SourceRecord
+
+
 class ViewRecord(msgspec.Struct):
     """How far a view is.
 
@@ -141,6 +153,8 @@ class CommitRecord(msgspec.Struct):
         views: By name.
         dead_letter_first: Number of the oldest dead letter that is kept.
         dead_letter_next: Number of the next one.
+        begins: Source → where it begins, of those that wait for their columns and start at their
+            latest. Apart from ``sources``, which may still have what an earlier statement left.
     """
 
     sequence: int = 0
@@ -150,6 +164,7 @@ class CommitRecord(msgspec.Struct):
     views: dict[str, ViewRecord] = {}
     dead_letter_first: int = 0
     dead_letter_next: int = 0
+    begins: dict[str, Begin] = {}
 
 
 class StoredCatalog(msgspec.Struct, frozen=True):

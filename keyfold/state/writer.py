@@ -33,6 +33,7 @@ from keyfold.state.layout import (
 from keyfold.state.protocol import Pair, Store
 from keyfold.state.reader import check_format
 from keyfold.state.record import (
+    Begin,
     CommitRecord,
     SourceRecord,
     ViewRecord,
@@ -127,6 +128,7 @@ class StateWriter:
         stored = catalog_decoder.decode(raw_catalog) if raw_catalog else None
         self.record = record_decoder.decode(raw_record) if raw_record else CommitRecord()
         wish = Wish(rebuild, rebuild_request, starts or {}, aside or {}, wrong or {})
+        self._waiting = {one.name: one.fingerprint for one in catalog.sources if one.waiting}
         self._adopt(adopt(stored, catalog, self.record, wish))
         catalog = self.catalog
         for name, start in wish.starts.items():
@@ -155,10 +157,10 @@ class StateWriter:
         self.record.dead_letter_next += 1
 
     def begin(self, source: str, start: SourceRecord) -> bool:
-        """Keep where a source begins of which nothing is known yet; True where that is new."""
-        if self.record.sources[source] != SourceRecord():
+        """Keep where a source begins that waits for its columns; True where that is new."""
+        if source not in self._waiting or source in self.record.begins:
             return False
-        self.record.sources[source] = start
+        self.record.begins[source] = Begin(self._waiting[source], start)
         return True
 
     def fail_view(self, view: str, error: str) -> None:

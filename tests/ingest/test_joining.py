@@ -6,7 +6,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -26,6 +26,7 @@ from keyfold.state.memory import MemoryStore
 from keyfold.state.record import (
     CommitRecord,
     PartitionRecord,
+    SourceRecord,
     catalog_decoder,
     record_decoder,
 )
@@ -54,12 +55,14 @@ class Life:
         self.reader = CounterReader(counter_path(directory))
         self.tally = Tally(clock_ms())
 
-    def open(self) -> Pipeline:
+    def open(self, rebuild: Collection[str] = ()) -> Pipeline:
         """Open the state, and a pipeline on it."""
         joining = self.joining
         self.state = StateWriter(
             self.store,
             joining.known.catalog,
+            rebuild=rebuild,
+            rebuild_request="w" if rebuild else "",
             starts=joining.starts,
             aside=joining.aside,
             wrong=joining.wrong,
@@ -153,11 +156,7 @@ def test_from_the_latest_on_means_from_the_first_life_that_waited(
     push(tmp_path, "clicks", 5)
     lives.append(life := Life(tmp_path, store, latest))
     pipeline = life.open()
-    deadline = time.monotonic() + 30
-    while not life.state.record.sources["clicks"].partitions:
-        pipeline.turn()
-        assert time.monotonic() < deadline
-    begin = record_of(store).sources["clicks"]  # committed, as the turn that took it in ended
+    begin = begun(life, pipeline)
     assert begin.partitions == {0: PartitionRecord(5)}
     assert begin.identity
     life.stop.set()  # nothing more is committed: it dies here
@@ -168,6 +167,41 @@ def test_from_the_latest_on_means_from_the_first_life_that_waited(
     again.turn_until(again.open(), "clicked", 3)
     assert again.state.record.views["clicked"].total().applied == 3
     assert again.state.record.views["clicked"].offsets == {0: 8}
+
+
+def test_from_the_latest_on_means_so_for_a_source_that_is_rebuilt_while_its_old_rows_stay(
+    tmp_path: Path, lives: list[Life]
+) -> None:
+    mode = "'events', timestamp.unit = 's', scan.startup.mode = 'latest'"
+    latest = FILE.replace(CLICKS, CLICKS.replace("'events'", mode))
+    store = MemoryStore()
+    push(tmp_path, "clicks", 5)
+    lives.append(old := Life(tmp_path, store, FILE))
+    old.open().run(old.stop, old.joining.news)
+    old.joining.advance()
+    old.turn_until(pipeline := old.open(), "clicked", 5)
+    old.stop.set()
+    pipeline.run(old.stop, old.joining.news)
+    lives.append(life := Life(tmp_path, store, latest))
+    assert begun(life, life.open(["clicks"])).partitions == {0: PartitionRecord(5)}
+    assert life.state.record.views["clicked"].offsets == {0: 5}
+    life.stop.set()  # nothing more is committed: it dies here
+    push(tmp_path, "clicks", 3)
+    lives.append(again := Life(tmp_path, store, latest))
+    again.open(["clicks"]).run(again.stop, again.joining.news)
+    again.joining.advance()
+    again.turn_until(again.open(["clicks"]), "clicked", 3)
+    assert again.state.record.views["clicked"].total().applied == 3
+    assert again.state.record.views["clicked"].offsets == {0: 8}
+
+
+def begun(life: Life, pipeline: Pipeline) -> SourceRecord:
+    """Return where clicks begins, committed as the turn that took it in ended."""
+    deadline = time.monotonic() + 30
+    while "clicks" not in life.state.record.begins:
+        pipeline.turn()
+        assert time.monotonic() < deadline
+    return record_of(life.store).begins["clicks"].start
 
 
 def record_of(store: MemoryStore) -> CommitRecord:

@@ -12,7 +12,7 @@ from keyfold.errors import SettingsError, ViewChangedError
 from keyfold.sql.compile import compile_known
 from keyfold.state.layout import CATALOG_KEY
 from keyfold.state.memory import MemoryStore
-from keyfold.state.record import PartitionRecord, SourceRecord, catalog_decoder
+from keyfold.state.record import Begin, PartitionRecord, SourceRecord, catalog_decoder
 from keyfold.state.writer import StateWriter
 from keyfold.view.plan import Column
 from keyfold.view.rowkey import encode_key, prefix_end
@@ -52,6 +52,11 @@ def put(state: StateWriter, view: str) -> None:
 def rows(store: MemoryStore, state: StateWriter, view: str) -> int:
     prefix = state.views[view].prefix
     return sum(1 for _ in store.scan(prefix, prefix_end(prefix)))
+
+
+def begin_of(state: StateWriter) -> SourceRecord | None:
+    begin: Begin | None = state.record.begins.get("clicks")
+    return begin.start if begin else None
 
 
 def test_a_source_that_waits_has_nothing_and_joins_without_touching_the_others() -> None:
@@ -128,14 +133,76 @@ def test_where_a_source_that_waits_begins_stays_while_its_statement_does() -> No
     assert first.begin("clicks", START["clicks"])
     assert not first.begin("clicks", SourceRecord(partitions={0: PartitionRecord(9)}))
     first.commit(1)
-    assert opened(store, FILE).record.sources["clicks"] == START["clicks"]
+    assert begin_of(opened(store, FILE)) == START["clicks"]
     wish: dict[str, Any] = {"rebuild": ["clicks"], "rebuild_request": "w"}
     again = opened(store, FILE, **wish)
-    assert again.record.sources["clicks"] == SourceRecord()
+    assert begin_of(again) is None
     again.begin("clicks", START["clicks"])
     again.commit(1)
-    assert opened(store, FILE, **wish).record.sources["clicks"] == START["clicks"]
-    assert opened(store, CHANGED).record.sources["clicks"] == SourceRecord()
+    assert begin_of(opened(store, FILE, **wish)) == START["clicks"]
+    assert begin_of(opened(store, CHANGED)) is None
+
+
+def test_where_a_source_begins_anew_is_kept_beside_what_stays_of_its_earlier_statement() -> None:
+    store = MemoryStore()
+    put(opened(store, FILE, COLUMNS), "clicked")
+    wish: dict[str, Any] = {"rebuild": ["clicks"], "rebuild_request": "w"}
+    waiting = opened(store, CHANGED, **wish)
+    assert waiting.begin("clicks", START["clicks"])
+    assert not waiting.begin("clicks", SourceRecord(partitions={0: PartitionRecord(9)}))
+    waiting.commit(2)
+    again = opened(store, CHANGED, **wish)
+    assert begin_of(again) == START["clicks"]
+    assert again.record.sources["clicks"].partitions == {0: PartitionRecord(1)}
+    assert rows(store, again, "clicked") == 1
+    joined = opened(store, CHANGED, COLUMNS, starts=START, **wish)
+    assert joined.record.sources["clicks"] == START["clicks"]
+    assert begin_of(joined) is None
+    assert not joined.begin("clicks", START["clicks"])
+
+
+@pytest.mark.parametrize(
+    ("sql", "schemas", "request_name"),
+    [
+        (CHANGED.replace("'s'", "'ms'"), None, "w"),
+        (CHANGED, None, "another"),
+        (FILE, COLUMNS, "w"),
+        (ORDERS + SPEND, None, ""),
+    ],
+    ids=["changed once more", "asked for once more", "changed back", "gone"],
+)
+def test_where_a_source_begins_anew_is_forgotten_with_the_statement_that_it_was_of(
+    sql: str, schemas: Mapping[str, tuple[Column, ...]] | None, request_name: str
+) -> None:
+    store = MemoryStore()
+    put(opened(store, FILE, COLUMNS), "clicked")
+    wish: dict[str, Any] = {"rebuild": ["clicks"], "rebuild_request": "w"}
+    waiting = opened(store, CHANGED, **wish)
+    waiting.begin("clicks", START["clicks"])
+    waiting.commit(2)
+    rebuild = wish["rebuild"] if request_name else []
+    later = opened(store, sql, schemas, rebuild=rebuild, rebuild_request=request_name)
+    assert later.record.begins == {}
+
+
+def test_a_list_that_is_written_while_its_source_waits_goes_on_from_where_it_began() -> None:
+    store = MemoryStore()
+    first = opened(store, FILE)
+    first.begin("clicks", START["clicks"])
+    first.commit(1)
+    declared = opened(store, FILE.replace("clicks WITH", "clicks (u VARCHAR) WITH"))
+    assert declared.record.sources["clicks"] == START["clicks"]
+    assert begin_of(declared) is None
+
+
+def test_where_a_source_begins_is_taken_over_from_records_that_had_it_among_the_sources() -> None:
+    store = MemoryStore()
+    first = opened(store, FILE)
+    first.record.sources["clicks"] = START["clicks"]
+    first.commit(1)
+    again = opened(store, FILE)
+    assert begin_of(again) == START["clicks"]
+    assert again.record.sources["clicks"] == SourceRecord()
 
 
 def test_names_to_rebuild_may_be_those_of_views_that_wait() -> None:

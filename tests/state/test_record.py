@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from keyfold.sql.compile import compile_sql
 from keyfold.state.layout import dead_letter_key, dead_letter_number, view_prefix
 from keyfold.state.record import (
+    Begin,
     CommitRecord,
     Ledger,
     PartitionRecord,
@@ -31,6 +32,7 @@ RECORD = CommitRecord(
     views={"spend": ViewRecord({0: 10}, {0: Ledger(10, 6, 2, 1, 1)}, True, "", 900)},
     dead_letter_first=1,
     dead_letter_next=3,
+    begins={"clicks": Begin("f", SourceRecord({0: PartitionRecord(7)}))},
 )
 
 
@@ -41,7 +43,9 @@ def test_the_record_has_its_documented_bytes() -> None:
         b'{"log_id":"x"},"watermark_us":90,"stream_time_us":95,"as_of_ms":900}},"views":{"spend":'
         b'{"offsets":{"0":10},"ledger":{"0":{"taken":10,"applied":6,"filtered":2,"late":1,'
         b'"dead_lettered":1}},"ready":true,"error":"","as_of_ms":900}},"dead_letter_first":1,'
-        b'"dead_letter_next":3}'
+        b'"dead_letter_next":3,"begins":{"clicks":{"fingerprint":"f","start":{"partitions":{"0":'
+        b'{"offset":7,"event_time_us":null,"taken":0,"dead_lettered":0}},"identity":{},'
+        b'"watermark_us":null,"stream_time_us":null,"as_of_ms":0}}}}'
     )
     assert record_encoder.encode(RECORD) == raw
     assert record_decoder.decode(raw) == RECORD
