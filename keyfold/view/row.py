@@ -23,7 +23,7 @@ from keyfold.view.columns import I128, arrow_column, i128_of
 from keyfold.view.keycolumns import key_columns
 from keyfold.view.partial import PartialCodec
 from keyfold.view.plan import Output, ViewPlan
-from keyfold.view.rowkey import NULL, encode_value, key_decoder
+from keyfold.view.rowkey import NULL, key_decoder, value_encoder
 from keyfold.view.types import (
     TIMESTAMP,
     TIMESTAMPTZ,
@@ -178,11 +178,12 @@ class CompiledView:
 
 def _key_encoder(column: ColumnType) -> Callable[[str], bytes]:
     """Return the function from the text of a key value to its bytes in the key."""
-    parse = text_parser(column)
-    physical = column.physical
+    parse, to_bytes = text_parser(column), value_encoder(column.physical)
+    if parse is str:
+        return to_bytes
 
     def encode(text: str) -> bytes:
-        return encode_value(physical, parse(text))
+        return to_bytes(parse(text))
 
     return lru_cache(_MOMENTS)(encode) if column.name in (TIMESTAMP, TIMESTAMPTZ) else encode
 

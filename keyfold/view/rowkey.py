@@ -49,6 +49,11 @@ def encode_value(physical: Physical, value: Any) -> bytes:
     return NULL if value is None else _ENCODE[physical](value)
 
 
+def value_encoder(physical: Physical) -> Callable[[Any], bytes]:
+    """Return ``encode_value`` for values of one kind that are not None."""
+    return _ENCODE[physical]
+
+
 def _encode_text(value: str) -> bytes:
     text = value.encode()
     return VALUE + (text.replace(b"\0", b"\0\xff") if b"\0" in text else text) + b"\0"
