@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import ClassVar, cast
 
@@ -18,6 +18,7 @@ from keyfold.sql.options import ENCODES, Option, check_source_options
 from keyfold.sql.parse import UnboundSource, blank, name_at, parse_tree, sql_of
 from keyfold.view.plan import INCLUDE_TYPES, Include, IncludeKind
 
+WATERMARK_HINT = "name a TIMESTAMP or TIMESTAMPTZ column of the source"
 _TYPES_OF_DUCKDB = (
     "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
     "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_US", "TIMESTAMP_NS",
@@ -250,8 +251,7 @@ def _columns(
     SqlLocation | None,
 ]:
     """Return (columns or None, watermark, where the columns stand, where the watermark stands)."""
-    watermark = None
-    watermark_place = None
+    watermark_item = None
     columns: list[tuple[str, str]] = []
     places: list[SqlLocation] = []
     for item in tree.this.expressions if isinstance(tree.this, exp.Schema) else []:
@@ -264,17 +264,35 @@ def _columns(
                     item, f"column {item.name} has no type", f"write {item.name} VARCHAR"
                 )
             case exp.WatermarkColumnConstraint():
-                if watermark is not None:
+                if watermark_item is not None:
                     raise source.error(item, "a source has one watermark", "keep one")
-                watermark = _watermark(source, item)
-                watermark_place = source.of(item.this)
+                watermark_item = item
             case _:
                 raise source.error(
                     item,
                     f"a column list cannot have {item.sql('risingwave')}",
                     "write columns as name TYPE, and WATERMARK FOR column AS column - INTERVAL …",
                 )
-    return (tuple(columns) or None), watermark, places, watermark_place
+    if watermark_item is None:
+        return (tuple(columns) or None), None, places, None
+    place = source.of(watermark_item.this)
+    if columns:  # said before the expression is looked at, which may be of the right column
+        check_watermark_column(watermark_item.this.name, [name for name, _ in columns], place)
+    return (tuple(columns) or None), _watermark(source, watermark_item), places, place
+
+
+def check_watermark_column(name: str, columns: Sequence[str], place: SqlLocation) -> None:
+    """Refuse a watermark for a column that the source does not have.
+
+    Raises:
+        SqlError: It does not.
+    """
+    if name.lower() not in [column.lower() for column in columns]:
+        raise SqlError(
+            f"WATERMARK FOR {name}: there is no column {name}",
+            hint=did_you_mean(name, columns, WATERMARK_HINT),
+            location=place,
+        )
 
 
 def _column(source: SqlText, item: exp.ColumnDef) -> tuple[str, str]:

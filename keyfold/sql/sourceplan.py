@@ -13,11 +13,11 @@ from keyfold.sql.interval import span_us
 from keyfold.sql.location import lowered
 from keyfold.sql.options import option_us
 from keyfold.sql.parse import UnboundSource
+from keyfold.sql.source import WATERMARK_HINT, check_watermark_column
 from keyfold.view.plan import INCLUDE_TYPES, Column, SourcePlan, Watermark, fingerprint
 from keyfold.view.types import TIMESTAMP, TIMESTAMPTZ
 
 MAX_FUTURE_SKEW_DEFAULT = "1 hour"
-_WATERMARK_HINT = "name a TIMESTAMP or TIMESTAMPTZ column of the source"
 _QUOTED = re.compile(r'"(?:[^"]|"")*"|\'(?:[^\']|\'\')*\'')
 _NOT_IN_MESSAGES = re.compile(r"\b(?:UNION\(|GEOMETRY\b)")
 """Types that DuckDB reads from JSON as NULL, or not in a form that a batch can have."""
@@ -145,13 +145,14 @@ def _bind_watermark(unbound: UnboundSource, columns: tuple[Column, ...]) -> Wate
     if unbound.watermark is None or not columns:  # without columns: until they are detected
         return None
     name, delay_us = unbound.watermark
-    column = next((column for column in columns if column.name.lower() == name.lower()), None)
-    if column is None or column.type not in (TIMESTAMP, TIMESTAMPTZ):
+    place = unbound.watermark_location or unbound.location
+    check_watermark_column(name, [column.name for column in columns], place)
+    column = next(column for column in columns if column.name.lower() == name.lower())
+    if column.type not in (TIMESTAMP, TIMESTAMPTZ):
         raise SqlError(
-            f"WATERMARK FOR {name}: "
-            + (f"it is of type {column.type}" if column else "there is no such column"),
-            hint=_WATERMARK_HINT,
-            location=unbound.watermark_location or unbound.location,
+            f"WATERMARK FOR {name}: it is of type {column.type}",
+            hint=WATERMARK_HINT,
+            location=place,
         )
     return Watermark(column.name, delay_us)
 

@@ -175,7 +175,15 @@ CREATE SOURCE s (a INT) WITH (connector = 'events') FORMAT PLAIN ENCODE JSON (ti
 
 -- a watermark for no column
 CREATE SOURCE s (a INT, WATERMARK FOR ts AS ts - INTERVAL '5' SECOND) WITH (connector = 'events');
---> 1:39 ts | WATERMARK FOR ts: there is no such column | name a TIMESTAMP or TIMESTAMPTZ column of the source
+--> 1:39 ts | WATERMARK FOR ts: there is no column ts | name a TIMESTAMP or TIMESTAMPTZ column of the source
+
+-- a watermark for no column, by way of one
+CREATE SOURCE s (ts TIMESTAMP, WATERMARK FOR tz AS ts - INTERVAL '5' SECOND) WITH (connector = 'events');
+--> 1:46 tz | WATERMARK FOR tz: there is no column tz | name a TIMESTAMP or TIMESTAMPTZ column of the source
+
+-- a watermark for a misspelt column, before it
+CREATE SOURCE s (WATERMARK FOR paid_t AS paid_at - INTERVAL '5' SECOND, paid_at TIMESTAMP) WITH (connector = 'events');
+--> 1:32 paid_t | WATERMARK FOR paid_t: there is no column paid_t | did you mean paid_at?
 
 -- a watermark for a number
 CREATE SOURCE s (a INT, WATERMARK FOR a AS a - INTERVAL '5' SECOND) WITH (connector = 'events');

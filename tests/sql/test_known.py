@@ -85,7 +85,7 @@ def test_a_source_that_does_not_fit_its_late_columns_waits_with_all_its_views() 
     assert [view.name for view in found.catalog.views] == ["spend"]
     assert found.catalog.source("clicks").waiting
     assert str(found.wrong["clicks"]).startswith(
-        "pipeline.sql:2:37: WATERMARK FOR ts: there is no such column"
+        "pipeline.sql:2:37: WATERMARK FOR ts: there is no column ts"
     )
     assert found.aside["clicked"].error is None
 
