@@ -152,7 +152,8 @@ class CounterReader:
             descriptor = os.open(path, os.O_RDONLY)
         except FileNotFoundError:
             raise StateError(
-                f"there is no commit counter at {path} yet", hint="start `keyfold ingest` first"
+                f"there is no commit counter at {path} yet",
+                hint="start `keyfold run` or `keyfold ingest` first",
             ) from None
         try:
             if os.fstat(descriptor).st_size < SIZE:

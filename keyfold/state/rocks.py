@@ -251,7 +251,8 @@ class RocksReplica(_RocksReader):
         """
         if not (directory / "CURRENT").exists():
             raise StateError(
-                f"there is no state in {directory} yet", hint="start `keyfold ingest` first"
+                f"there is no state in {directory} yet",
+                hint="start `keyfold run` or `keyfold ingest` first",
             )
         self._directory = directory
         self._own_directory = own_directory

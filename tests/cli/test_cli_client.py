@@ -112,10 +112,13 @@ def test_an_address_that_is_none_is_refused(keyfold: Keyfold) -> None:
     assert keyfold("get", "spend", "a", "--url", "localhost").returncode == 2
 
 
-def test_without_a_state_there_are_no_dead_letters_to_show(keyfold: Keyfold) -> None:
-    told = keyfold("dead-letters")
+@pytest.mark.parametrize("words", [("dead-letters",), ("lake", "verify")])
+def test_without_a_state_there_is_an_error_that_says_what_makes_one(
+    keyfold: Keyfold, words: tuple[str, ...]
+) -> None:
+    told = keyfold(*words)
     assert told.returncode == 2
-    assert "keyfold ingest" in told.stderr
+    assert "start `keyfold run` or `keyfold ingest` first" in told.stderr
 
 
 def test_batches_are_cut_by_number_and_by_bytes_and_count_the_lines_of_the_input() -> None:
