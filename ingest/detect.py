@@ -25,12 +25,12 @@ from ingest.source.file_options import file_options
 from ingest.source.message import BATCH_BYTES_MAX
 from ingest.source.protocol import Source
 from keyfold.errors import KeyfoldError, SourceError, SqlError
-from keyfold.sql.compile import bind_source, statement_fingerprint
+from keyfold.sql.compile import bind_source
 from keyfold.sql.infer import infer_columns
 from keyfold.sql.parse import UnboundSource
 from keyfold.state.counter import SourceStatus
 from keyfold.state.record import PartitionRecord, SourceRecord
-from keyfold.view.plan import Catalog, Column, SourcePlan, fingerprint
+from keyfold.view.plan import Column, SourcePlan
 
 _log = logging.getLogger("keyfold.ingest")
 SAMPLE_MESSAGES_MAX = 1_000
@@ -54,22 +54,6 @@ class Detected:
 
     columns: tuple[Column, ...]
     start: SourceRecord
-
-
-def known_schemas(
-    sources: list[UnboundSource], stored: Catalog | None
-) -> dict[str, tuple[Column, ...]]:
-    """Return the columns that earlier lives detected, for sources that still say the same."""
-    before = {source.name: source for source in stored.sources} if stored else {}
-    return {
-        source.name: before[source.name].columns
-        for source in sources
-        if source.columns is None
-        and source.name in before
-        and before[source.name].columns
-        and before[source.name].fingerprint
-        == fingerprint(statement_fingerprint(source), before[source.name].columns)
-    }
 
 
 def placeholder(source: UnboundSource) -> SourcePlan:

@@ -19,12 +19,12 @@ import logging
 import threading
 from pathlib import Path
 
-from ingest.detect import Detected, Detections, known_schemas
+from ingest.detect import Detected, Detections
 from ingest.opening import first_line
 from ingest.pipeline import Missing
 from ingest.source.connect import connect
 from keyfold.errors import SqlError
-from keyfold.sql.compile import Aside, Known, compile_known, unbound_sources
+from keyfold.sql.compile import Aside, Known, compile_known, known_schemas, unbound_sources
 from keyfold.state.counter import MissingView
 from keyfold.state.record import SourceRecord, StoredCatalog
 from keyfold.state.writer import StateWriter

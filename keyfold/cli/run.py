@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import subprocess
 import sys
 import threading
@@ -12,10 +13,22 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NoReturn
 
-from keyfold.cli.check import compile_file
-from keyfold.errors import SettingsError, did_you_mean
+from keyfold.cli.check import compile_file, file_text
+from keyfold.errors import SettingsError, StateError, did_you_mean
 from keyfold.process import role_environment, set_up_logging
 from keyfold.settings import Settings
+from keyfold.sql.compile import compile_known, known_schemas, unbound_sources
+from keyfold.state.adopt import Wish, adopt
+from keyfold.state.layout import (
+    CATALOG_KEY,
+    COMMIT_KEY,
+    FORMAT_KEY,
+    replica_directory,
+    state_directory,
+)
+from keyfold.state.reader import check_format
+from keyfold.state.record import catalog_decoder, record_decoder
+from keyfold.state.rocks import RocksReplica, refuse_if_locked
 from keyfold.supervise import (
     Role,
     Supervisor,
@@ -27,12 +40,15 @@ from keyfold.supervise import (
     stop_on_signals,
 )
 
+_BLOCK_CACHE_BYTES = 1 << 20
+
 _logger = logging.getLogger("keyfold.run")
 
 
 def run_pipeline(settings: Settings, file: Path, rebuild: Sequence[str], *, lake: bool) -> NoReturn:
     """Run all three roles until a signal, then exit."""
     _check_pipeline(file, rebuild)
+    _check_state(settings.data_dir, file, rebuild)
     roles = [ingest_role(file, rebuild), *([lake_role()] if lake else [])]
     _supervise("run", settings, roles, serve=True)
 
@@ -40,6 +56,7 @@ def run_pipeline(settings: Settings, file: Path, rebuild: Sequence[str], *, lake
 def run_ingest(settings: Settings, file: Path, rebuild: Sequence[str]) -> NoReturn:
     """Run the writer until a signal, then exit."""
     _check_pipeline(file, rebuild)
+    _check_state(settings.data_dir, file, rebuild)
     _supervise("run", settings, [ingest_role(file, rebuild)], serve=False)
 
 
@@ -89,3 +106,36 @@ def _check_pipeline(file: Path, rebuild: Sequence[str]) -> None:
                 f"--rebuild names {name}, which {file} does not define",
                 hint=did_you_mean(name, names),
             )
+
+
+def _check_state(data_dir: Path, file: Path, rebuild: Sequence[str]) -> None:
+    """Refuse here what the writer would refuse of a stored state, before old rows are served.
+
+    What cannot be read here is left to the writer, which has the last word anyhow.
+    """
+    refuse_if_locked(state_directory(data_dir))
+    raw_format, raw_catalog, raw_record = _stored(data_dir)
+    if not raw_format or not raw_catalog or not raw_record:
+        return
+    check_format(raw_format)
+    stored = catalog_decoder.decode(raw_catalog)
+    text = file_text(file)
+    schemas = known_schemas(unbound_sources(text, str(file)), stored.catalog)
+    known = compile_known(text, str(file), schemas, told=stored.wrong)
+    aside = {name: one.source for name, one in known.aside.items()}
+    # The record is a copy: what becomes of it, the writer finds for itself.
+    adopt(stored, known.catalog, record_decoder.decode(raw_record), Wish(rebuild, aside=aside))
+
+
+def _stored(data_dir: Path) -> list[bytes | None]:
+    """Return format, catalog and commit record as they lie in the state, None where they do not."""
+    keys = [FORMAT_KEY, CATALOG_KEY, COMMIT_KEY]
+    own = replica_directory(data_dir, f"{os.getpid()}-{secrets.token_hex(4)}")
+    try:
+        replica = RocksReplica(state_directory(data_dir), own, block_cache_bytes=_BLOCK_CACHE_BYTES)
+    except (StateError, OSError):
+        return [None] * len(keys)
+    try:
+        return replica.get_many(keys)
+    finally:
+        replica.close()

@@ -20,7 +20,7 @@ from keyfold.sql.parse import UnboundSource, UnboundView, other_statement, parse
 from keyfold.sql.source import parse_source
 from keyfold.sql.sourceplan import bind, statement_fingerprint, visible_columns
 from keyfold.sql.view import compile_view, source_of
-from keyfold.view.plan import Catalog, Column, SourcePlan, ViewPlan
+from keyfold.view.plan import Catalog, Column, SourcePlan, ViewPlan, fingerprint
 
 __all__ = [
     "HORIZON",
@@ -30,6 +30,7 @@ __all__ = [
     "bind_source",
     "compile_known",
     "compile_sql",
+    "known_schemas",
     "statement_fingerprint",
     "unbound_sources",
     "visible_columns",
@@ -148,6 +149,22 @@ def compile_known(
 def unbound_sources(text: str, file: str = "<sql>") -> list[UnboundSource]:
     """Return the sources of a file as written, before their columns are known."""
     return _parse(SqlText(text, file))[0]
+
+
+def known_schemas(
+    sources: Sequence[UnboundSource], stored: Catalog | None
+) -> dict[str, tuple[Column, ...]]:
+    """Return the columns that earlier lives detected, for sources that still say the same."""
+    before = {source.name: source for source in stored.sources} if stored else {}
+    return {
+        source.name: before[source.name].columns
+        for source in sources
+        if source.columns is None
+        and source.name in before
+        and before[source.name].columns
+        and before[source.name].fingerprint
+        == fingerprint(statement_fingerprint(source), before[source.name].columns)
+    }
 
 
 def bind_source(unbound: UnboundSource, schemas: Mapping[str, tuple[Column, ...]]) -> SourcePlan:

@@ -23,6 +23,7 @@ Flushes never happen by themselves: the memtable is larger than any commit may b
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import time
 from collections import deque
@@ -342,11 +343,35 @@ class RocksReplica(_RocksReader):
         return int(flushed or 0), int(marked or 0)
 
 
+def refuse_if_locked(directory: Path) -> None:
+    """Look whether a primary has a directory open, without opening it or writing into it.
+
+    RocksDB holds a write lock of ``fcntl`` on the file ``LOCK``, which keeps readers' locks off.
+    Not for the process that has the primary itself: closing the file would release its lock.
+
+    Raises:
+        StateError: Another process has it open.
+    """
+    try:
+        file = (directory / "LOCK").open("rb")
+    except OSError:
+        return  # there is no state yet, or none that can be opened
+    with file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError) as problem:  # EAGAIN or EACCES, says POSIX
+            raise _locked(directory) from problem
+
+
 def _opening_failed(directory: Path, problem: Exception) -> StateError:
     text = str(problem)
     if "lock" in text.lower():
-        return StateError(
-            f"another process is writing to {directory}",
-            hint="stop it first; one ingest process owns a data directory",
-        )
+        return _locked(directory)
     return StateError(f"the state in {directory} cannot be opened: {text}")
+
+
+def _locked(directory: Path) -> StateError:
+    return StateError(
+        f"another process is writing to {directory}",
+        hint="stop it first; one ingest process owns a data directory",
+    )

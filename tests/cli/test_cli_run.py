@@ -67,15 +67,76 @@ def test_wrong_sql_is_refused_with_its_place_before_anything_starts(keyfold: Key
 
 
 def test_a_role_that_refuses_to_start_ends_the_run_with_exit_2(keyfold: Keyfold) -> None:
+    state = keyfold.directory / "keyfold-data" / "state"
+    state.mkdir(parents=True)
+    (state / "CURRENT").write_text("damaged")
+    told = keyfold("run", "pipeline.sql", "--port", "0", "--no-lake")
+    assert told.returncode == 2
+    assert "bad_state" in told.stderr
+    assert "ingest refused to start: stopping" in told.stderr
+
+
+@pytest.mark.parametrize("command", [("run", "--port", "0", "--no-lake"), ("ingest",)])
+def test_a_state_that_another_run_keeps_is_refused_before_anything_starts(
+    keyfold: Keyfold, command: tuple[str, ...]
+) -> None:
     first = keyfold.start("ingest", "pipeline.sql")
     try:
         first.logged("keeping 1 views")
-        second = keyfold("run", "pipeline.sql", "--port", "0", "--no-lake")
+        told = keyfold(command[0], "pipeline.sql", *command[1:])
+        assert first.process.poll() is None
     finally:
         assert first.end() == 0
-    assert second.returncode == 2
-    assert "bad_state" in second.stderr
-    assert "ingest refused to start: stopping" in second.stderr
+    assert told.returncode == 2
+    assert told.stderr == (
+        "error: another process is writing to keyfold-data/state\n"
+        "hint: stop it first; one ingest process owns a data directory\n"
+    )
+
+
+FOUND = """CREATE SOURCE found WITH (connector = 'file', path = 'found.ndjson');
+CREATE MATERIALIZED VIEW seen AS SELECT user_id, COUNT(*) AS n FROM found GROUP BY user_id;
+"""
+WAITING = """CREATE SOURCE late WITH (connector = 'events');
+CREATE MATERIALIZED VIEW later AS SELECT a, COUNT(*) AS n FROM late GROUP BY a;
+"""
+
+
+def test_a_file_that_does_not_fit_the_state_is_refused_before_anything_starts(
+    keyfold: Keyfold,
+) -> None:
+    """Of a source whose columns were detected, too, and of one that still waits nothing is."""
+    pipeline = keyfold.directory / "pipeline.sql"
+    (keyfold.directory / "found.ndjson").write_text('{"user_id": "a"}\n')
+    written = PIPELINE + FOUND + WAITING
+    pipeline.write_text(written)
+    kept(keyfold, "keeping 2 views")
+    for old, new, what in [
+        ("SUM(amount)", "MAX(amount)", "view spend differs from the one that the state was built"),
+        ("region VARCHAR", "region TEXT, x INT", "source orders differs from the one that"),
+        ("COUNT(*) AS n FROM found", "MAX(user_id) AS n FROM found", "view seen differs from"),
+        ("found.ndjson", "other.ndjson", "source found differs from the one that the state"),
+    ]:
+        assert old in written
+        pipeline.write_text(written.replace(old, new))
+        told = keyfold("run", "pipeline.sql", "--port", "0", "--no-lake")
+        assert told.returncode == 2
+        assert told.stderr.startswith(f"error: {what}")
+        assert "--rebuild" in told.stderr.splitlines()[1]
+        assert len(told.stderr.splitlines()) == 2
+    assert list((keyfold.directory / "keyfold-data" / "replicas").iterdir()) == []
+    pipeline.write_text(written.replace("COUNT(*) AS n FROM late", "MAX(a) AS n FROM late"))
+    kept(keyfold, "keeping 2 views")
+    pipeline.write_text(written.replace("SUM(amount)", "MAX(amount)"))
+    kept(keyfold, "keeping 2 views", "--rebuild", "spend")
+
+
+def kept(keyfold: Keyfold, message: str, *flags: str) -> None:
+    running = keyfold.start("ingest", "pipeline.sql", *flags)
+    try:
+        running.logged(message)
+    finally:
+        assert running.end() == 0
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from ingest.detect import (
     Detected,
     Detections,
     detect,
-    known_schemas,
     placeholder,
 )
 from ingest.lane import Lane
@@ -25,7 +24,7 @@ from keyfold.eventlog.format import source_directory
 from keyfold.eventlog.reader import EventLogReader
 from keyfold.eventlog.writer import EventLogWriter
 from keyfold.sql.bind import locked_connection
-from keyfold.sql.compile import compile_sql, unbound_sources
+from keyfold.sql.compile import compile_sql, known_schemas, unbound_sources
 from keyfold.sql.parse import UnboundSource
 from keyfold.state.counter import SourceStatus
 from keyfold.state.memory import MemoryStore
