@@ -6,7 +6,7 @@
     python -m lake verify [VIEW …]   compare tables with the state, one JSON object per line
     python -m lake drop VIEW         let a table go, with its files, to make room for another one
 
-``verify`` exits with 1 where a table differs from the state.
+``verify`` exits with 1 where a table differs from the state, else with 3 where one is not compared.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import time
 
 import msgspec
 
-from keyfold.errors import LakeError, NotFoundError, StateError
+from keyfold.errors import LakeError, NotFoundError, SettingsError, StateError, did_you_mean
 from keyfold.process import mark_started, run_role, start_role, stop_event
 from keyfold.settings import Settings
 from keyfold.state.layout import counter_path, lake_directory, state_directory
@@ -31,6 +31,8 @@ from lake.verify import verify_view
 
 BLOCK_CACHE_BYTES = 16 << 20
 """Scans read every block once, so a cache would only take memory."""
+EXIT_NOT_COMPARED = 3
+"""What ``verify`` says where no table differs and some could not be compared."""
 STATE_WAIT_S = 0.25
 STATE_WAIT_S_MAX = 30.0
 """How long a state that is there may take to become readable."""
@@ -105,20 +107,41 @@ def _wait_for_state(settings: Settings) -> StateReader | None:
 
 
 def _verify(settings: Settings, names: list[str]) -> None:
-    """Compare tables with the state and say what was found."""
+    """Compare tables with the state and say what was found.
+
+    Raises:
+        SettingsError: There is no view of such a name.
+        LakeError: A table differs.
+        SystemExit: No table differs, and some were not compared.
+    """
     reader = StateReader.open(settings.data_dir, os.getpid(), block_cache_bytes=BLOCK_CACHE_BYTES)
-    different = False
+    different, not_compared = False, []
     try:
+        for name in names:
+            if name not in reader.views:
+                raise SettingsError(
+                    f"there is no view {name} in {settings.data_dir}",
+                    hint=did_you_mean(name, reader.views),
+                )
         with open_catalog(settings) as catalog:
             for name in names or sorted(reader.views):
                 view = reader.view(name)
                 verdict = verify_view(reader, view, load_table(catalog, settings, name))
                 different |= verdict.state == "different"
+                if verdict.state not in ("same", "different"):
+                    not_compared.append(name)
                 sys.stdout.write(msgspec.json.encode(verdict).decode() + "\n")
     finally:
         reader.close()
     if different:
         raise LakeError("a table differs from the state", hint="the examples above say where")
+    if not_compared:
+        _logger.error(
+            "not compared: %s; ask again once a snapshot was taken and no events come in, "
+            "or after a clean stop of `keyfold run`, which takes a last one",
+            ", ".join(not_compared),
+        )
+        sys.exit(EXIT_NOT_COMPARED)
 
 
 def _drop(settings: Settings, name: str) -> None:

@@ -139,12 +139,16 @@ def lake_verify(
 ) -> None:
     """Compare the Iceberg tables with the state, row by row: one JSON object per view.
 
+    A view is compared where its last snapshot stands at the offsets of the state. Where it does
+    not, its "state" says why: other_offsets, outdated (the view changed since) or no_snapshot.
+
     \b
     Example:
       keyfold lake verify spend_1m --data-dir /var/lib/keyfold
 
     \b
-    Exit codes: 0 they agree, 1 they do not, 2 wrong settings or state.
+    Exit codes: 0 they agree, 1 they do not, 2 wrong settings or state, or no such view,
+    3 not one differs, but not all were compared.
     """
     from keyfold.cli.run import lake_job
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -172,6 +173,13 @@ def test_lake_verify_and_drop_end_as_the_lake_says(keyfold: Keyfold) -> None:
         assert running.end() == 0
     verified = keyfold("lake", "verify")
     assert verified.returncode == 0, verified.stderr
-    assert "spend" in verified.stdout
+    assert json.loads(verified.stdout)["state"] == "same"
+    mistyped = keyfold("lake", "verify", "spnd")
+    assert (mistyped.returncode, mistyped.stdout) == (2, "")
+    assert "there is no view spnd in keyfold-data (hint: did you mean spend?)" in mistyped.stderr
     assert keyfold("lake", "drop", "spend").returncode == 0
+    uncompared = keyfold("lake", "verify")
+    assert uncompared.returncode == 3
+    assert json.loads(uncompared.stdout)["state"] == "no_snapshot"
+    assert "not compared: spend; ask again" in uncompared.stderr
     assert keyfold("lake", "drop", "spend").returncode == 1

@@ -91,10 +91,20 @@ def test_the_process_snapshots_stops_cleanly_verifies_and_drops(house):
     assert verify.returncode == 0, errors
     assert '"state":"same","rows":2' in out
 
+    lake.state.put("spend", {("cy",): (1, 1, 1)})
+    lake.state.commit()
+    behind = run_lake(lake.directory, "verify")
+    out, errors = behind.communicate(timeout=60)
+    assert behind.returncode == 3, errors
+    assert '"state":"other_offsets"' in out
+    assert "not compared: spend" in errors
+
     drop = run_lake(lake.directory, "drop", "spend")
     assert drop.wait(60) == 0, drop.stderr.read()
     assert not lake.catalog.table_exists(("keyfold", "spend"))
-    for stream in [s for p in (process, second, verify, drop) for s in (p.stdout, p.stderr)]:
+    for stream in [
+        s for p in (process, second, verify, behind, drop) for s in (p.stdout, p.stderr)
+    ]:
         stream.close()
 
 
