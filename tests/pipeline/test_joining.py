@@ -170,7 +170,7 @@ def test_sql_that_turns_out_wrong_late_costs_its_view_and_stays_visible(tmp_path
     (tmp_path / "pipeline.sql").write_text(other)
     with keyfold(tmp_path, "ingest", "pipeline.sql", "--data-dir", "data") as run:
         assert run.process.wait(60) == 2
-        assert "there is no column pag " in run.log_path.read_text()
+        assert "there is no column pag\n" in run.log_path.read_text()
     mended = SQL + WRONG.replace("page,", "who,").replace("BY page", "BY who")
     with pipeline(tmp_path, mended, "--no-lake") as run:
         until(run.ready, what="ready views")
