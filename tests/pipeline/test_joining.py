@@ -185,7 +185,7 @@ def test_columns_that_do_not_fit_their_source_cost_that_source(tmp_path: Path) -
         run.push("clicks", events(0, 10))
         until(lambda: run.get("/sources/clicks")["state"] == "stopped", what="the stop")
         told = run.get("/sources/clicks")["error"]
-        assert told.startswith("pipeline.sql:2:37: WATERMARK FOR ts: there is no such column")
+        assert told.startswith("pipeline.sql:2:37: WATERMARK FOR ts: there is no column ts")
         assert f"source clicks: stopped: {told}" in missing(run)
         run.push("orders", orders)
         check(run, "spend", "orders", orders)
