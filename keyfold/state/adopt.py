@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from keyfold.errors import SettingsError, ViewChangedError, did_you_mean
-from keyfold.state.record import Begin, CommitRecord, SourceRecord, StoredCatalog, ViewRecord
+from keyfold.state.record import CommitRecord, SourceRecord, StoredCatalog, ViewRecord
 from keyfold.view.plan import PLAN_FORMAT, Catalog, SourcePlan, ViewPlan
 
 
@@ -203,16 +203,11 @@ def _adopt_begins(
         anew: Sources that begin anew, whatever they say.
     """
     for source in before.sources:
-        told = record.sources.get(source.name)
-        if not source.waiting or told is None or source.name in anew:
+        if not source.waiting or source.name not in record.sources or source.name in anew:
             continue
         begin = record.begins.get(source.name)
-        if source.name not in waiting:  # its columns were written down meanwhile
-            if begin is not None:
-                record.sources[source.name] = begin.start
-        elif told != SourceRecord():  # a record that was written before there were begins
-            record.begins[source.name] = Begin(source.fingerprint, told)
-            record.sources[source.name] = SourceRecord()
+        if source.name not in waiting and begin is not None:
+            record.sources[source.name] = begin.start  # its columns were written down meanwhile
     record.begins = {
         name: begin
         for name, begin in record.begins.items()

@@ -25,7 +25,7 @@ from loadtests.bench.events import SELECT, SOURCE_COLUMNS, Stream, arrow_lines
 from loadtests.bench.loaded import PYTHON, SOURCE, VIEW, applied, settings
 from loadtests.bench.process import ROOT, Process, started
 
-RUN_S_MAX = 900.0
+RUN_S_MAX = 240.0
 MISSING = 3
 _CHUNK_ROWS = 250_000
 _POLL_S = 0.002

@@ -207,6 +207,10 @@ def rounds(
                 runs[name].append(engines[name]())
             except MissingEngineError as lacks:
                 absent[name] = str(lacks)
+            except RuntimeError as failed:
+                if name not in _BARS:
+                    raise  # ours
+                absent[name] = f"it failed: {str(failed)[:200]}"
     return runs, absent
 
 

@@ -195,16 +195,6 @@ def test_a_list_that_is_written_while_its_source_waits_goes_on_from_where_it_beg
     assert begin_of(declared) is None
 
 
-def test_where_a_source_begins_is_taken_over_from_records_that_had_it_among_the_sources() -> None:
-    store = MemoryStore()
-    first = opened(store, FILE)
-    first.record.sources["clicks"] = START["clicks"]
-    first.commit(1)
-    again = opened(store, FILE)
-    assert begin_of(again) == START["clicks"]
-    assert again.record.sources["clicks"] == SourceRecord()
-
-
 def test_names_to_rebuild_may_be_those_of_views_that_wait() -> None:
     with pytest.raises(SettingsError, match="--rebuild click") as caught:
         opened(MemoryStore(), FILE, rebuild=["click"])
