@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -205,6 +206,7 @@ def rounds(
                 continue
             try:
                 runs[name].append(engines[name]())
+                sys.stderr.write(f"{name}: {runs[name][-1].events_per_second:,.0f} events/s\n")
             except MissingEngineError as lacks:
                 absent[name] = str(lacks)
             except RuntimeError as failed:

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from loadtests.bench.figure import Figure
+from loadtests.bench.repeat import REPEATS
 
 _LIBRARIES = ("duckdb", "rocksdict", "confluent-kafka", "pyarrow", "numpy", "uvicorn", "pyiceberg")
 _HEAD = """# Benchmarks
@@ -36,6 +37,7 @@ def machine() -> dict[str, object]:
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "libraries": {name: version(name) for name in _LIBRARIES},
+        "repeats": REPEATS,
         "load_average": [round(one, 2) for one in os.getloadavg()],
     }
 
@@ -57,7 +59,7 @@ def page(parts: Mapping[str, Sequence[Figure]], facts: dict[str, object]) -> str
         _HEAD,
         f"Machine: {facts['cpus']} CPUs ({facts['cpu']}), {facts['memory_gib']} GiB, "
         f"{facts['system']}, Python {facts['python']}, {facts['date']}. "
-        f"Load average at the start: {facts['load_average']}.",
+        f"Load average at the start: {facts['load_average']}. Repeats: {facts['repeats']}.",
         "",
         "Versions: " + ", ".join(f"{name} {one}" for name, one in libraries.items()) + ".",
     ]
