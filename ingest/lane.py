@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import heapq
 import logging
+import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -22,8 +23,7 @@ from ingest.decode.json import Decoded, JsonDecoder, Reject
 from ingest.evaluate import Delta, Evaluator, Poison
 from ingest.opening import RETRY_MS, Opening, Start, first_line, start_of
 from ingest.progress import Progress
-from ingest.source.ahead import AheadSource
-from ingest.source.connect import connect, starts_at_beginning
+from ingest.source.connect import connect_ahead, starts_at_beginning
 from ingest.source.message import MessageBatch
 from ingest.sourcerecord import count_messages, move_times
 from keyfold.state.counter import PartitionStatus, SourceStatus
@@ -36,6 +36,8 @@ __all__ = ["PARTITIONS_MAX", "RETRY_MS", "Lane"]
 
 _log = logging.getLogger("keyfold.ingest")
 PARTITIONS_MAX = 2_000
+BACKLOG_GATHER_MS = 100
+"""With a backlog a batch may be this long in coming: what one costs is then spread over more."""
 
 
 class Lane:
@@ -45,6 +47,7 @@ class Lane:
         plan: The source's plan.
         moved: True when something was read that is not committed yet.
         behind: True while there is much more to read than one batch; the next one is read ahead.
+        took_ms: How long it took to decode and merge the last batch.
     """
 
     def __init__(
@@ -62,8 +65,9 @@ class Lane:
         self.plan = plan
         self.moved = False
         self.behind = False
+        self.took_ms = 0.0
         self._state = state
-        self._source = AheadSource(connect(plan, data_directory))
+        self._source = connect_ahead(plan, data_directory)
         self._views = [view for view in state.catalog.views if view.source == plan.name]
         needed = {name for view in self._views for name in view.columns_read}
         self._decoder = JsonDecoder(connection, plan, needed)
@@ -88,15 +92,22 @@ class Lane:
 
     # --- polling -----------------------------------------------------------------------------
 
-    def step(self, messages_max: int, timeout_ms: int, now_ms: int) -> int:
+    def step(self, messages_max: int, timeout_ms: int, now_ms: int, gather_ms: float = 0.0) -> int:
         """Read and apply one batch; return the number of messages.
 
         A source that cannot go on is closed, says so, and is tried again later (law 7).
+
+        Args:
+            messages_max: Size of the batch.
+            timeout_ms: How long to wait for it.
+            now_ms: The clock.
+            gather_ms: For how long more messages are better than some now.
         """
         if not self._opening.done and not self._try_open(now_ms, timeout_ms):
             return 0
         try:
-            batch = self._source.poll(messages_max, timeout_ms)
+            gather_ms = BACKLOG_GATHER_MS if self.behind else gather_ms
+            batch = self._source.poll(messages_max, timeout_ms, gather_ms)
             progress = self._source.progress()
             self._sampled_ms = now_ms - progress.age_ms
             self._progress.sample(self._sampled_ms, progress.end_offsets)
@@ -104,6 +115,7 @@ class Lane:
             self.behind = self._far_behind(batch, messages_max)
             if self.behind:
                 self._source.read_ahead(messages_max, timeout_ms)
+            began = time.perf_counter()
             decoded = self._decoder.decode(batch) if batch is not None and len(batch) else None
         except Exception as problem:  # whatever it is, it costs this source and no other (law 7)
             self._opening.stop(problem, now_ms)
@@ -112,12 +124,13 @@ class Lane:
         if batch is None:
             return 0
         self.apply(batch, now_ms, decoded)
+        self.took_ms = (time.perf_counter() - began) * 1_000
         return len(batch)
 
     def _far_behind(self, batch: MessageBatch | None, messages_max: int) -> bool:
         """Say whether there is much more to read at once than what was read now."""
         if batch is None:
-            return self._source.reading
+            return self._source.reading and self.behind
         if batch.cut_short or len(batch) >= messages_max // 2:
             return True
         return self._progress.lag({**self._offsets(), **batch.next_offsets}) >= messages_max // 4

@@ -137,7 +137,10 @@ class Pipeline:
         timeout_ms = max(1, settings.poll_timeout_ms // max(1, len(self.lanes)))
         idle = True
         for lane in self.lanes:
-            read = lane.step(settings.batch_messages_max, timeout_ms, self._clock())
+            now_ms = self._clock()
+            # A batch should be merged when the next commit is due, and have all that came by then.
+            gather_ms = self._commit_at_ms + settings.commit_interval_ms - now_ms - lane.took_ms
+            read = lane.step(settings.batch_messages_max, timeout_ms, now_ms, max(0.0, gather_ms))
             self._tally.batches += read > 0
             idle = idle and lane.error != ""
         now_ms = self._clock()
@@ -152,7 +155,7 @@ class Pipeline:
 
     def commit(self) -> None:
         """Make everything that was merged durable and visible."""
-        now_ms = self._clock()
+        now_ms = self._commit_at_ms = self._clock()
         started = time.perf_counter()
         for lane in self.lanes:
             lane.before_commit(now_ms)
@@ -161,8 +164,7 @@ class Pipeline:
             lane.after_commit()
         self._tally.commit_seconds += time.perf_counter() - started
         self._tally.commits += 1
-        self._commit_at_ms = self._clock()
-        self._publish(self._commit_at_ms)
+        self._publish(self._clock())
 
     def _reclaim(self, now_ms: int) -> None:
         """Look for expired rows for a while that is short beside the time since the last look."""

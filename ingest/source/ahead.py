@@ -1,8 +1,9 @@
-"""Reading ahead: the next batch is read in a thread while the one before it is evaluated.
+"""Reading ahead: the next batch is read while the one before it is evaluated.
 
-Reading a source takes Python's lock, evaluating a batch in DuckDB does not, so with a backlog the
-two go on side by side, on two cores. One batch is read ahead at most, and only when asked for: a
-source that is followed closely is read by the loop itself, without a thread in between.
+With a backlog the two go on side by side, on two cores. Here the reading is done in a thread, one
+batch ahead at most, and only when asked for: a source that is followed closely is read by the loop
+itself, without a thread in between. That is for sources whose reading is mostly not Python's;
+where it is, another process reads (ingest/source/remote.py).
 
 While a batch is being read nobody else touches the source, so what there is to tell it waits.
 """
@@ -13,10 +14,34 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from ingest.background import in_background
 from ingest.source.message import MessageBatch
 from ingest.source.protocol import Source, SourceProgress
+
+
+class ReadAhead(Source, Protocol):
+    """A source that may be read while nobody waits for it."""
+
+    @property
+    def reading(self) -> bool:
+        """Whether a batch is being read ahead, that a poll did not wait for."""
+
+    def read_ahead(self, messages_max: int, timeout_ms: int) -> None:
+        """Hear that there is a backlog: begin to read what the next ``poll`` returns."""
+
+    def poll(
+        self, messages_max: int, timeout_ms: int, gather_ms: float = 0.0
+    ) -> MessageBatch | None:
+        """Return the next messages, see ``Source.poll``.
+
+        Args:
+            messages_max: How many at most.
+            timeout_ms: How long to wait; what comes later comes with the next poll.
+            gather_ms: For so long from now the caller would rather have more messages than some
+                now; a source that does not gather by itself need not keep to it.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +55,7 @@ class _Read:
 
 
 class AheadSource:
-    """A source that can be read ahead. Implements ``Source``; one thread calls it."""
+    """A source that is read ahead in a thread. Implements ``ReadAhead``; one thread calls it."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -62,8 +87,11 @@ class AheadSource:
                 "read-ahead", lambda: self._facts(self._source.poll(messages_max, timeout_ms))
             )
 
-    def poll(self, messages_max: int, timeout_ms: int) -> MessageBatch | None:
-        """Return what was read ahead, or read; see ``Source.poll``."""
+    def poll(
+        self, messages_max: int, timeout_ms: int, gather_ms: float = 0.0
+    ) -> MessageBatch | None:
+        """Return what was read ahead, or what is there; see ``Source.poll``."""
+        del gather_ms
         if self._reading is None:
             self._tell()
             self._last = None  # the source itself can say how things are

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ingest.source.ahead import AheadSource, ReadAhead
 from ingest.source.events import EventsSource
 from ingest.source.file import FileSource
 from ingest.source.file_options import file_options
 from ingest.source.kafka import KafkaSource, kafka_options
 from ingest.source.protocol import Source
+from ingest.source.remote import RemoteSource
 from keyfold.errors import SettingsError
 from keyfold.eventlog.format import source_directory
 from keyfold.eventlog.options import events_options
@@ -44,6 +46,20 @@ def connect(plan: SourcePlan, data_directory: Path) -> Source:
                 columns=[column.name for column in plan.columns],
             )
     raise SettingsError(f"source {plan.name}: there is no connector {plan.connector}")
+
+
+def connect_ahead(plan: SourcePlan, data_directory: Path) -> ReadAhead:
+    """Return the source of a plan, not yet open, that is read while its batches are evaluated.
+
+    In a process of its own where reading takes Python's lock for long, else in a thread.
+
+    Raises:
+        SettingsError: As in ``connect``.
+    """
+    source = connect(plan, data_directory)
+    if isinstance(source, KafkaSource):
+        return RemoteSource(plan.name, KafkaSource, source.options)
+    return AheadSource(source)
 
 
 def starts_at_beginning(plan: SourcePlan) -> bool:

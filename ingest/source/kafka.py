@@ -39,15 +39,19 @@ _CALM_S = 2.5
 # A broker that has just started may not know its topics yet: believe the third answer.
 _MISSING_ANSWERS_MAX = 3
 _MISSING_RETRY_S = 0.5
-# consume() waits until it has all that it was asked for, or for this long.
-_GATHER_S = 0.015
+# How often a poll that waits for messages looks after the topic.
+_LOOK_UP_S = 0.05
 # The objects of one consume() should stay in the CPU's cache until they are columns: asking for
 # 2,000 at a time is half as fast again as asking for 10,000.
 _CHUNK_MESSAGES = 2_000
 
 
 class KafkaSource:
-    """One topic as a source. Not thread-safe."""
+    """One topic as a source. Not thread-safe.
+
+    Attributes:
+        options: Which topic, and how it is read.
+    """
 
     def __init__(self, options: KafkaOptions, batch_bytes_max: int = BATCH_BYTES_MAX) -> None:
         """Prepare the source; ``open`` connects it.
@@ -56,7 +60,7 @@ class KafkaSource:
             options: Which topic, and how it is read.
             batch_bytes_max: A batch ends with the piece that reaches this.
         """
-        self._options = options
+        self.options = options
         self._batch_bytes_max = batch_bytes_max
         self._names = (options.name, options.topic)
         self._consumer: Any = None
@@ -86,7 +90,7 @@ class KafkaSource:
             SettingsError: librdkafka does not take the properties.
         """
         self.close()
-        options = self._options
+        options = self.options
         config = options.consumer_config()
         timeout_s = options.open_timeout_ms / 1000
         topic = KafkaTopic(options.name, options.topic, config)
@@ -136,7 +140,7 @@ class KafkaSource:
             self._commit_courtesy(now_s)
             if self._stopped is not None:
                 raise self._stopped
-            wait_s = max(0.0, min(_GATHER_S, deadline_s - now_s))
+            wait_s = max(0.0, min(_LOOK_UP_S, deadline_s - now_s))
             gathered = self._gather(messages_max, wait_s)
             if gathered or self._news:
                 news, self._news = self._news, {}
@@ -155,7 +159,7 @@ class KafkaSource:
     def identity(self) -> Mapping[str, str]:
         """Name the topic, and its id where the broker has one."""
         known = {"topic_id": self._topic_id} if self._topic_id else {}
-        return {"topic": self._options.topic} | known
+        return {"topic": self.options.topic} | known
 
     def committed(self, offsets: Mapping[int, int]) -> None:
         """Commit to the consumer group, at most once a second, and never wait for it."""
@@ -170,7 +174,7 @@ class KafkaSource:
                 self._send_courtesy(consumer)
             consumer.close()
         self._topic = self._refresh = self._stopped = None
-        self._ends = PartitionEnds(self._options.name, {}, 0.0)
+        self._ends = PartitionEnds(self.options.name, {}, 0.0)
         self._missing_answers, self._courtesy = 0, {}
         self._outage, self._calm_since_s = False, None
         for each in (self._assigned, self._positions, self._news):
@@ -179,12 +183,13 @@ class KafkaSource:
     # -- reading ----------------------------------------------------------------------------------
 
     def _gather(self, messages_max: int, wait_s: float) -> GrowingBatch:
-        gathered = GrowingBatch(self._options)
-        deadline_s = time.monotonic() + wait_s
+        gathered = GrowingBatch(self.options)
         room = messages_max
+        # consume() waits until it has all that it was asked for: wait for the first message alone,
+        # and then take what is there.
+        asked = 1
         while room > 0:
-            asked = min(room, _CHUNK_MESSAGES)
-            messages = self._consumer.consume(asked, max(0.0, deadline_s - time.monotonic()))
+            messages = self._consumer.consume(asked, wait_s)
             count = len(messages)
             events: list[Message] = []
             if any(map(Message.error, messages)):
@@ -203,6 +208,7 @@ class KafkaSource:
             if room == 0 or gathered.nbytes >= self._batch_bytes_max:
                 gathered.cut_short = True
                 break
+            asked, wait_s = min(room, _CHUNK_MESSAGES), 0.0
         return gathered
 
     def _advance(self, partition: int, position: int) -> None:
@@ -239,11 +245,11 @@ class KafkaSource:
         if error.code() in errors.REFUSED:
             self._stop(errors.refused(*self._names, error))
         elif error.fatal():
-            self._stop(errors.gave_up(self._options.name, error))
+            self._stop(errors.gave_up(self.options.name, error))
         elif error.code() in errors.MISSING:
             self._refresh_at_s = 0.0
         elif error.code() in errors.HARMLESS:
-            _log.debug("source '%s': %s", self._options.name, error.str())
+            _log.debug("source '%s': %s", self.options.name, error.str())
         else:
             self._calm_since_s = None
             self._ends.doubt(time.monotonic())
@@ -251,7 +257,7 @@ class KafkaSource:
                 self._outage = True
                 _log.warning(
                     "source '%s': the Kafka broker does not answer, going on trying: %s",
-                    self._options.name,
+                    self.options.name,
                     error.str(),
                 )
 
@@ -261,7 +267,7 @@ class KafkaSource:
             self._calm_since_s = now_s
         elif self._calm_since_s is not None and now_s - self._calm_since_s > _CALM_S:
             self._outage, self._calm_since_s = False, None
-            _log.info("source '%s': the Kafka broker answers again", self._options.name)
+            _log.info("source '%s': the Kafka broker answers again", self.options.name)
 
     def _stop(self, error: SourceError) -> None:
         # What was read before the error is still delivered; the next poll raises it.
@@ -280,7 +286,7 @@ class KafkaSource:
         if not self._refresh.done():
             return
         answer, self._refresh = self._refresh, None
-        self._refresh_at_s = now_s + self._options.partitions_refresh_ms / 1000
+        self._refresh_at_s = now_s + self.options.partitions_refresh_ms / 1000
         try:
             facts = facts_of(answer)
             self._check_same_topic(facts, known=self._assigned)
@@ -299,11 +305,11 @@ class KafkaSource:
             self._answered(now_s)
             grown = [each for each in facts.partitions if each not in self._assigned]
             if grown:
-                _log.info("source '%s': new partitions %s", self._options.name, grown)
+                _log.info("source '%s': new partitions %s", self.options.name, grown)
                 self._assign(dict.fromkeys(grown, 0))
 
     def _assign(self, positions: Mapping[int, int]) -> None:
-        topic = self._options.topic
+        topic = self.options.topic
         for partition, position in positions.items():
             self._assigned[partition] = TopicPartition(topic, partition, position)
             self._positions[partition] = self._news[partition] = position
@@ -347,15 +353,15 @@ class KafkaSource:
         try:
             consumer.commit(
                 offsets=[
-                    TopicPartition(self._options.topic, partition, offset)
+                    TopicPartition(self.options.topic, partition, offset)
                     for partition, offset in offsets.items()
                 ],
                 asynchronous=True,
             )
         except KafkaException as error:
-            _log.debug("source '%s': no courtesy commit: %s", self._options.name, error)
+            _log.debug("source '%s': no courtesy commit: %s", self.options.name, error)
 
     def _courtesy_done(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
         del partitions
         if error is not None:
-            _log.debug("source '%s': no courtesy commit: %s", self._options.name, error.str())
+            _log.debug("source '%s': no courtesy commit: %s", self.options.name, error.str())
