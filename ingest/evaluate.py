@@ -81,6 +81,7 @@ class Evaluator:
         self._prefix = prefix
         self._types = plan.key_types
         self._slots = plan.slots
+        self._relations: dict[str, tuple[str, duckdb.DuckDBPyRelation]] = {}
 
     def evaluate(self, table: pa.Table, horizon_us: int | None) -> Iterator[Delta | Poison]:
         """Yield the deltas of a batch, as a rule one, and the rows that have none.
@@ -185,7 +186,14 @@ class Evaluator:
         )
 
     def _query(self, sql: str, horizon_us: int) -> pa.Table:
-        return self._connection.sql(sql.replace(HORIZON, str(horizon_us))).to_arrow_table()
+        # A relation runs anew each time that it is read; parsing and describing it once more would
+        # be a third of what a small batch costs.
+        text = sql.replace(HORIZON, str(horizon_us))
+        known, relation = self._relations.get(sql, (None, None))
+        if relation is None or known != text:
+            relation = self._connection.sql(text)
+            self._relations[sql] = (text, relation)
+        return relation.to_arrow_table()
 
 
 def _probe_sql(plan: ViewPlan, horizon_us: int) -> str:

@@ -99,6 +99,7 @@ class JsonDecoder:
         self._unit = timestamp_unit(source)
         self._as_text: set[str] = set()
         self._query = self._make_query()
+        self._relation: duckdb.DuckDBPyRelation | None = None
 
     def decode(self, batch: MessageBatch) -> Decoded:
         """Decode a batch; see the module's docstring."""
@@ -141,7 +142,9 @@ class JsonDecoder:
 
     def _run(self, texts: pa.Array) -> pa.Table:
         self._connection.register("raw", pa.table({"v": texts}))
-        return self._connection.sql(self._query).to_arrow_table()
+        if self._relation is None:  # it runs anew each time that it is read
+            self._relation = self._connection.sql(self._query)
+        return self._relation.to_arrow_table()
 
     def _read_fields(
         self, texts: pa.Array, rows: np.ndarray, rejects: list[Reject]
@@ -284,6 +287,7 @@ class JsonDecoder:
             return fields
         self._as_text |= times
         self._query = self._make_query()
+        self._relation = None
         again = self._run(texts)
         for name in times:
             position = fields.schema.get_field_index(name)
