@@ -4,12 +4,17 @@ An ASGI request costs uvicorn a task, a cycle, an event and two sends: more than
 plain ``GET`` of a row needs none of them, since its answer is made without waiting. So it is
 written as soon as its headers are complete, with the same body and headers as ``hot`` sends.
 
+Clients send the same headers with every request of a connection. Once the parser has read them, and
+the request was a plain one, further requests with the same bytes behind the path need no parser:
+their URL is looked at, and nothing else has changed.
+
 Whatever is not plain (another method, a body, a pipelined neighbour that still waits, a client that
 does not read, tokens, other origins) and whatever is no success goes the ASGI way.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -22,6 +27,9 @@ KEEP_ALIVE_S = 75
 Direct = Callable[[bytes], bytes | None]
 
 _PREFIX = b"/v1/views/"
+_BEGIN = b"GET " + _PREFIX
+_BEHIND_URL = b" HTTP/1.1\r\n"
+_URL = re.compile(rb"[!-~]+")
 _NOT_PLAIN = frozenset({b"content-length", b"transfer-encoding", b"upgrade", b"expect"})
 
 
@@ -36,17 +44,41 @@ class WireProtocol(BoundedProtocol):
 
     answered = False
     answers = 0
+    begun = 0
+    between = True
+    known_headers = b""
     date_of: object = None
     head = b""
 
     def data_received(self, data: bytes) -> None:
-        """Count the answers of one read anew."""
-        self.answers = 0
+        """Answer a request whose headers are known; have everything else parsed."""
+        end = data.find(_BEHIND_URL)
+        if (
+            self.between
+            and data.startswith(_BEGIN)
+            and data[end:] == self.known_headers
+            and _URL.fullmatch(data, 4, end)
+            and self._free()
+        ):
+            body = self.direct(data[4:end])
+            if body is not None:
+                self.began = self.loop.time()
+                self.reading_headers = False
+                self.answered = True
+                self._write(body)
+                return
+        self.answers = self.begun = 0
+        alone = self.between
         super().data_received(data)
+        alone = alone and self.between and self.begun == self.answers == 1
+        if alone and data.startswith(_BEGIN) and data.endswith(b"\r\n\r\n"):
+            self.known_headers = data[end:]
 
     def on_message_begin(self) -> None:
         """Begin a request that nobody has answered; its scope is made if the ASGI way needs one."""
         self.start_clock()
+        self.begun += 1
+        self.between = False
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
@@ -75,6 +107,7 @@ class WireProtocol(BoundedProtocol):
 
     def on_message_complete(self) -> None:
         """Pass the end of a request on, unless it is answered."""
+        self.between = True
         if not self.answered:
             super().on_message_complete()
 
@@ -82,13 +115,16 @@ class WireProtocol(BoundedProtocol):
         """Let a connection that was answered here stay for as long as uvicorn lets its own."""
         super().overdue(now, KEEP_ALIVE_S if self.answered else timeout_s)
 
-    def _plain(self) -> bool:
+    def _free(self) -> bool:
+        """Say whether no answer is under way, and the client takes those that were given."""
         cycle = self.cycle
+        return (cycle is None or cycle.response_complete) and not self.flow.write_paused
+
+    def _plain(self) -> bool:
         parser = self.parser
         return (
             self.url.startswith(_PREFIX)
-            and (cycle is None or cycle.response_complete)
-            and not self.flow.write_paused
+            and self._free()
             and self.answers < ANSWERS_PER_READ_MAX
             and parser.get_method() == b"GET"
             and parser.should_keep_alive()

@@ -14,7 +14,7 @@ text slots pay a step per row.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from keyfold.view.columns import I128
 from keyfold.view.types import Physical
 
 VERSION = 1
-_NO_TEXT = 0xFFFF_FFFF
+NO_TEXT = 0xFFFF_FFFF
 _FORMAT = {
     Physical.BOOL: "?",
     Physical.I64: "q",
@@ -62,7 +62,7 @@ class PartialCodec:
         for i, column in enumerate(columns):
             front[f"s{i}"] = (
                 np.fromiter(
-                    (_NO_TEXT if text is None else len(text) for text in column), np.uint32, n
+                    (NO_TEXT if text is None else len(text) for text in column), np.uint32, n
                 )
                 if i in self.text_slots
                 else column
@@ -91,13 +91,13 @@ class PartialCodec:
         front = np.frombuffer(fronts, self.dtype)
         wrong = front["version"] != VERSION
         if wrong.any():
-            raise _wrong_version(int(front["version"][wrong][0]))
+            raise wrong_version(int(front["version"][wrong][0]))
         columns: list[np.ndarray] = [front[f"s{i}"].copy() for i in range(len(self.slots))]
         if self.text_slots:
             at = np.full(len(values), width, np.int64)
             for i in self.text_slots:
                 lengths = columns[i]
-                absent = lengths == _NO_TEXT
+                absent = lengths == NO_TEXT
                 ends = at + np.where(absent, 0, lengths)
                 texts = np.empty(len(values), object)
                 texts[:] = [
@@ -110,33 +110,9 @@ class PartialCodec:
                 at = ends
         return columns
 
-    def row_decoder(self) -> Callable[[bytes], list[object]]:
-        """Return the function from one value to its slot values, as Python values."""
-        unpack = self.struct.unpack_from
-        wide = [i for i, slot in enumerate(self.slots) if slot.physical is Physical.I128]
-        text_slots = self.text_slots
-        width = self.width
 
-        def decode(value: bytes) -> list[object]:
-            version, *slots = unpack(value)
-            if version != VERSION:
-                raise _wrong_version(version)
-            for i in wide:
-                slots[i] = int.from_bytes(slots[i], "little", signed=True)
-            start = width
-            for i in text_slots:
-                length = slots[i]
-                if length == _NO_TEXT:
-                    slots[i] = None
-                else:
-                    slots[i] = value[start : start + length].decode()
-                    start += length
-            return slots
-
-        return decode
-
-
-def _wrong_version(version: int) -> StateError:
+def wrong_version(version: int) -> StateError:
+    """Return the error for a partial of another format version."""
     return StateError(
         f"a partial has format version {version}, this release reads {VERSION}",
         hint="run the release that wrote it, or rebuild the view with --rebuild",

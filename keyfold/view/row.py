@@ -1,8 +1,8 @@
 """A view compiled for reading: key text → key bytes, and stored bytes → the row.
 
-Built once per view when a reader opens the catalog. ``json_row`` is the hot path: one struct
-unpack, the finalizers, and text. ``arrow_table`` gives the same rows as columns, for the lake and
-for Arrow answers; both evaluate the same finalizers and expressions, so they agree (law 4).
+Built once per view when a reader opens the catalog. ``json_row`` is the hot path (rowcode.py): one
+struct unpack, the finalizers, and text. ``arrow_table`` gives the same rows as columns, for the
+lake and for Arrow answers. Both evaluate the same finalizers and expressions, so they agree: law 4.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ import pyarrow as pa
 
 from keyfold.errors import RequestError
 from keyfold.view import expression as ex
-from keyfold.view.aggregate import finalize_columns, finalizer
+from keyfold.view.aggregate import finalize_columns
 from keyfold.view.columns import I128, arrow_column, i128_of
 from keyfold.view.keycolumns import key_columns
 from keyfold.view.partial import PartialCodec
 from keyfold.view.plan import Output, ViewPlan
-from keyfold.view.rowkey import NULL, key_decoder, value_encoder
+from keyfold.view.rowcode import row_functions
+from keyfold.view.rowkey import NULL, column_finder, value_decoder, value_encoder
 from keyfold.view.types import (
     TIMESTAMP,
     TIMESTAMPTZ,
@@ -44,22 +45,31 @@ class CompiledView:
     Attributes:
         plan: The plan it was compiled from.
         partials: The codec of the row values.
+        json_row: (row key without the view's prefix, stored partials) → the row as a JSON object,
+            or None when HAVING hides it.
     """
 
     def __init__(self, plan: ViewPlan) -> None:
         self.plan = plan
         self.key_types = plan.key_types
         self.partials = PartialCodec(plan.slots)
-        self._slots_of = self.partials.row_decoder()
+        self._window = None
+        if plan.window_key is not None:
+            kind = self.key_types[plan.window_key].physical
+            self._window = column_finder(self.key_types, plan.window_key), value_decoder(kind)
         self._encoders = [_key_encoder(column) for column in self.key_types]
-        self._key_of = key_decoder(self.key_types)
-        self._answers = _answer_readers(plan)
         self._readers = [_reader(output.expression, len(plan.keys)) for output in plan.outputs]
-        self._writers = [
-            _writer(output, read, len(plan.keys))
-            for output, read in zip(plan.outputs, self._readers, strict=True)
-        ]
         self._having = _reader(plan.having, len(plan.keys)) if plan.having else None
+        self._row, self.json_row = row_functions(
+            plan,
+            self.partials,
+            "{" + ",".join(_label(output.name) + "%s" for output in plan.outputs) + "}",
+            [
+                (_place(output, read, len(plan.keys)), _writer(output))
+                for output, read in zip(plan.outputs, self._readers, strict=True)
+            ],
+            self._keep if plan.having else None,
+        )
 
     def key_from_text(self, texts: Sequence[str]) -> bytes:
         """Encode key values given as text: a whole key, or the first columns of one.
@@ -105,26 +115,18 @@ class CompiledView:
             key: The row key.
             horizon: As ``ViewPlan.expired_before`` returns it.
         """
-        assert self.plan.window_key is not None
-        value = self._key_of(key)[self.plan.window_key]
-        return isinstance(value, int) and value <= horizon
-
-    def json_row(self, key: bytes, value: bytes) -> str | None:
-        """Return the row as a JSON object, or None when HAVING hides it.
-
-        Args:
-            key: The row key without the view's prefix.
-            value: The stored partials.
-        """
-        row = self._row(key, value)
-        if self._having is not None and self._having(row) is not True:
-            return None
-        return "{" + ",".join([write(row) for write in self._writers]) + "}"
+        assert self._window is not None
+        find, decode = self._window
+        at = find(key, 0)
+        if key.startswith(NULL, at):
+            return False
+        window: int = decode(key, at + 1)[0]
+        return window <= horizon
 
     def values(self, key: bytes, value: bytes) -> list[Any] | None:
         """Return the row's physical values in column order, or None when HAVING hides it."""
         row = self._row(key, value)
-        if self._having is not None and self._having(row) is not True:
+        if not self._keep(row):
             return None
         return [read(row) for read in self._readers]
 
@@ -154,15 +156,10 @@ class CompiledView:
         table = pa.table(arrays, names=[output.name for output in self.plan.outputs])
         if self._having is None:
             return table
-        having = self._having
-        return table.filter(pa.array([having(row) is True for row in whole], pa.bool_()))
+        return table.filter(pa.array([self._keep(row) for row in whole], pa.bool_()))
 
-    def _row(self, key: bytes, value: bytes) -> list[Any]:
-        """Key values, then answers, in physical form."""
-        slots = self._slots_of(value)
-        row = self._key_of(key)
-        row.extend([read(slots) for read in self._answers])
-        return row
+    def _keep(self, row: list[Any]) -> bool:
+        return self._having is None or self._having(row) is True
 
     def _final_columns(self, values: list[bytes]) -> list[tuple[np.ndarray, np.ndarray | None]]:
         """Every answer as a column: (values, valid)."""
@@ -206,32 +203,27 @@ def _reader(expression: ex.Expression, keys: int) -> ex.Evaluate:
     return read
 
 
-def _writer(output: Output, read: ex.Evaluate, keys: int) -> Callable[[ex.Row], str]:
-    """Return the function from a row to ``"name":value``."""
-    label = msgspec.json.encode(output.name).decode() + ":"
-    null = label + "null"
-    write = json_writer(column_type(output.type))
-    if isinstance(output.expression, ex.Key) and output.type in (TIMESTAMP, TIMESTAMPTZ):
-        write = lru_cache(_MOMENTS)(write)
+def _label(name: str) -> str:
+    """The name of a column in a JSON template."""
+    return msgspec.json.encode(name).decode().replace("%", "%%") + ":"
 
+
+def _place(output: Output, read: ex.Evaluate, keys: int) -> int | ex.Evaluate:
+    """Where an output's value is found: its place in the row, or a function of the row."""
     match output.expression:
         case ex.Key(index=at):
-            pass
+            return at
         case ex.Answer(index=at):
-            at += keys
-        case _:
+            return keys + at
+    return read
 
-            def write_computed(row: ex.Row) -> str:
-                value = read(row)
-                return null if value is None else label + write(value)
 
-            return write_computed
-
-    def write_column(row: ex.Row) -> str:
-        value = row[at]
-        return null if value is None else label + write(value)
-
-    return write_column
+def _writer(output: Output) -> Callable[[Any], object]:
+    """Return what writes an output's values as JSON."""
+    write = json_writer(column_type(output.type))
+    if isinstance(output.expression, ex.Key) and output.type in (TIMESTAMP, TIMESTAMPTZ):
+        return lru_cache(_MOMENTS)(write)
+    return write
 
 
 def _slot_spans(plan: ViewPlan) -> list[slice]:
@@ -241,22 +233,6 @@ def _slot_spans(plan: ViewPlan) -> list[slice]:
     for aggregate in plan.aggregates:
         spans.append(slice(at, at := at + len(aggregate.slots)))
     return spans
-
-
-def _answer_readers(plan: ViewPlan) -> list[Callable[[Sequence[Any]], Any]]:
-    """For each answer, the function from all slot values to its physical value."""
-    spans = _slot_spans(plan)
-
-    def reader(span: slice, final: Callable[..., Any]) -> Callable[[Sequence[Any]], Any]:
-        if span.stop - span.start == 1:
-            only = span.start
-            return lambda slots: final(slots[only])
-        return lambda slots: final(*slots[span])
-
-    return [
-        reader(spans[answer.aggregate], finalizer(answer.final, plan.aggregates[answer.aggregate]))
-        for answer in plan.answers
-    ]
 
 
 def _arrow_from_python(kind: ColumnType, values: list[Any]) -> pa.Array:

@@ -104,26 +104,25 @@ def prefix_end(prefix: bytes) -> bytes:
 
 def decode_key(types: Sequence[ColumnType], key: bytes) -> tuple[object, ...]:
     """Decode a whole key into physical values, None for NULL."""
-    return tuple(key_decoder(types)(key))
+    values: list[object] = []
+    at = 0
+    for column in types:
+        if key[at] == 2:
+            values.append(None)
+            at += 1
+        else:
+            value, at = _DECODE[column.physical](key, at + 1)
+            values.append(value)
+    return tuple(values)
 
 
-def key_decoder(types: Sequence[ColumnType]) -> Callable[[bytes], list[Any]]:
-    """Return ``decode_key`` for one view's key columns, with the choices made in advance."""
-    decoders = [_DECODE[column.physical] for column in types]
+def value_decoder(physical: Physical) -> Callable[[bytes, int], tuple[Any, int]]:
+    """Return how to read one value of a key that is not NULL.
 
-    def decode(key: bytes) -> list[Any]:
-        values: list[Any] = []
-        at = 0
-        for decode_column in decoders:
-            if key[at] == 2:
-                values.append(None)
-                at += 1
-            else:
-                value, at = decode_column(key, at + 1)
-                values.append(value)
-        return values
-
-    return decode
+    Returns:
+        (key, where it starts, behind its tag) → (the value, where it ends).
+    """
+    return _DECODE[physical]
 
 
 def column_finder(types: Sequence[ColumnType], index: int) -> Callable[[bytes, int], int]:

@@ -65,7 +65,7 @@ def test_text_stands_after_all_slots_in_their_order():
 
 
 @given(st.data())
-def test_decoded_slots_are_the_encoded_ones_by_column_and_by_row(data):
+def test_decoded_slots_are_the_encoded_ones(data):
     kinds = data.draw(st.lists(st.sampled_from(sorted(VALUES)), min_size=1, max_size=4))
     rows = data.draw(st.lists(st.tuples(*[VALUES[kind] for kind in kinds]), max_size=4))
     partials = codec(*kinds)
@@ -74,10 +74,8 @@ def test_decoded_slots_are_the_encoded_ones_by_column_and_by_row(data):
     assert len(values) == len(rows)
     decoded = partials.decode(values)
     by_column = [python_values(k, c) for k, c in zip(kinds, decoded, strict=True)]
-    decode_row = partials.row_decoder()
     for i, row in enumerate(rows):
         assert shown(row) == shown([values_[i] for values_ in by_column])
-        assert shown(row) == shown(decode_row(values[i]))
 
 
 def shown(slots: object) -> list[str]:
@@ -85,14 +83,12 @@ def shown(slots: object) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", [Physical.I64, Physical.TEXT])
-def test_another_format_version_is_refused_by_column_and_by_row(kind):
+def test_another_format_version_is_refused(kind):
     partials = codec(kind)
     (value,) = partials.encode([column(kind, [1])])
     other = b"\x02" + value[1:]
     with pytest.raises(StateError, match="format version 2, this release reads 1"):
         partials.decode([value, other])
-    with pytest.raises(StateError, match="format version 2, this release reads 1"):
-        partials.row_decoder()(other)
     older = b"\x00" + value[1:]
     with pytest.raises(StateError, match="format version 0"):
         partials.decode([value, older])

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyfold.errors import RequestError
+from keyfold.errors import RequestError, StateError
 from keyfold.view import expression as ex
 from keyfold.view.aggregate import Aggregate, Final
 from keyfold.view.columns import DTYPE, i128_of
@@ -235,6 +235,7 @@ def test_a_nested_key_is_written_as_json_and_read_from_json_values():
         **{
             **{name: getattr(plan_of(), name) for name in ViewPlan.__struct_fields__},
             "keys": (KeyColumn("tags", "VARCHAR[]", "tags"),),
+            "window_key": None,
             "outputs": (Output("tags", "VARCHAR[]", ex.Key(0, "VARCHAR[]")),),
         }
     )
@@ -243,3 +244,23 @@ def test_a_nested_key_is_written_as_json_and_read_from_json_values():
     assert stored_key == encode_key([column_type("VARCHAR[]")], ['["a","é"]'])
     assert stored_key == view.key_from_text(['[ "a", "é" ]'])
     assert view.json_row(stored_key, stored()) == '{"tags":["a","é"]}'
+
+
+def test_a_column_may_have_any_name():
+    names = ["100%s", '"quoted"', "{x}", "a\nb", "%"]
+    outputs = tuple(Output(name, "BIGINT", ex.Answer(0, "BIGINT")) for name in names)
+    view = CompiledView(plan_of(outputs))
+    assert json.loads(view.json_row(key(), stored(7))) == dict.fromkeys(names, 7)
+
+
+def test_a_row_of_another_format_version_is_refused():
+    for version in (b"\x00", b"\x02"):
+        with pytest.raises(StateError, match=f"format version {version[0]}, this release reads 1"):
+            VIEW.json_row(key(), version + stored()[1:])
+
+
+@given(st.lists(st.tuples(st.text(), st.none() | st.integers(-(2**62), 2**62)), min_size=1))
+def test_a_row_expires_by_the_window_in_its_key(keys: list[tuple[str, int | None]]):
+    for user, window in keys:
+        stored_key = key(user, window)
+        assert VIEW.expired(stored_key, 5) == (window is not None and window <= 5)
