@@ -1,4 +1,4 @@
-"""The ASGI application: the hot path first, FastAPI behind it.
+"""The ASGI application: lookups first, FastAPI behind them.
 
 FastAPI is imported by a thread while the first lookups are answered already: a worker that was
 killed answers again after half the time. Whoever asks for one of its routes earlier waits for it.
@@ -15,6 +15,7 @@ from typing import Any
 from serving.auth import OPEN_PATHS, Gate
 from serving.hot import HotPath
 from serving.limits import ClientGoneError, Message, Receive, Scope, Send, send_answer
+from serving.many import ManyPath
 from serving.problem import Answer, RefusedError, answer_for
 from serving.worker import Worker
 
@@ -24,7 +25,7 @@ _KEY_AT = 5
 
 
 class Front:
-    """Answers row lookups itself and leaves everything else to FastAPI.
+    """Answers lookups itself and leaves everything else to FastAPI.
 
     Args:
         worker: What the routes share.
@@ -37,6 +38,7 @@ class Front:
         self._gate = Gate(worker.settings.api_tokens)
         self._closed = self._gate.closed
         self._hot = HotPath(worker.state, worker.metrics)
+        self._many = ManyPath(worker)
         plain = not self._closed and not worker.settings.cors_origins
         self.direct = self._hot.direct if plain else None
         self._routes: asyncio.Task[Application] | None = None
@@ -55,8 +57,16 @@ class Front:
                 return
             if hot:
                 await self._hot(scope, parts, send)
+            elif (
+                len(parts) == _KEY_AT
+                and parts[4] == b"lookup"
+                and parts[2] == b"views"
+                and parts[1] == b"v1"
+                and scope["method"] == "POST"
+            ):
+                await self._bounded(scope, receive, send, self._many)
             else:
-                await self._slow(scope, receive, send)
+                await self._bounded(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
 
@@ -71,8 +81,10 @@ class Front:
             return False
         return True
 
-    async def _slow(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer through FastAPI, within the time limit."""
+    async def _bounded(
+        self, scope: Scope, receive: Receive, send: Send, by: Application | None = None
+    ) -> None:
+        """Answer within the time limit, through FastAPI unless said otherwise."""
         status = 0
 
         async def counted(message: Message) -> None:
@@ -90,8 +102,9 @@ class Front:
         failed: Answer | None = None
         try:
             async with asyncio.timeout(timeout_s):
-                application = await asyncio.shield(self._application())
-                await application(scope, receive, counted)
+                if by is None:
+                    by = await asyncio.shield(self._application())
+                await by(scope, receive, counted)
         except TimeoutError:
             failed = answer_for(
                 RefusedError(
@@ -119,7 +132,7 @@ class Front:
 
     async def _load(self) -> Application:
         module: Any = await asyncio.to_thread(importlib.import_module, "serving.routes")
-        application: Application = module.build(self._worker, self._hot)
+        application: Application = module.build(self._worker, self._hot, self._many)
         # What was imported stays: the collector need not walk through it again and again.
         gc.collect()
         gc.freeze()

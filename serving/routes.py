@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from decimal import Decimal
-from typing import Any
 
 import msgspec
 from fastapi import FastAPI, Request, Response
@@ -15,14 +12,13 @@ from starlette.exceptions import HTTPException
 
 from keyfold.errors import KeyfoldError, RequestError
 from keyfold.state.reader import StateReader
-from keyfold.view.types import Physical
 from serving import documentation as doc
 from serving.deadletters import letters_page
 from serving.describe import source_detail, source_plan, view_detail, view_summary
-from serving.formats import ARROW, arrow_answer, chosen_format, json_page, page_answer
+from serving.formats import ARROW, arrow_answer, chosen_format, page_answer
 from serving.hot import HotPath, method_not_allowed
-from serving.limits import decoded, read_body
 from serving.lookup import ViewLookup, visible_pairs, why_missing
+from serving.many import ManyPath, whole_body
 from serving.metrics import exposition
 from serving.predicates import Query, rows_query
 from serving.problem import Answer, RefusedError, answer_for
@@ -34,17 +30,7 @@ INLINE_BYTES_MAX = 64 << 10
 STUCK_S_MAX = 5.0
 
 
-class LookupBody(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of a lookup: keys, each a list of values, or bare where the key has one column."""
-
-    keys: list[Any]
-
-
-_LOOKUP = msgspec.json.Decoder(LookupBody)
-_LOOKUP_EXACT = msgspec.json.Decoder(LookupBody, float_hook=Decimal)
-
-
-def build(worker: Worker, hot: HotPath) -> FastAPI:
+def build(worker: Worker, hot: HotPath, many: ManyPath) -> FastAPI:
     """Return the application of one worker."""
     app = FastAPI(
         title="Keyfold",
@@ -56,7 +42,7 @@ def build(worker: Worker, hot: HotPath) -> FastAPI:
     )
     app.router.redirect_slashes = False
     _catalog_routes(app, worker)
-    _row_routes(app, worker, hot)
+    _row_routes(app, worker, hot, many)
     _source_routes(app, worker)
     _operating_routes(app, worker)
     _errors(app)
@@ -79,7 +65,7 @@ def _catalog_routes(app: FastAPI, worker: Worker) -> None:
         return _json(view_detail(state.current(), found, _now_ms()))
 
 
-def _row_routes(app: FastAPI, worker: Worker, hot: HotPath) -> None:
+def _row_routes(app: FastAPI, worker: Worker, hot: HotPath, many: ManyPath) -> None:
     state, settings = worker.state, worker.settings
 
     @app.get(
@@ -129,14 +115,8 @@ def _row_routes(app: FastAPI, worker: Worker, hot: HotPath) -> None:
         openapi_extra=doc.LOOKUP_BODY,
     )
     async def lookup(view: str, request: Request) -> Response:
-        commit = _wants_commit(request)
-        with worker.bodies.hold() as take:
-            body = await _body(worker, request, take)
-            with state.reading():
-                found = state.view(view.encode())
-                keys = lookup_keys(body, found, settings.lookup_keys_max)
-                answers, label = await found.rows(keys, _now_ms())
-        return _response(Answer(200, json_page(answers, None, label, commit=commit)))
+        # The front takes the usual spelling; `/v1/%76iews/…` means the same and comes here.
+        return _response(await many.answer(request.scope, request.receive, view.encode()))
 
 
 def _source_routes(app: FastAPI, worker: Worker) -> None:
@@ -164,7 +144,7 @@ def _source_routes(app: FastAPI, worker: Worker) -> None:
         plan = source_plan(state.current(), source)
         worker.pushes.log(plan)  # refuse before reading the body
         with worker.bodies.hold() as take:
-            body = await _body(worker, request, take)
+            body = await whole_body(worker, request.scope, request.receive, take)
             content_type = request.headers.get("content-type", "")
             if len(body) > INLINE_BYTES_MAX:
                 block = await asyncio.to_thread(
@@ -283,31 +263,6 @@ async def _rows_answer(
     )
 
 
-def lookup_keys(body: bytes, view: ViewLookup, keys_max: int) -> list[list[object]]:
-    """Return the keys of a lookup's body.
-
-    Raises:
-        RequestError: The body is not of its form.
-        RefusedError: There are too many keys.
-    """
-    # A DECIMAL key keeps all of its digits; nested keys are compared as JSON, so keep its numbers.
-    nested = any(kind.physical is Physical.JSON for kind in view.plan.key_types)
-    try:
-        given = (_LOOKUP if nested else _LOOKUP_EXACT).decode(body).keys
-    except (msgspec.DecodeError, RecursionError, ArithmeticError, UnicodeDecodeError) as error:
-        raise RequestError(
-            f"the body is not a lookup: {error}",
-            hint='send {"keys": [["AA", "JFK"], …]}, or bare values where the key has one column',
-        ) from error
-    if len(given) > keys_max:
-        raise RefusedError(
-            "too_large",
-            f"the lookup has {len(given)} keys, more than {keys_max}",
-            hint="send it in parts, or raise lookup_keys_max",
-        )
-    return [key if isinstance(key, list) else [key] for key in given]
-
-
 def missing_for_ready(worker: Worker) -> list[str]:
     """Return what keeps this worker from answering for every view; empty when nothing does."""
     reader = worker.state.reader
@@ -336,24 +291,6 @@ def missing_for_ready(worker: Worker) -> list[str]:
             why = f"stopped: {told.error}" if told and told.error else "not caught up yet"
             missing.append(f"view {name}: {why}")
     return missing
-
-
-async def _body(worker: Worker, request: Request, take: Callable[[int], None]) -> bytes:
-    bytes_max = worker.settings.body_bytes_max
-    body = await read_body(
-        request.scope, request.receive, bytes_max, worker.request_timeout_s, take
-    )
-    encoding = request.headers.get("content-encoding", "")
-    if not encoding:
-        return body
-    return await asyncio.to_thread(decoded, body, encoding, bytes_max)
-
-
-def _wants_commit(request: Request) -> bool:
-    asked = request.query_params.get("offsets", "0")
-    if asked not in ("0", "1") or set(request.query_params) - {"offsets"}:
-        raise RequestError("the only parameter is offsets=1")
-    return asked == "1"
 
 
 def _now_ms() -> int:

@@ -58,6 +58,8 @@ class CompiledView:
             kind = self.key_types[plan.window_key].physical
             self._window = column_finder(self.key_types, plan.window_key), value_decoder(kind)
         self._encoders = [_key_encoder(column) for column in self.key_types]
+        # The commonest key by far is one text.
+        self._text_key = [column.physical for column in self.key_types] == [Physical.TEXT]
         self._readers = [_reader(output.expression, len(plan.keys)) for output in plan.outputs]
         self._having = _reader(plan.having, len(plan.keys)) if plan.having else None
         self._row, self.json_row = row_functions(
@@ -83,6 +85,8 @@ class CompiledView:
                 f"{len(texts)} key values given, view {self.plan.name} has {len(self.key_types)}",
                 hint=f"the key is ({names})",
             )
+        if self._text_key and texts:
+            return self._encoders[0](texts[0])
         pairs = zip(self._encoders, texts, strict=False)
         return b"".join([encode(text) for encode, text in pairs])
 
@@ -99,6 +103,8 @@ class CompiledView:
                 f"{len(values)} given",
                 hint=f"the key is ({names})",
             )
+        if self._text_key and type(values[0]) is str:
+            return self._encoders[0](values[0])
         return b"".join(
             [
                 NULL if value is None else encode(_key_text(column, value))

@@ -159,19 +159,19 @@ def test_metrics_of_state_and_requests(server: Server) -> None:
     assert "unknown_metric" not in text
 
 
-def test_counts_survive_the_worker_and_are_summed_over_workers(made: State) -> None:
+def test_counts_survive_the_worker_and_are_summed_over_workers(state: State) -> None:
     name = 'keyfold_http_requests_total{route="/v1/views/{view}",status="200"} '
 
     def counted(server: Server) -> float:
         text = server.get("/metrics").text
         return float(text.partition(name)[2].partition("\n")[0] or 0)
 
-    before = Server(made.directory, worker=1)
+    before = Server(state.directory, worker=1)
     before.up()
     base = counted(before)
     before.get("/v1/views/spend")
     before.close()
-    after, other = (Server(made.directory, worker=number) for number in (1, 2))
+    after, other = (Server(state.directory, worker=number) for number in (1, 2))
     assert counted(after.up()) == base + 1
     assert counted(other.up()) == base + 1
     after.close()

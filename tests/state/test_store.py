@@ -278,3 +278,18 @@ def test_iterators_go_on_over_an_instance_whose_directory_is_gone(tmp_path: Path
     replica.close()
     assert not own.exists()
     store.close()
+
+
+def test_every_opening_has_the_block_cache_that_was_asked_for(tmp_path: Path) -> None:
+    asked = 48 << 20
+    for _ in range(2):  # made anew, and opened again
+        store = RocksStore(tmp_path / "state", block_cache_bytes=asked)
+        assert store.block_cache_bytes()[1] == asked
+        store.write([(b"\x10a", b"1" * 100)], [], [], (COMMIT_KEY, b"c"))
+        store.close()
+    replica = RocksReplica(tmp_path / "state", tmp_path / "own", block_cache_bytes=asked)
+    assert replica.get(b"\x10a") == b"1" * 100
+    used, capacity = replica.block_cache_bytes()
+    assert capacity == asked
+    assert used > 0
+    replica.close()
