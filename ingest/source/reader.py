@@ -8,6 +8,7 @@ gone then.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import select
@@ -214,6 +215,10 @@ def main() -> None:
     end = socket.socket(fileno=int(sys.argv[1]))
     threading.Thread(target=_end_with, args=(end.fileno(),), daemon=True).start()
     channel = Channel(end)
+    # Thousands of messages come and go at a time: looking for cycles among them, of which there are
+    # none, would be a seventh of the work.
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 1_000)
     begin: Begin = channel.receive()
     logged = _Logged()
     logging.getLogger().handlers[:] = [logged]

@@ -14,11 +14,13 @@ import os
 import random
 import shutil
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from keyfold.state.counter import CounterReader
+from keyfold.errors import StateError
+from keyfold.state.counter import CounterReader, Status
 from keyfold.state.layout import counter_path, state_directory
 from loadtests.bench.events import BASE_MS, SELECT, SOURCE_COLUMNS, Stream
 from loadtests.bench.process import (
@@ -108,10 +110,22 @@ def applied(directory: Path) -> int:
     except Exception:  # not there yet, or not whole
         return 0
     try:
-        told = counter.read()[2].sources.get(SOURCE)
+        told = _status(counter).sources.get(SOURCE)
         return sum(one.offset for one in told.partitions.values()) if told else 0
     finally:
         counter.close()
+
+
+def _status(counter: CounterReader) -> Status:
+    """Return what the writer published last; one that waits for a processor is waited for."""
+    deadline = time.monotonic() + READY_S_MAX
+    while True:
+        try:
+            return counter.read()[2]
+        except StateError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.001)
 
 
 def settings(directory: Path, **others: object) -> dict[str, str]:
