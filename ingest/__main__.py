@@ -10,8 +10,9 @@ import secrets
 from collections.abc import Collection
 from pathlib import Path
 
+from ingest.clock import clock_ms
 from ingest.joining import Joining
-from ingest.pipeline import Pipeline, Tally, clock_ms
+from ingest.pipeline import Pipeline, Tally
 from keyfold.errors import SettingsError
 from keyfold.process import mark_started, run_role, start_role, stop_event
 from keyfold.settings import Settings

@@ -12,13 +12,14 @@ from __future__ import annotations
 import heapq
 import logging
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 
+from ingest.clock import monotonic_ms
 from ingest.decode.json import Decoded, JsonDecoder, Reject
 from ingest.evaluate import Delta, Evaluator, Poison
 from ingest.opening import RETRY_MS, Opening, Start, first_line, start_of
@@ -56,6 +57,7 @@ class Lane:
         state: StateWriter,
         connection: duckdb.DuckDBPyConnection,
         data_directory: Path,
+        monotonic: Callable[[], int] = monotonic_ms,
     ) -> None:
         """Prepare a lane; ``open`` connects it.
 
@@ -79,7 +81,7 @@ class Lane:
         self._committed = self._offsets()
         self._sampled_ms = 0
         self._complete = False
-        self._opening = Opening(plan.name, self._source)
+        self._opening = Opening(plan.name, self._source, monotonic)
 
     @property
     def _record(self) -> SourceRecord:
@@ -100,10 +102,10 @@ class Lane:
         Args:
             messages_max: Size of the batch.
             timeout_ms: How long to wait for it.
-            now_ms: The clock.
+            now_ms: The wall clock.
             gather_ms: For how long more messages are better than some now.
         """
-        if not self._opening.done and not self._try_open(now_ms, timeout_ms):
+        if not self._opening.done and not self._try_open(timeout_ms):
             return 0
         try:
             gather_ms = BACKLOG_GATHER_MS if self.behind else gather_ms
@@ -118,7 +120,7 @@ class Lane:
             began = time.perf_counter()
             decoded = self._decoder.decode(batch) if batch is not None and len(batch) else None
         except Exception as problem:  # whatever it is, it costs this source and no other (law 7)
-            self._opening.stop(problem, now_ms)
+            self._opening.stop(problem)
             self.behind = False  # or the commits of all other sources wait for its backlog
             return 0
         if batch is None:
@@ -139,8 +141,8 @@ class Lane:
         """Let go of the source."""
         self._opening.close()
 
-    def _try_open(self, now_ms: int, timeout_ms: int) -> bool:
-        if not self._opening.advance(self._start, now_ms, timeout_ms):
+    def _try_open(self, timeout_ms: int) -> bool:
+        if not self._opening.advance(self._start, timeout_ms):
             return False
         for view in self._views:
             record = self._state.record.views[view.name]

@@ -13,6 +13,7 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass
 
 from ingest.background import in_background
+from ingest.clock import monotonic_ms
 from ingest.source.protocol import Source
 from keyfold.errors import KeyfoldError, SourceError
 from keyfold.state.record import ViewRecord
@@ -82,19 +83,22 @@ class Opening:
         from_here: Where a view without offsets begins, when the source had to start before that.
     """
 
-    def __init__(self, name: str, source: Source) -> None:
+    def __init__(
+        self, name: str, source: Source, monotonic: Callable[[], int] = monotonic_ms
+    ) -> None:
         self.error = ""
         self.done = False
         self.from_here: dict[int, int] = {}
         self._name = name
         self._source = source
+        self._monotonic = monotonic
         self._waiting: Future[dict[int, int]] | None = None
         self._retry_at_ms = 0
 
-    def advance(self, start: Callable[[], Start], now_ms: int, timeout_ms: int) -> bool:
+    def advance(self, start: Callable[[], Start], timeout_ms: int) -> bool:
         """Open the source, in a thread: one that waits for its broker must not hold up others."""
         if self._waiting is None:
-            if now_ms < self._retry_at_ms:
+            if self._monotonic() < self._retry_at_ms:
                 return False
             told = start()
             self._waiting = in_background("open-source", lambda: self._open(told))
@@ -104,7 +108,7 @@ class Opening:
         try:
             self.from_here = waiting.result()
         except Exception as problem:  # whatever it is, it costs this source and no other (law 7)
-            self.stop(problem, now_ms)
+            self.stop(problem)
             return False
         message = "source goes on again" if self.error else "source is open"
         _log.info(message, extra={"source": self._name})
@@ -112,7 +116,7 @@ class Opening:
         self.done = True
         return True
 
-    def stop(self, problem: Exception, now_ms: int) -> None:
+    def stop(self, problem: Exception) -> None:
         """Close the source because of a problem, and say so; it is tried again later."""
         error = first_line(problem)
         if error != self.error:
@@ -124,7 +128,7 @@ class Opening:
             )
         self.error = error
         self.done = False
-        self._retry_at_ms = now_ms + RETRY_MS
+        self._retry_at_ms = self._monotonic() + RETRY_MS
         self._source.close()
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ingest.clock import clock_ms, monotonic_ms
 from ingest.lane import Lane
 from keyfold import metrics
 from keyfold.settings import Settings
@@ -35,11 +36,6 @@ RECLAIM_KEYS_MAX = 50_000
 LETTERS_BYTES_MAX = 64 << 20
 # The status has a place of 1 MiB (keyfold/state/counter.py), at 80 bytes at most for a partition.
 PARTITIONS_PUBLISHED_MAX = 8_000
-
-
-def clock_ms() -> int:
-    """Return the wall clock, ms since the epoch."""
-    return time.time_ns() // 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +74,14 @@ class Pipeline:
         *,
         pid: int,
         clock: Callable[[], int] = clock_ms,
+        monotonic: Callable[[], int] = monotonic_ms,
         letters_bytes_max: int = LETTERS_BYTES_MAX,
         missing: Missing | None = None,
         tally: Tally | None = None,
     ) -> None:
         """Prepare a lane per source of the state's catalog, but for those that wait.
+
+        ``clock`` is for what is stored and published, ``monotonic`` for every timer.
 
         Raises:
             SettingsError: An option of a source is wrong.
@@ -91,22 +90,23 @@ class Pipeline:
         self._counter = counter
         self._settings = settings
         self._clock = clock
+        self._monotonic = monotonic
         self._letters_bytes_max = letters_bytes_max
         connection = locked_connection(threads=settings.ingest_threads)
         directory = Path(settings.data_dir)
         self._missing = missing or Missing()
         self._tally = tally or Tally(clock())
         self.lanes = [
-            Lane(plan, state, connection, directory)
+            Lane(plan, state, connection, directory, monotonic)
             for plan in state.catalog.sources
             if plan.name not in self._missing.sources
         ]
         self._status = Status(
             pid=pid, started_ms=self._tally.started_ms, missing=dict(self._missing.views)
         )
-        self._commit_at_ms = 0
-        self._heartbeat_at_ms = 0
-        self._reclaim_at_ms = self._reclaimed_ms = 0
+        # On the monotonic clock, as all that is called ``at_ms``.
+        self._committed_at_ms = self._heartbeat_at_ms = 0
+        self._reclaim_at_ms = self._reclaimed_at_ms = 0
 
     def run(self, stop: threading.Event, pause: threading.Event | None = None) -> None:
         """Run until ``stop`` is set, then commit what was read and close the sources.
@@ -120,7 +120,7 @@ class Pipeline:
         gc.freeze()
         gc.set_threshold(100_000, 50, 1_000)
         try:
-            self._publish(self._clock())
+            self._publish()
             while not (stop.is_set() or pause.is_set()):
                 self.turn()
             self.commit()
@@ -129,7 +129,7 @@ class Pipeline:
             for lane in self.lanes:
                 lane.close()
         self._status.stopped = stop.is_set()
-        self._publish(self._clock())
+        self._publish()
 
     def turn(self) -> None:
         """Poll every lane once, and commit if it is time."""
@@ -137,25 +137,26 @@ class Pipeline:
         timeout_ms = max(1, settings.poll_timeout_ms // max(1, len(self.lanes)))
         idle = True
         for lane in self.lanes:
-            now_ms = self._clock()
             # A batch should be merged when the next commit is due, and have all that came by then.
-            gather_ms = self._commit_at_ms + settings.commit_interval_ms - now_ms - lane.took_ms
-            read = lane.step(settings.batch_messages_max, timeout_ms, now_ms, max(0.0, gather_ms))
+            since_ms = self._monotonic() - self._committed_at_ms
+            gather_ms = max(0.0, settings.commit_interval_ms - since_ms - lane.took_ms)
+            read = lane.step(settings.batch_messages_max, timeout_ms, self._clock(), gather_ms)
             self._tally.batches += read > 0
             idle = idle and lane.error != ""
-        now_ms = self._clock()
-        if now_ms >= self._reclaim_at_ms:
-            self._reclaim(now_ms)
-        if self._begin() or self._must_commit(now_ms):
+        at_ms = self._monotonic()
+        if at_ms >= self._reclaim_at_ms:
+            self._reclaim(at_ms)
+        if self._begin() or self._must_commit(at_ms):
             self.commit()
-        elif now_ms >= self._heartbeat_at_ms:
-            self._publish(now_ms)
+        elif at_ms >= self._heartbeat_at_ms:
+            self._publish()
         if idle:
             time.sleep(timeout_ms / 1_000)
 
     def commit(self) -> None:
         """Make everything that was merged durable and visible."""
-        now_ms = self._commit_at_ms = self._clock()
+        now_ms = self._clock()
+        self._committed_at_ms = self._monotonic()
         started = time.perf_counter()
         for lane in self.lanes:
             lane.before_commit(now_ms)
@@ -164,11 +165,11 @@ class Pipeline:
             lane.after_commit()
         self._tally.commit_seconds += time.perf_counter() - started
         self._tally.commits += 1
-        self._publish(self._clock())
+        self._publish()
 
-    def _reclaim(self, now_ms: int) -> None:
+    def _reclaim(self, at_ms: int) -> None:
         """Look for expired rows for a while that is short beside the time since the last look."""
-        since_ms, self._reclaimed_ms = now_ms - self._reclaimed_ms, now_ms
+        since_ms, self._reclaimed_at_ms = at_ms - self._reclaimed_at_ms, at_ms
         budget_ms = min(max(since_ms // 4, RECLAIM_MS_MIN), RECLAIM_MS_MAX)
         until_s = time.perf_counter() + budget_ms / 1_000
         found = self._state.reclaim(RECLAIM_KEYS_MAX, lambda: time.perf_counter() >= until_s)
@@ -176,13 +177,13 @@ class Pipeline:
             pause_ms = 0
         else:
             pause_ms = RECLAIM_PAUSE_MS if self._state.reclaiming else RECLAIM_INTERVAL_MS
-        self._reclaim_at_ms = now_ms + pause_ms
+        self._reclaim_at_ms = at_ms + pause_ms
 
     def _begin(self) -> bool:
         begins = dict(self._missing.begins)
         return sum(self._state.begin(name, start) for name, start in begins.items()) > 0
 
-    def _must_commit(self, now_ms: int) -> bool:
+    def _must_commit(self, at_ms: int) -> bool:
         settings = self._settings
         state = self._state
         if (
@@ -194,10 +195,11 @@ class Pipeline:
             return state.deletes_waiting
         behind = any(lane.behind for lane in self.lanes)
         wait_ms = settings.commit_interval_backlog_ms if behind else settings.commit_interval_ms
-        return now_ms - self._commit_at_ms >= wait_ms
+        return at_ms - self._committed_at_ms >= wait_ms
 
-    def _publish(self, now_ms: int) -> None:
-        self._heartbeat_at_ms = now_ms + HEARTBEAT_MS
+    def _publish(self) -> None:
+        now_ms = self._clock()
+        self._heartbeat_at_ms = self._monotonic() + HEARTBEAT_MS
         status = self._status
         each_max = PARTITIONS_PUBLISHED_MAX // max(1, len(self.lanes))
         status.sources = dict(self._missing.sources)

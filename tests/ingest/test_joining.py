@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from ingest.clock import clock_ms
 from ingest.joining import Joining
 from ingest.opening import Opening, Start
-from ingest.pipeline import Pipeline, Tally, clock_ms
+from ingest.pipeline import Pipeline, Tally
 from ingest.source.events import EventsSource
 from keyfold.errors import SettingsError
 from keyfold.eventlog.format import source_directory
@@ -241,7 +242,7 @@ class SlowSource(EventsSource):
 def test_a_source_that_is_let_go_while_it_opens_is_closed_once_it_is_open(tmp_path: Path) -> None:
     source = SlowSource(tmp_path)
     opening = Opening("orders", source)
-    assert not opening.advance(lambda: Start({}, {}, {}), 0, 1)
+    assert not opening.advance(lambda: Start({}, {}, {}), 1)
     opening.close()
     assert not source.closed.is_set()
     source.let.set()

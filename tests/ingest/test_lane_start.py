@@ -13,8 +13,9 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from ingest.clock import clock_ms
 from ingest.lane import PARTITIONS_MAX, Lane
-from ingest.pipeline import PARTITIONS_PUBLISHED_MAX, clock_ms
+from ingest.pipeline import PARTITIONS_PUBLISHED_MAX
 from ingest.source.connect import starts_at_beginning
 from ingest.source.message import MessageBatch
 from keyfold.eventlog.format import source_directory

@@ -18,8 +18,9 @@ from keyfold.settings import Settings
 from keyfold.sql.compile import compile_sql
 from keyfold.state import deadletter
 from keyfold.state.counter import CounterReader, CounterWriter, Sample
-from keyfold.state.layout import counter_path
+from keyfold.state.layout import COMMIT_KEY, counter_path
 from keyfold.state.memory import MemoryStore
+from keyfold.state.record import record_decoder
 from keyfold.state.writer import StateWriter
 
 SQL = """
@@ -31,13 +32,14 @@ CREATE MATERIALIZED VIEW clicked AS SELECT u, COUNT(*) AS n FROM clicks GROUP BY
 
 
 class Loop:
-    """A pipeline over a real event log, with a clock that is moved by hand."""
+    """A pipeline over a real event log, with clocks that are moved by hand."""
 
     def __init__(
         self, directory: Path, letters_bytes_max: int = LETTERS_BYTES_MAX, **settings: Any
     ) -> None:
         self.directory = directory
         self.now_ms = 1_000_000
+        self.ran_ms = 0
         self.stop = threading.Event()
         self.stop_after: int | None = None
         self.store = MemoryStore()
@@ -50,6 +52,7 @@ class Loop:
             Settings(data_dir=directory, **settings),
             pid=7,
             clock=self.clock_ms,
+            monotonic=lambda: self.ran_ms,
             letters_bytes_max=letters_bytes_max,
         )
 
@@ -66,6 +69,7 @@ class Loop:
     def turns(self, n: int, ms: int = 1) -> None:
         for _ in range(n):
             self.now_ms += ms
+            self.ran_ms += ms
             self.pipeline.turn()
 
     def taken(self, view: str) -> int:
@@ -135,6 +139,22 @@ def test_commits_keep_their_interval(loop: Loop) -> None:
         loop.push("orders", lines(i, i + 1))
         loop.turns(1, ms=5)
     assert 8 <= loop.reader.sequence() - before <= 11
+
+
+def test_a_clock_that_is_set_back_holds_up_nothing(loop: Loop) -> None:
+    loop.push("orders", lines(0, 10))
+    loop.until("spend", 10)
+    loop.now_ms -= 3_600_000
+    loop.push("orders", lines(0, 10))
+    loop.turns(50, ms=20)
+    sequence, heartbeat_ms, _ = loop.reader.read()
+    raw = loop.store.get(COMMIT_KEY)
+    assert raw is not None
+    committed = record_decoder.decode(raw)
+    assert committed.views["spend"].total().taken == 20
+    assert committed.sequence == sequence
+    assert committed.time_ms <= loop.now_ms
+    assert loop.now_ms - HEARTBEAT_MS <= heartbeat_ms <= loop.now_ms
 
 
 def test_many_dead_letters_force_a_commit_as_many_rows_do(tmp_path: Path) -> None:
