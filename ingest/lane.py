@@ -105,6 +105,8 @@ class Lane:
             now_ms: The wall clock.
             gather_ms: For how long more messages are better than some now.
         """
+        self._progress.follow_clock(now_ms)
+        self._sampled_ms = min(self._sampled_ms, now_ms)
         if not self._opening.done and not self._try_open(timeout_ms):
             return 0
         try:

@@ -4,6 +4,9 @@
 While the source is caught up that is now; while it is not, it is the time of the latest sample of
 end offsets that the committed offsets have reached. So the worst partition counts, an idle one is
 fresh, and the clock runs on while ingestion stands still (law 5).
+
+The clock may be set back: then all moments that were taken down go back with it, or they would be
+in the future, and read as fresh until the clock comes there.
 """
 
 from __future__ import annotations
@@ -21,15 +24,27 @@ class Progress:
 
     Attributes:
         end_offsets: Partition → end offset, as last sampled.
-        as_of_ms: See the module's docstring; never goes back.
+        as_of_ms: See the module's docstring; 0 while not known. Goes back with the clock only.
     """
 
     def __init__(self, as_of_ms: int) -> None:
+        """Begin with the ``as_of`` of an earlier life."""
         self.end_offsets: dict[int, int] = {}
         self.as_of_ms = as_of_ms
+        self._now_ms = 0
         self._sampled = False
         self._samples: deque[tuple[int, dict[int, int]]] = deque()
         self._counts: deque[tuple[int, int]] = deque()
+
+    def follow_clock(self, now_ms: int) -> None:
+        """Hear what time it is, at every turn."""
+        back_ms, self._now_ms = self._now_ms - now_ms, now_ms
+        if back_ms > 0:
+            self.as_of_ms = max(0, self.as_of_ms - back_ms)
+            self._samples = deque((at_ms - back_ms, ends) for at_ms, ends in self._samples)
+            self._counts = deque((at_ms - back_ms, n) for at_ms, n in self._counts)
+        if self.as_of_ms > now_ms:
+            self.as_of_ms = 0  # a clock that was ahead in an earlier life: nobody knows by how much
 
     def sample(self, now_ms: int, end_offsets: Mapping[int, int]) -> None:
         """Take in where the source ends now."""

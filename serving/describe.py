@@ -82,13 +82,15 @@ def source_detail(reader: StateReader, name: str, now_ms: int) -> dict[str, Any]
     silent_ms = now_ms - heartbeat_ms
     heard = heartbeat_ms > 0  # a writer that waits for its first commit has said nothing yet
     if state not in ("complete", "stopped") and (
-        status.stopped or (heard and silent_ms > HEARTBEAT_MS_MAX)
+        status.stopped or (heard and abs(silent_ms) > HEARTBEAT_MS_MAX)
     ):
         state = "stopped"
         error = (
             "the ingest process was stopped"
             if status.stopped
             else f"nothing was heard of the ingest process for {silent_ms / 1000:.0f} s"
+            if silent_ms > 0
+            else "nothing was heard of the ingest process since the clock was set back"
         )
     return {
         "name": name,

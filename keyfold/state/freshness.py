@@ -2,7 +2,8 @@
 
 ``as_of`` is a moment such that everything that was in the source then is in the answer. While the
 writer is caught up, ``as_of`` moves with the clock (an idle partition is fresh; the worst partition
-counts); once it stands still, staleness grows.
+counts); once it stands still, staleness grows. An ``as_of`` later than now is from a clock that was
+ahead, and says nothing: it would read as fresh until the clock comes there.
 
 States, the first that holds:
 
@@ -11,7 +12,7 @@ States, the first that holds:
 ``complete``    the source is bounded and was read to its end
 ``catching_up`` the view has not caught up with its source yet, or is behind where the source
                 was read to: rows may be missing
-``stale``       staleness is above the view's ``freshness_slo``
+``stale``       staleness is above the view's ``freshness_slo``, or not known
 ``live``        none of these
 ==============  ================================================================================
 """
@@ -25,12 +26,15 @@ from keyfold.state.record import CommitRecord
 from keyfold.view.plan import ViewPlan
 from keyfold.view.types import timestamp_text
 
+AHEAD_MS_MAX = 1_000
+"""So much later than ``now`` may be what the writer says after the reader has seen the clock."""
+
 
 class Freshness(msgspec.Struct, frozen=True):
     """The label on an answer.
 
     Attributes:
-        as_of_ms: ms since the epoch; 0 when nothing is known yet.
+        as_of_ms: ms since the epoch; 0 when nothing is known.
         staleness_ms: Age of ``as_of`` now.
         watermark_us: Event time up to which the source is believed complete, or None.
         state: See the module's docstring.
@@ -76,12 +80,16 @@ def freshness(  # everything that it depends on, and no clock of its own
     live = status.sources.get(view.source)
     current = live is not None and record.sequence >= status_sequence
     level = source is not None and told is not None and told.level_with(source)
+    latest_ms = now_ms + AHEAD_MS_MAX
+    as_of_ms = 0
     if not level:
         # A view that is being built, or tried again, may be far behind its source.
-        as_of_ms = told.as_of_ms if told else 0
+        if told is not None and told.as_of_ms <= latest_ms:
+            as_of_ms = told.as_of_ms
     else:
-        as_of_ms = source.as_of_ms if source else 0
-        if live is not None and current:
+        if source is not None and source.as_of_ms <= latest_ms:
+            as_of_ms = source.as_of_ms
+        if live is not None and current and live.as_of_ms <= latest_ms:
             as_of_ms = max(as_of_ms, live.as_of_ms)
     staleness_ms = max(0, now_ms - as_of_ms)
     watermark_us = source.watermark_us if source else None

@@ -279,6 +279,22 @@ def test_a_source_that_stops_says_so_and_comes_back(process: Process, tmp_path: 
     assert lane.status(process.now_ms).state == "live"
 
 
+def test_a_lane_forgets_the_time_of_a_clock_that_was_ahead(process: Process) -> None:
+    process.now_ms += 3_600_000
+    process.push(events(0, 4))
+    lane = process.start(BY_USER)
+    assert process.run().sources["orders"].as_of_ms == process.now_ms
+    process.now_ms -= 3_600_000
+    process.read()
+    assert lane.status(process.now_ms).as_of_ms == process.now_ms
+    lane = process.start(BY_USER)  # its record is from before the clock was set back
+    assert process.record().sources["orders"].as_of_ms > process.now_ms
+    lane.step(1_000, 0, process.now_ms)
+    assert lane.status(process.now_ms).as_of_ms in (0, process.now_ms)  # not open yet, or caught up
+    process.push(events(4, 8))
+    assert process.run().sources["orders"].as_of_ms == process.now_ms
+
+
 def test_another_log_in_the_same_place_is_refused(process: Process, tmp_path: Path) -> None:
     process.push(events(0, 4))
     process.start(BY_USER)

@@ -52,6 +52,31 @@ def test_as_of_never_goes_back() -> None:
     assert progress.committed(400, {0: 20}) == 600
 
 
+def test_as_of_goes_back_with_the_clock() -> None:
+    progress = Progress(0)
+    for now_ms, end in ((9_100, 10), (9_200, 20), (9_300, 30)):
+        progress.follow_clock(now_ms)
+        progress.sample(now_ms, {0: end})
+    progress.count(9_300, 100)
+    assert progress.committed(9_300, {0: 10}) == 9_100
+    progress.follow_clock(1_300)
+    assert progress.as_of_ms == 1_100
+    assert progress.committed(1_300, {0: 20}) == 1_200
+    assert progress.rate(1_300 + RATE_WINDOW_MS + 1) == 0.0
+    progress.sample(1_400, {0: 40})  # which is a sample of its own, and not long in the past
+    assert progress.committed(1_500, {0: 30}) == 1_300
+    assert progress.committed(1_500, {0: 39}) == 1_300
+    assert progress.committed(1_500, {0: 40}) == 1_500
+
+
+def test_an_as_of_from_the_future_says_nothing() -> None:
+    progress = Progress(3_600_000)
+    progress.follow_clock(1_000)
+    progress.sample(1_000, {0: 10})
+    assert progress.committed(1_000, {0: 9}) == 0
+    assert progress.committed(1_000, {0: 10}) == 1_000
+
+
 def test_a_source_that_stays_far_ahead_costs_no_memory_without_bound() -> None:
     progress = Progress(0)
     n = 3 * SAMPLES_MAX

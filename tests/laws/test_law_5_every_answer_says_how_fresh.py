@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ingest.progress import Progress
 from keyfold.sql.compile import compile_sql
 from keyfold.state.counter import SourceStatus, Status
-from keyfold.state.freshness import Freshness, freshness
+from keyfold.state.freshness import AHEAD_MS_MAX, Freshness, freshness
 from keyfold.state.record import CommitRecord, PartitionRecord, SourceRecord, ViewRecord
 
 VIEW = compile_sql(
@@ -73,6 +73,27 @@ def test_every_answer_carries_its_label_as_json() -> None:
     assert label(1_250).json() == (
         '{"as_of":"1970-01-01T00:00:01Z","staleness_ms":250,"watermark":null,"state":"live"}'
     )
+
+
+def test_a_clock_that_was_ahead_leaves_nothing_that_reads_as_fresh() -> None:
+    ahead = label(60_000, committed_ms=3_660_000, live_ms=3_660_000)
+    assert (ahead.as_of_ms, ahead.state) == (0, "stale")
+    # A writer that goes on says when it looked by the clock as it is now.
+    again = label(60_000, committed_ms=3_660_000, live_ms=59_500)
+    assert (again.as_of_ms, again.staleness_ms, again.state) == (59_500, 500, "live")
+    # It may speak in the moment between the reader's look at the clock and at its word.
+    assert label(60_000, live_ms=60_000 + AHEAD_MS_MAX).state == "live"
+    assert label(60_000, live_ms=60_001 + AHEAD_MS_MAX).state == "stale"
+
+
+def test_a_view_that_was_left_behind_by_a_clock_that_was_ahead_states_no_age() -> None:
+    record = CommitRecord(
+        sequence=7,
+        sources={"s": SourceRecord({0: PartitionRecord(5_000)}, as_of_ms=9_000)},
+        views={"v": ViewRecord(offsets={0: 120}, ready=True, as_of_ms=3_609_000)},
+    )
+    behind = freshness(VIEW, record, Status(), 7, 9_000, 5_000)
+    assert (behind.as_of_ms, behind.state) == (0, "catching_up")
 
 
 def test_the_worst_partition_counts() -> None:

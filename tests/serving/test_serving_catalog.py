@@ -96,7 +96,16 @@ def test_a_dead_ingest_process_is_said_to_be_stopped(server: Server, made: State
     made.counter.publish(made.record.sequence, now_ms() - 60_000, made.status)
     source = server.get("/v1/sources/orders").json()
     assert source["state"] == "stopped"
-    assert "nothing was heard" in source["error"]
+    assert "nothing was heard of the ingest process for 60 s" in source["error"]
+
+
+def test_an_ingest_process_that_died_before_the_clock_was_set_back_is_stopped(
+    server: Server, made: State
+) -> None:
+    made.counter.publish(made.record.sequence, now_ms() + 60_000, made.status)
+    source = server.get("/v1/sources/orders").json()
+    assert source["state"] == "stopped"
+    assert "since the clock was set back" in source["error"]
     made.status.stopped = True
     made.publish()
     assert "was stopped" in server.get("/v1/sources/orders").json()["error"]
