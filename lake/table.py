@@ -136,16 +136,17 @@ def summary_of(plan: ViewPlan, record: CommitRecord) -> dict[str, str]:
 
     ``keyfold.rows`` is added when the rows were counted.
     """
-    source = record.sources[plan.source]
+    source, told = record.sources[plan.source], record.views[plan.name]
     summary = {
-        OFFSETS: _json(record.views[plan.name].offsets),
+        OFFSETS: _json(told.offsets),
         COMMIT: str(record.sequence),
         FINGERPRINT: plan.fingerprint,
         OUTPUT_FINGERPRINT: output_fingerprint(plan),
         SOURCE: plan.source,
         IDENTITY: _json(source.identity),
     }
-    if source.watermark_us is not None:
+    # A view that is behind may lack events from before the source's watermark.
+    if source.watermark_us is not None and told.level_with(source):
         summary[WATERMARK] = timestamp_text(source.watermark_us, utc=True)
     return summary
 

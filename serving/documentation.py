@@ -37,7 +37,7 @@ _TIME: Json = {"type": ["string", "null"], "format": "date-time"}
 FRESHNESS: Json = _object(
     as_of={**_TIME, "description": "All that was in the source at this time is in the answer."},
     staleness_ms={**_COUNT, "description": "Age of as_of when the answer was made."},
-    watermark={**_TIME, "description": "Event time up to which the source is taken for complete."},
+    watermark={**_TIME, "description": "Event time up to which the answer is taken for complete."},
     state={"type": "string", "enum": ["live", "stale", "catching_up", "complete", "failed"]},
 )
 COMMIT: Json = {

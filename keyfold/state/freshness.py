@@ -36,7 +36,7 @@ class Freshness(msgspec.Struct, frozen=True):
     Attributes:
         as_of_ms: ms since the epoch; 0 when nothing is known.
         staleness_ms: Age of ``as_of`` now.
-        watermark_us: Event time up to which the source is believed complete, or None.
+        watermark_us: Event time up to which the answer is believed complete, or None.
         state: See the module's docstring.
     """
 
@@ -92,7 +92,8 @@ def freshness(  # everything that it depends on, and no clock of its own
         if live is not None and current and live.as_of_ms <= latest_ms:
             as_of_ms = max(as_of_ms, live.as_of_ms)
     staleness_ms = max(0, now_ms - as_of_ms)
-    watermark_us = source.watermark_us if source else None
+    # A view that is behind may lack events from before the source's watermark.
+    watermark_us = source.watermark_us if source and level else None
     state = "live"
     if (told is not None and told.error) or (live is not None and live.state == "stopped"):
         state = "failed"

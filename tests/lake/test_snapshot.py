@@ -85,6 +85,21 @@ def test_the_summary_says_what_the_snapshot_was_made_from(house):
     assert told_by(snapshot, "total-records") == "2"
 
 
+def test_a_snapshot_of_a_half_built_view_states_no_watermark(house):
+    lake = house(SPEND)
+    lake.state.put("spend", {("al",): (1, 1, 1)})
+    lake.state.source.watermark_us = 1_700_000_000_000_000
+    lake.state.source.partitions[0].offset = 600  # as far as other views have had it
+    lake.state.commit()
+    snapshot = lake.snapshot().table.current_snapshot()
+    assert told_by(snapshot, "keyfold.offsets") == '{"0":1}'
+    assert "keyfold.watermark" not in snapshot.summary.additional_properties
+    lake.state.advance("spend", 599)
+    lake.state.commit()
+    snapshot = lake.snapshot().table.current_snapshot()
+    assert told_by(snapshot, "keyfold.watermark") == "2023-11-14T22:13:20Z"
+
+
 def test_there_is_a_snapshot_only_where_the_view_changed(house):
     lake = house(SPEND)
     lake.state.put("spend", {("al",): (1, 1, 1)})

@@ -131,15 +131,16 @@ def test_a_view_behind_its_source_does_not_borrow_the_sources_freshness() -> Non
     """As while it is built, or tried again after a failure, though it was ready once."""
     record = CommitRecord(
         sequence=7,
-        sources={"s": SourceRecord({0: PartitionRecord(5_000)}, as_of_ms=9_000)},
+        sources={"s": SourceRecord({0: PartitionRecord(5_000)}, watermark_us=70, as_of_ms=9_000)},
         views={"v": ViewRecord(offsets={0: 120}, ready=True, as_of_ms=1_000)},
     )
     status = Status(sources={"s": SourceStatus(state="live", as_of_ms=9_000)})
     behind = freshness(VIEW, record, status, 7, 9_000, 5_000)
     assert (behind.state, behind.staleness_ms) == ("catching_up", 8_000)
+    assert behind.watermark_us is None
     record.views["v"].offsets[0] = 5_000
     level = freshness(VIEW, record, status, 7, 9_000, 5_000)
-    assert (level.state, level.staleness_ms) == ("live", 0)
+    assert (level.state, level.staleness_ms, level.watermark_us) == ("live", 0, 70)
 
 
 def test_a_replica_that_is_behind_a_complete_source_says_stale() -> None:
