@@ -64,9 +64,11 @@ class SourceRecord(msgspec.Struct):
     Attributes:
         partitions: By partition number.
         identity: Facts that the source stores with its offsets (topic id, file names).
-        watermark_us: Least over the partitions of event time minus delay; never goes back.
+        watermark_us: Least over the partitions that have events of event time minus delay; goes
+            back where one has its first event. A function of the offsets alone, however the stream
+            was cut (law 1), as is the next.
         stream_time_us: Greatest over the partitions of event time minus delay: what retention
-            reads. A function of the offsets alone, however the stream was cut (law 1).
+            reads.
         as_of_ms: All that was in the source at this time is applied, ms since the epoch.
     """
 

@@ -303,6 +303,9 @@ class StateWriter:
 def advance_times(source: SourceRecord, event_times_us: Mapping[int, int], delay_us: int) -> None:
     """Move event time, watermark and stream time on after a batch.
 
+    All three are functions of the offsets alone, however the stream was cut (law 1). So a partition
+    whose first event comes late takes the watermark back to it; one without events does not count.
+
     Args:
         source: The source's record.
         event_times_us: Partition → greatest event time of the batch, µs.
@@ -315,8 +318,8 @@ def advance_times(source: SourceRecord, event_times_us: Mapping[int, int], delay
         told.event_time_us for told in source.partitions.values() if told.event_time_us is not None
     ]
     if seen:
-        source.stream_time_us = _latest(source.stream_time_us, max(seen) - delay_us)
-        source.watermark_us = _latest(source.watermark_us, min(seen) - delay_us)
+        source.stream_time_us = max(seen) - delay_us
+        source.watermark_us = min(seen) - delay_us
 
 
 def _latest(known_us: int | None, time_us: int) -> int:

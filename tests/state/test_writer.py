@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from keyfold.errors import SettingsError, StateError, ViewChangedError
 from keyfold.sql.compile import compile_sql
@@ -401,15 +404,39 @@ def test_bytes_of_dead_letters_can_be_watched(opened: Callable[[], Store]) -> No
 # --- times -------------------------------------------------------------------------------------
 
 
-def test_times_move_on_and_never_back() -> None:
-    source = SourceRecord(partitions={p: PartitionRecord(0) for p in range(2)})
+def test_times_move_on_and_the_watermark_waits_for_the_slowest_partition() -> None:
+    source = SourceRecord(partitions={p: PartitionRecord(0) for p in range(3)})
     seen = []
     for times in ({0: 100}, {1: 50}, {0: 40, 1: 60}, {}, {0: 200}):
         advance_times(source, times, 10)
         seen.append((source.watermark_us, source.stream_time_us))
-    # Partition 1 comes later and is behind: the watermark waits for it, and does not go back.
-    assert seen == [(90, 90), (90, 90), (90, 90), (90, 90), (90, 190)]
+    # Partition 1 has its first event later and takes the watermark back; 2 has none, and no say.
+    assert seen == [(90, 90), (40, 90), (50, 90), (50, 90), (50, 190)]
     assert source.partitions[0].event_time_us == 200
+
+
+@given(
+    events=st.lists(st.tuples(st.integers(0, 3), st.integers(-50, 50)), min_size=1),
+    cuts=st.lists(st.integers(1, 5), min_size=50, max_size=50),
+)
+def test_times_do_not_depend_on_how_the_stream_is_cut(
+    events: list[tuple[int, int]], cuts: list[int]
+) -> None:
+    at_once, in_pieces = (
+        SourceRecord(partitions={p: PartitionRecord(0) for p in range(4)}) for _ in range(2)
+    )
+    advance_times(at_once, greatest_of(events), 10)
+    rest = events
+    for size in itertools.chain(cuts, itertools.repeat(len(events))):
+        advance_times(in_pieces, greatest_of(rest[:size]), 10)
+        rest = rest[size:]
+        if not rest:
+            break
+    assert in_pieces == at_once
+
+
+def greatest_of(events: list[tuple[int, int]]) -> dict[int, int]:
+    return {p: max(time for q, time in events if q == p) for p in {q for q, _ in events}}
 
 
 @pytest.mark.parametrize("start", [-5, 0, 5])
