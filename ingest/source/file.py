@@ -9,6 +9,8 @@ number; so a growing data set is many files, each of which appears whole.
 metadata, others by a pass over their bytes (plain NDJSON at about a gigabyte per second, compressed
 files at the speed of their codec). The count is part of the identity and not taken again. Where a
 source watches, a thread looks and counts, so that reading goes on: its own, and other sources'.
+What it finds is known once it is done; until then the source is known as it was when the look
+before it began, and that grows old (law 5).
 """
 
 from __future__ import annotations
@@ -88,6 +90,8 @@ class FileSource:
         self._stream: Iterator[pa.Array] | None = None
         self._values = pa.array([], pa.binary())
         self._look_at_s = 0.0
+        # When the last look that is done began, and the one that is under way.
+        self._looked_s = self._began_s = 0.0
         self._looking: Future[list[KnownFile]] | None = None
 
     def open(self, offsets: Mapping[int, int], identity: Mapping[str, str]) -> None:
@@ -114,6 +118,7 @@ class FileSource:
                 self._check(file)
             self._files.append(file)
             self._positions.append(position)
+        self._began_s = self._monotonic_s()
         self._take_over(_look(self._options, self._directory, {file.path for file in known}))
         if not self._files and not self._options.watch:
             raise SourceError(
@@ -149,10 +154,12 @@ class FileSource:
 
     def progress(self) -> SourceProgress:
         """Say how many records each file has, and whether all were read."""
+        watch = self._options.watch
         read = all(map(self._finished, range(len(self._files))))
         return SourceProgress(
             {partition: file.records for partition, file in enumerate(self._files)},
-            complete=read and not self._options.watch,
+            complete=read and not watch,
+            age_ms=int((self._monotonic_s() - self._looked_s) * 1_000) if watch else 0,
         )
 
     def identity(self) -> Mapping[str, str]:
@@ -183,6 +190,7 @@ class FileSource:
         """Look for new files when it is time, and take over what the last look found."""
         if self._looking is None and self._monotonic_s() >= self._look_at_s:
             known = {file.path for file in self._files}
+            self._began_s = self._monotonic_s()
             self._looking = in_background(
                 "file-look", lambda: _look(self._options, self._directory, known)
             )
@@ -192,6 +200,7 @@ class FileSource:
 
     def _take_over(self, found: list[KnownFile]) -> None:
         """Give each new file the next number."""
+        self._looked_s = self._began_s
         self._look_at_s = self._monotonic_s() + WATCH_INTERVAL_S
         self._files += found
         self._positions += [0] * len(found)

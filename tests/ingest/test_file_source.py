@@ -463,6 +463,28 @@ def test_a_new_file_that_takes_long_to_count_does_not_hold_up_a_poll(tmp_path: P
     assert source.progress().end_offsets == {0: 3, 1: count}
 
 
+def test_what_is_known_of_the_files_is_as_old_as_the_last_look_that_is_done(
+    tmp_path: Path,
+) -> None:
+    clock = Clock()
+    source = opened(tmp_path, "*", clock=clock, watch=True)
+    (tmp_path / "b.ndjson.gz").write_bytes(gzip.compress(b'{"n": 1}\n' * 20_000_000, 1))
+    assert source.progress().age_ms == 0
+    for clock.now_s in (1.0, 6.0):  # the look begins at 1
+        assert source.poll(2, 0) is None
+        assert source.progress().age_ms == clock.now_s * 1_000
+    assert source.poll(2, 60_000) is not None
+    assert source.progress().age_ms == 5_000
+
+
+def test_files_that_nobody_watches_are_as_they_were_found(tmp_path: Path) -> None:
+    clock = Clock()
+    (tmp_path / "a.ndjson").write_bytes(ndjson(0, 3))
+    source = opened(tmp_path, "*", clock=clock)
+    clock.now_s = 60.0
+    assert source.progress().age_ms == 0
+
+
 def test_what_a_look_in_the_background_finds_wrong_is_raised_by_a_poll(tmp_path: Path) -> None:
     clock = Clock()
     source = opened(tmp_path, "*.ndjson", clock=clock, watch=True)
