@@ -113,8 +113,9 @@ class Lane:
             gather_ms = BACKLOG_GATHER_MS if self.behind else gather_ms
             batch = self._source.poll(messages_max, timeout_ms, gather_ms)
             progress = self._source.progress()
-            self._sampled_ms = now_ms - progress.age_ms
-            self._progress.sample(self._sampled_ms, progress.end_offsets)
+            if progress.known:
+                self._sampled_ms = now_ms - progress.age_ms
+                self._progress.sample(self._sampled_ms, progress.end_offsets)
             self._complete = progress.complete
             self.behind = self._far_behind(batch, messages_max)
             if self.behind:

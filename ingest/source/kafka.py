@@ -154,7 +154,11 @@ class KafkaSource:
             partition: self._ends.end(partition, position, self._high_watermark(partition))
             for partition, position in self._positions.items()
         }
-        return SourceProgress(ends, age_ms=self._ends.age_ms(time.monotonic()))
+        return SourceProgress(
+            {p: self._positions[p] if end is None else end for p, end in ends.items()},
+            age_ms=self._ends.age_ms(time.monotonic()),
+            known=None not in ends.values(),
+        )
 
     def identity(self) -> Mapping[str, str]:
         """Name the topic, and its id where the broker has one."""

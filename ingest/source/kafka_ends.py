@@ -82,8 +82,10 @@ class PartitionEnds:
         """Hear that reading went on past what was the end."""
         self._settled.pop(partition, None)
 
-    def end(self, partition: int, position: int, high: int) -> int:
-        """Return the end of a partition, as far as it can be read.
+    def end(self, partition: int, position: int, high: int) -> int | None:
+        """Return the end of a partition, as far as it can be read; None while nobody has told.
+
+        A partition that had no leader when the source was opened is one of those.
 
         The high watermark counts the messages of an open transaction, which nobody may read yet.
         So where we stand at the end of what can be read, and the watermark is still that of the
@@ -97,5 +99,7 @@ class PartitionEnds:
         # After an outage, the broker may tell of new messages before they are fetched.
         reached = max(position, self._answered.get(partition, 0))
         if high < 0:
+            if partition not in self._known and partition not in self._answered:
+                return None
             return max(reached, self._known.get(partition, reached))
         return reached if self._settled.get(partition) == high else max(reached, high)

@@ -23,11 +23,14 @@ class SourceProgress:
             that exists (a partition from which nothing was read yet included).
         complete: True once a bounded source was read to its end; False for a stream.
         age_ms: How long ago the end offsets were known to be these; 0 while the source answers.
+        known: False while nobody has told where some partition ends: what is there may be more than
+            ``end_offsets`` say, so nothing counts as read to its end.
     """
 
     end_offsets: Mapping[int, int]
     complete: bool = False
     age_ms: int = 0
+    known: bool = True
 
 
 class Source(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from collections.abc import Iterator, Sequence
@@ -13,8 +14,12 @@ import pyarrow as pa
 import pytest
 
 from ingest.lane import RETRY_MS, Lane
+from ingest.source.ahead import AheadSource
+from ingest.source.events import EventsSource
 from ingest.source.message import MessageBatch
+from ingest.source.protocol import SourceProgress
 from keyfold.eventlog.format import source_directory
+from keyfold.eventlog.options import EventsOptions
 from keyfold.eventlog.writer import EventLogWriter
 from keyfold.sql.bind import locked_connection
 from keyfold.sql.compile import compile_sql
@@ -293,6 +298,37 @@ def test_a_lane_forgets_the_time_of_a_clock_that_was_ahead(process: Process) -> 
     assert lane.status(process.now_ms).as_of_ms in (0, process.now_ms)  # not open yet, or caught up
     process.push(events(4, 8))
     assert process.run().sources["orders"].as_of_ms == process.now_ms
+
+
+class SilentSource(EventsSource):
+    """Does not know where it ends until it is told."""
+
+    told = False
+
+    def progress(self) -> SourceProgress:
+        return dataclasses.replace(super().progress(), known=self.told)
+
+
+def test_a_source_whose_end_nobody_knows_was_not_read_to_its_end(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = SilentSource(source_directory(process.directory, "orders"), EventsOptions())
+    monkeypatch.setattr("ingest.lane.connect_ahead", lambda plan, directory: AheadSource(source))
+    process.push(events(0, 4))
+    process.start(BY_USER)
+    assert process.read(steps=20) == 4
+    record = process.commit()
+    assert not record.views["by_user"].ready
+    assert record.sources["orders"].as_of_ms == 0
+    source.told = True
+    record = process.run()
+    assert record.views["by_user"].ready
+    told_ms = record.sources["orders"].as_of_ms
+    assert told_ms == process.now_ms
+    source.told = False
+    process.now_ms += 60_000
+    process.read(steps=2)
+    assert process.commit().sources["orders"].as_of_ms == told_ms
 
 
 def test_another_log_in_the_same_place_is_refused(process: Process, tmp_path: Path) -> None:
