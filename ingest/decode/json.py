@@ -6,7 +6,8 @@ field that is absent or JSON ``null`` is NULL; one that is there and came out as
 The common batch has neither NULLs nor broken messages, and pays for none of this.
 
 - A message that is no JSON object, or has no event time, is of no use to any view: a reject.
-- A misfit costs the message only in the views that read that field (law 7).
+- A misfit costs the message only in the views that read that field (law 7). So does a key that is
+  no text, or a timestamp out of range, where INCLUDE makes a column of it.
 
 Conversion is DuckDB's cast: ``"12"`` is 12 for a BIGINT, 1.5 is rounded. Of a name that stands
 twice in an object, the first counts. A TIMESTAMP or TIMESTAMPTZ column may be ISO 8601 or a number
@@ -35,6 +36,8 @@ from keyfold.view.types import TIMESTAMP, TIMESTAMPTZ
 
 _log = logging.getLogger("keyfold.ingest")
 _PREVIEW = 80
+TIMESTAMP_MS_MAX = ((1 << 63) - 1) // 1_000
+"""The latest that a TIMESTAMPTZ can say, in ms since the epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,10 +318,7 @@ class JsonDecoder:
                 case "offset":
                     columns[include.name] = pa.array(batch.offsets[rows], pa.int64())
                 case "timestamp":
-                    times = batch.timestamps_ms[rows]
-                    columns[include.name] = pa.array(
-                        times * 1_000, pa.timestamp("us", "UTC"), mask=times < 0
-                    )
+                    columns[include.name] = _timestamps(batch, rows, include.name, misfits)
                 case "key":
                     columns[include.name] = self._keys(batch, rows, include.name, misfits)
                 case "headers":
@@ -358,6 +358,19 @@ def _valid_text(
             reason = f"the message is no UTF-8: byte {problem.start} is {raw[problem.start]:#x}"
             rejects.append(Reject(int(rows[place]), reason))
     return values.filter(pa.array(valid)).cast(pa.large_utf8()), rows[valid]
+
+
+def _timestamps(
+    batch: MessageBatch, rows: np.ndarray, name: str, misfits: dict[str, list[Reject]]
+) -> pa.Array:
+    """Return when the messages were sent; a producer may claim any number of milliseconds."""
+    times = batch.timestamps_ms[rows]
+    wrong = times > TIMESTAMP_MS_MAX
+    for row in rows[wrong].tolist():
+        reason = f"the timestamp, {batch.timestamps_ms[row]} ms, is out of range"
+        misfits.setdefault(name, []).append(Reject(row, reason, name))
+    none = wrong | (times < 0)
+    return pa.array(np.where(none, 0, times) * 1_000, pa.timestamp("us", "UTC"), mask=none)
 
 
 def _headers(batch: MessageBatch, rows: np.ndarray) -> pa.Array:

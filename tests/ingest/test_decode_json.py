@@ -18,7 +18,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from ingest.decode.json import Decoded, JsonDecoder
+from ingest.decode.json import TIMESTAMP_MS_MAX, Decoded, JsonDecoder
 from ingest.source.message import MessageBatch
 from keyfold.errors import SettingsError
 from keyfold.sql.bind import HIDDEN_PARTITION, locked_connection
@@ -461,6 +461,19 @@ def test_columns_of_the_transport_stand_beside_the_fields() -> None:
     }
     (misfit,) = decoded.misfits["my_key"]
     assert (misfit.row, misfit.reason) == (3, "the key is no UTF-8")
+
+
+def test_a_timestamp_beyond_the_range_of_its_type_is_a_misfit() -> None:
+    plan = source({"x": "INTEGER"}, includes=[Include("timestamp", "t")])
+    times = [TIMESTAMP_MS_MAX, TIMESTAMP_MS_MAX + 1, 18_446_744_073_709_557, 2**63 - 1, 1_000]
+    messages = batch(['{"x":1}'] * 5, timestamps_ms=np.array(times, np.int64))
+    decoded = decoder(plan).decode(messages)
+    micros = decoded.table.column("t").cast(pa.int64()).to_pylist()
+    assert micros == [TIMESTAMP_MS_MAX * 1_000, None, None, None, 1_000_000]
+    assert [(misfit.row, misfit.field) for misfit in decoded.misfits["t"]] == [
+        (row, "t") for row in (1, 2, 3)
+    ]
+    assert decoded.misfits["t"][0].reason == "the timestamp, 9223372036854776 ms, is out of range"
 
 
 def test_a_transport_without_keys_and_headers_gives_nulls() -> None:
