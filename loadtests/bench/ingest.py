@@ -11,7 +11,7 @@ import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from loadtests.bench.engines import (
@@ -59,11 +59,11 @@ _TITLES = {
 
 
 @contextlib.contextmanager
-def broker() -> Iterator[str]:
-    """Run a broker on the last CPU; it is ours alone."""
+def broker(cpus: Collection[int] = ()) -> Iterator[str]:
+    """Run a broker of our own on some CPUs; by default on the last one."""
     mine = os.sched_getaffinity(0)
     with tempfile.TemporaryDirectory(prefix="bench-kafka-") as place:
-        os.sched_setaffinity(0, {max(mine)})  # its threads inherit it
+        os.sched_setaffinity(0, cpus or {max(mine)})  # its threads inherit it
         try:
             started = kafka_broker(Path(place) / "kafka")
             bootstrap = started.__enter__()
@@ -235,14 +235,20 @@ def _kafka_run(sql: str, stream: Stream, cpus: Sequence[int]) -> Callable[[], Ru
     return lambda: keyfold(sql, stream, cpus)
 
 
-def _log_run(stream: Stream, views: int = 1) -> Callable[[], Run]:
-    """Return what runs Keyfold over an event log, which is filled once."""
+def filled_log(stream: Stream) -> Path:
+    """Return the data directory with the event log of a stream, filled once."""
     data = _WORK / f"log-{stream.name}"
     done = data / "filled"
     if not done.exists():
         fill_log(data, SOURCE, stream)
         done.touch()
     expected_file(stream)
+    return data
+
+
+def _log_run(stream: Stream, views: int = 1) -> Callable[[], Run]:
+    """Return what runs Keyfold over an event log."""
+    data = filled_log(stream)
     sql = pipeline_sql("connector = 'events'", views)
     return lambda: keyfold(sql, stream, sorted(os.sched_getaffinity(0)), data)
 

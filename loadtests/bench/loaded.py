@@ -135,10 +135,10 @@ def settings(directory: Path, **others: object) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def ingest(there: Loaded, cpus: Sequence[int]) -> Iterator[Process]:
-    """Run the writer."""
+def ingest(there: Loaded, cpus: Sequence[int], **others: object) -> Iterator[Process]:
+    """Run the writer, with other settings than the defaults where some are given."""
     argv = (*PYTHON, "ingest", str(there.sql))
-    with started(argv, cpus, environment=settings(there.directory)) as process:
+    with started(argv, cpus, environment=settings(there.directory, **others)) as process:
         yield process
 
 
@@ -162,11 +162,11 @@ def idle_writer(there: Loaded, cpus: Sequence[int]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def serving(there: Loaded, cpus: Sequence[int]) -> Iterator[tuple[Process, int]]:
+def serving(there: Loaded, cpus: Sequence[int], **others: object) -> Iterator[tuple[Process, int]]:
     """Run one serving worker until the block ends; give its process and its port."""
     port = free_port()
     argv = (*PYTHON, "serving")
-    env = settings(there.directory, port=port)
+    env = settings(there.directory, port=port, **others)
     with started(argv, cpus, environment=env) as process:
         # Also by an asked route, so that FastAPI is loaded before anything is measured.
         until(lambda: answers(port, "/v1/views"), process, "serving", READY_S_MAX)
