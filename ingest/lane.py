@@ -319,7 +319,7 @@ class Lane:
                     view=view,
                     field=reject.field,
                     key=batch.keys[row].as_py() if batch.keys is not None else None,
-                    headers=batch.headers[row] if batch.headers is not None else None,
+                    headers=(batch.headers[row] or None) if batch.headers is not None else None,
                     time_ms=now_ms,
                 )
             )

@@ -20,7 +20,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import duckdb
 import msgspec
@@ -322,7 +321,7 @@ class JsonDecoder:
                 case "key":
                     columns[include.name] = self._keys(batch, rows, include.name, misfits)
                 case "headers":
-                    columns[include.name] = _headers(batch, rows)
+                    columns[include.name] = _headers(batch, rows, include.name, misfits)
         columns[HIDDEN_PARTITION] = pa.array(partitions, pa.int32())
         return pa.table(columns)
 
@@ -373,18 +372,24 @@ def _timestamps(
     return pa.array(np.where(none, 0, times) * 1_000, pa.timestamp("us", "UTC"), mask=none)
 
 
-def _headers(batch: MessageBatch, rows: np.ndarray) -> pa.Array:
+def _headers(
+    batch: MessageBatch, rows: np.ndarray, name: str, misfits: dict[str, list[Reject]]
+) -> pa.Array:
     kind = pa.list_(pa.struct([("key", pa.utf8()), ("value", pa.utf8())]))
     if batch.headers is None:
         return pa.nulls(len(rows), kind)
-    headers: Sequence[Any] = [batch.headers[row] for row in rows.tolist()]
+    headers = [batch.headers[row] for row in rows.tolist()]
+    wrong = [row for row, pairs in zip(rows.tolist(), headers, strict=True) if pairs is False]
+    if wrong:
+        reason = "the name of a header is no UTF-8"
+        misfits.setdefault(name, []).extend(Reject(row, reason, name) for row in wrong)
     return pa.array(
         [
             None
-            if pairs is None
+            if pairs is None or pairs is False
             else [
-                {"key": name, "value": None if raw is None else raw.decode(errors="replace")}
-                for name, raw in pairs
+                {"key": key, "value": None if raw is None else raw.decode(errors="replace")}
+                for key, raw in pairs
             ]
             for pairs in headers
         ],

@@ -14,11 +14,10 @@ import pyarrow as pa
 from confluent_kafka import Message
 
 from ingest.source.kafka_options import KafkaOptions
-from ingest.source.message import MessageBatch
+from ingest.source.message import Headers, MessageBatch
 
 _NOTHING = pa.array([], pa.binary())
 _milliseconds = itemgetter(1)
-_Headers = list[list[tuple[str, bytes | None]] | None]
 
 
 class GrowingBatch:
@@ -40,7 +39,7 @@ class GrowingBatch:
         self._with_headers = options.include_headers
         # One part for each consume(), None where no message of it has any.
         self._keys: list[pa.Array | None] = []
-        self._headers: list[_Headers | None] = []
+        self._headers: list[list[Headers] | None] = []
 
     def __bool__(self) -> bool:
         return bool(self._values)
@@ -63,7 +62,7 @@ class GrowingBatch:
             self._keys.append(column)
             self.nbytes += 0 if column is None else column.nbytes
         if self._with_headers:
-            headers: _Headers = list(map(Message.headers, messages))
+            headers = _headers(messages)
             self._headers.append(None if headers.count(None) == count else headers)
         # Of an index that occurs several times, numpy keeps the value assigned last.
         last = np.full(int(partitions.max()) + 1, -1, np.int64)
@@ -94,13 +93,26 @@ class GrowingBatch:
             ]
         )
 
-    def _joined_headers(self) -> _Headers | None:
+    def _joined_headers(self) -> list[Headers] | None:
         if all(part is None for part in self._headers):
             return None
-        joined: _Headers = []
+        joined: list[Headers] = []
         for part, values in zip(self._headers, self._values, strict=True):
             joined += [None] * len(values) if part is None else part
         return joined
+
+
+def _headers(messages: list[Message]) -> list[Headers]:
+    """Return the headers of each message, False where a name is no UTF-8."""
+    headers: list[Headers] = []
+    # One iterator for all: asked again for headers that it failed on, a message ends the process.
+    each = map(Message.headers, messages)
+    while len(headers) < len(messages):
+        try:
+            headers.extend(each)
+        except (SystemError, UnicodeDecodeError):  # confluent-kafka 2.16 makes the second the first
+            headers.append(False)
+    return headers
 
 
 def _joined(parts: list[pa.Array]) -> pa.Array:

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 import pyarrow as pa
 
 BATCH_BYTES_MAX: Final = 64 << 20
 """A source ends a batch with the piece that reaches this; Arrow joins no more than 2 GiB."""
+
+
+Headers = list[tuple[str, bytes | None]] | Literal[False] | None
+"""Of one message: (name, value) pairs; False where a name is no UTF-8, so that none can be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,7 @@ class MessageBatch:
             Covers every partition of the batch, and may cover more: a transport that passed
             over control records or a file's end moves a partition on without a message.
         keys: Binary array of n message keys, or None where no message has one.
-        headers: n lists of (name, value) pairs, or None where no message has any.
+        headers: The headers of each of the n messages, or None where no message has any.
         cut_short: True where a bound on messages or bytes ended the batch, so that there may be
             more at once; False where the source had no more.
     """
@@ -40,7 +44,7 @@ class MessageBatch:
     timestamps_ms: np.ndarray
     next_offsets: Mapping[int, int]
     keys: pa.Array | None = None
-    headers: list[list[tuple[str, bytes | None]] | None] | None = None
+    headers: list[Headers] | None = None
     cut_short: bool = False
 
     def __len__(self) -> int:

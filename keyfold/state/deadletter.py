@@ -33,7 +33,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
         view: The view that could not use it; empty when it could not be decoded at all.
         field: The field that does not fit, or empty.
         key: The message key, if it has one.
-        headers: The message headers, if it has some.
+        headers: The message headers, if it has some and their names are UTF-8.
         time_ms: When it became a dead letter.
         build: Id of the view, or of the source where ``view`` is empty, at that time
             (``StoredCatalog``); 0 for a source in its first build, and in letters of earlier forms.

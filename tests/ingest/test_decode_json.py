@@ -439,7 +439,7 @@ def test_columns_of_the_transport_stand_beside_the_fields() -> None:
         offsets=np.array([5, 6, 7, 8], np.int64),
         timestamps_ms=np.array([0, 1_000, -1, 2_000], np.int64),
         keys=pa.array([b"a", b"b", None, b"\xff"], pa.binary()),
-        headers=[None, [("h", b"v"), ("h", None), ("g", b"\xff")], [], None],
+        headers=[None, [("h", b"v"), ("h", None), ("g", b"\xff")], [], False],
     )
     decoded = decoder(plan).decode(messages)
     assert decoded.table.to_pydict() == {
@@ -461,6 +461,8 @@ def test_columns_of_the_transport_stand_beside_the_fields() -> None:
     }
     (misfit,) = decoded.misfits["my_key"]
     assert (misfit.row, misfit.reason) == (3, "the key is no UTF-8")
+    (misfit,) = decoded.misfits["my_headers"]
+    assert (misfit.row, misfit.reason) == (3, "the name of a header is no UTF-8")
 
 
 def test_a_timestamp_beyond_the_range_of_its_type_is_a_misfit() -> None:
