@@ -82,6 +82,7 @@ class Lane:
         self._sampled_ms = 0
         self._complete = False
         self._opening = Opening(plan.name, self._source, monotonic)
+        self._identity = self._record.identity
 
     @property
     def _record(self) -> SourceRecord:
@@ -112,6 +113,8 @@ class Lane:
         try:
             gather_ms = BACKLOG_GATHER_MS if self.behind else gather_ms
             batch = self._source.poll(messages_max, timeout_ms, gather_ms)
+            if batch is not None:
+                self._identity = dict(self._source.identity())
             progress = self._source.progress()
             if progress.known:
                 self._sampled_ms = now_ms - progress.age_ms
@@ -151,7 +154,7 @@ class Lane:
             record = self._state.record.views[view.name]
             if not record.error and not record.offsets:
                 record.offsets = dict(self._opening.from_here)
-        self._record.identity = dict(self._source.identity())
+        self._identity = self._record.identity = self._opening.identity
         return True
 
     def _start(self) -> Start:
@@ -192,7 +195,7 @@ class Lane:
                 record = self._state.record.views[view.name]
                 if not record.error:
                     record.offsets[partition] = max(record.offsets.get(partition, 0), offset)
-        source.identity = dict(self._source.identity()) if self._opening.done else source.identity
+        source.identity = self._identity
         self.moved = True
 
     @staticmethod

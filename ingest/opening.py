@@ -81,6 +81,7 @@ class Opening:
         error: Why the source stopped, or empty.
         done: True while the source is open.
         from_here: Where a view without offsets begins, when the source had to start before that.
+        identity: What the source told of itself when it was opened.
     """
 
     def __init__(
@@ -89,10 +90,11 @@ class Opening:
         self.error = ""
         self.done = False
         self.from_here: dict[int, int] = {}
+        self.identity: dict[str, str] = {}
         self._name = name
         self._source = source
         self._monotonic = monotonic
-        self._waiting: Future[dict[int, int]] | None = None
+        self._waiting: Future[tuple[dict[int, int], dict[str, str]]] | None = None
         self._retry_at_ms = 0
 
     def advance(self, start: Callable[[], Start], timeout_ms: int) -> bool:
@@ -106,7 +108,7 @@ class Opening:
             return False
         waiting, self._waiting = self._waiting, None
         try:
-            self.from_here = waiting.result()
+            self.from_here, self.identity = waiting.result()
         except Exception as problem:  # whatever it is, it costs this source and no other (law 7)
             self.stop(problem)
             return False
@@ -138,8 +140,8 @@ class Opening:
         else:  # its thread has it, and nobody waits for that: it is closed when that is done
             self._waiting.add_done_callback(lambda _: self._source.close())
 
-    def _open(self, start: Start) -> dict[int, int]:
-        """Open the source so that no view misses anything; return ``from_here``."""
+    def _open(self, start: Start) -> tuple[dict[int, int], dict[str, str]]:
+        """Open the source so that no view misses anything; return ``from_here``, ``identity``."""
         self._source.open(start.offsets, start.identity)
         begins, from_here = self._source.start_offsets(), {}
         least = {p: low for p, (low, _) in start.needed.items() if low < begins.get(p, low)}
@@ -159,9 +161,10 @@ class Opening:
                     hint="messages were deleted before they were read: rebuild the state from what "
                     "is there",
                 )
-        return from_here
+        return from_here, dict(self._source.identity())
 
 
 def first_line(problem: Exception) -> str:
-    """Return what to tell of a problem."""
-    return str(problem).split("\n")[0][:_ERROR_CHARACTERS_MAX] or type(problem).__name__
+    """Return what to tell of a problem, as text that can be written anywhere."""
+    text = str(problem).split("\n")[0][:_ERROR_CHARACTERS_MAX] or type(problem).__name__
+    return text.encode(errors="backslashreplace").decode()  # a file name may be no UTF-8

@@ -15,7 +15,6 @@ before it began, and that grows old (law 5).
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import os
 import time
@@ -29,7 +28,7 @@ import numpy as np
 import pyarrow as pa
 
 from ingest.background import in_background
-from ingest.source.file_options import FileOptions
+from ingest.source.file_options import FileOptions, matching_files
 from ingest.source.file_records import BrokenFileError, count_records, field_names, read_messages
 from ingest.source.message import BATCH_BYTES_MAX, MessageBatch
 from ingest.source.protocol import SourceProgress
@@ -292,15 +291,16 @@ class FileSource:
 def _look(options: FileOptions, directory: Path, known: Collection[str]) -> list[KnownFile]:
     """Return the files that match and are not known, and count their records."""
     files = []
-    for path in sorted(set(glob.glob(options.path, root_dir=directory, recursive=True)) - {*known}):
+    for path in matching_files(options, directory):
+        if path in known:
+            continue
         absolute = directory / path
-        if absolute.is_file():
-            try:
-                size_bytes, sha256 = _fingerprint(absolute)
-            except OSError as error:
-                raise SourceError(f"{path} cannot be read: {error.strerror}") from error
-            records, whole = count_records(str(absolute), options)
-            files.append(KnownFile(path, size_bytes, sha256, records, whole))
+        try:
+            size_bytes, sha256 = _fingerprint(absolute)
+        except OSError as error:
+            raise SourceError(f"{path} cannot be read: {error.strerror}") from error
+        records, whole = count_records(str(absolute), options)
+        files.append(KnownFile(path, size_bytes, sha256, records, whole))
     return files
 
 

@@ -14,7 +14,6 @@ microseconds, blobs are VARCHAR in base64, and what is only nulls is VARCHAR.
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -22,7 +21,7 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
-from ingest.source.file_options import FileFormat, FileOptions, format_of
+from ingest.source.file_options import FileFormat, FileOptions, format_of, matching_files
 from ingest.source.file_records import BrokenFileError, parquet_schema, read_messages
 from ingest.source.message import BATCH_BYTES_MAX
 from keyfold.errors import SourceError, SqlError
@@ -43,8 +42,7 @@ def file_columns(options: FileOptions, directory: Path = Path()) -> tuple[Column
         SourceError: No file matches, or the first cannot be read.
         SqlError: There is no record in any, or none is a JSON object.
     """
-    found = sorted(set(glob.glob(options.path, root_dir=directory, recursive=True)))
-    paths = [path for path in found if (directory / path).is_file()]
+    paths = matching_files(options, directory)
     if not paths:
         raise SourceError(
             f"no file matches {options.path}", hint="correct the path, or put a file there"

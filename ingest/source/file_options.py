@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import glob
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Final
 
-from keyfold.errors import SettingsError, did_you_mean
+from keyfold.errors import SettingsError, SourceError, did_you_mean
 
 
 class FileFormat(StrEnum):
@@ -153,3 +156,22 @@ def _truth(name: str, key: str, value: str) -> bool:
             raise SettingsError(
                 f"source {name} has {key} = {value!r}", hint="use 'true' or 'false'"
             )
+
+
+def matching_files(options: FileOptions, directory: Path) -> list[str]:
+    """Return the files that match now, sorted.
+
+    Args:
+        options: The source's options.
+        directory: What a relative pattern is relative to.
+
+    Raises:
+        SourceError: The name of one is no UTF-8.
+    """
+    found = sorted(set(glob.glob(options.path, root_dir=directory, recursive=True)))
+    for path in found:
+        raw = os.fsencode(path)
+        shown = raw.decode(errors="backslashreplace")
+        if shown.encode() != raw:
+            raise SourceError(f"the name of the file {shown} is no UTF-8", hint="rename it")
+    return [path for path in found if (directory / path).is_file()]

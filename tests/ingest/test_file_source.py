@@ -427,6 +427,14 @@ def test_a_batch_ends_where_it_has_bytes_enough(tmp_path: Path) -> None:
     assert next_offsets == {0: 50, 1: 50}
 
 
+def test_a_file_whose_name_is_no_utf8_is_refused_by_a_name_that_can_be_written(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / os.fsdecode(b"M\xfcller.ndjson")).write_bytes(ndjson(0, 3))
+    with pytest.raises(SourceError, match=r"M\\xfcller\.ndjson is no UTF-8"):
+        opened(tmp_path, "*.ndjson")
+
+
 # Watching
 
 
