@@ -22,10 +22,11 @@ import pyarrow as pa
 from ingest.clock import monotonic_ms
 from ingest.decode.json import Decoded, JsonDecoder, Reject
 from ingest.evaluate import Delta, Evaluator, Poison
-from ingest.opening import RETRY_MS, Opening, Start, first_line, start_of
+from ingest.opening import RETRY_MS, Opening, Start, first_line, left_behind, start_of
 from ingest.progress import Progress
 from ingest.source.connect import connect_ahead, starts_at_beginning
 from ingest.source.message import MessageBatch
+from ingest.source.protocol import OffsetGoneError
 from ingest.sourcerecord import count_messages, move_times
 from keyfold.state.counter import PartitionStatus, SourceStatus
 from keyfold.state.deadletter import DeadLetter
@@ -148,21 +149,27 @@ class Lane:
         self._opening.close()
 
     def _try_open(self, timeout_ms: int) -> bool:
-        if not self._opening.advance(self._start, timeout_ms):
+        try:
+            if not self._opening.advance(self._start, timeout_ms):
+                return False
+        except OffsetGoneError as gone:
+            behind = left_behind(gone.begins, self._records())
+            for name, error in behind.items():
+                self._stop_view(name, error)
+            if not behind:
+                self._opening.stop(gone)
             return False
-        for view in self._views:
-            record = self._state.record.views[view.name]
+        for record in self._records().values():
             if not record.error and not record.offsets:
                 record.offsets = dict(self._opening.from_here)
         self._identity = self._record.identity = self._opening.identity
         return True
 
     def _start(self) -> Start:
-        views = [self._state.record.views[view.name] for view in self._views]
         return start_of(
             self._offsets(),
             self._record.identity,
-            views,
+            self._records().values(),
             as_options_say=starts_at_beginning(self.plan),
         )
 
@@ -191,8 +198,7 @@ class Lane:
         for partition, offset in batch.next_offsets.items():
             told = source.partitions.setdefault(partition, PartitionRecord(offset))
             told.offset = max(told.offset, offset)
-            for view in self._views:
-                record = self._state.record.views[view.name]
+            for record in self._records().values():
                 if not record.error:
                     record.offsets[partition] = max(record.offsets.get(partition, 0), offset)
         source.identity = self._identity
@@ -261,19 +267,17 @@ class Lane:
             poison = self._merge(view, table, horizon_time_us)
         except Exception as problem:  # whatever it is, it costs this view and no other (law 7)
             foreseen = isinstance(problem, duckdb.Error | OverflowError | MemoryError)
-            error = first_line(problem)
-            _log.error(
-                "view stopped: %s",
-                error,
-                exc_info=None if foreseen else problem,
-                extra={"view": view.name},
-            )
-            self._state.fail_view(view.name, error)
+            self._stop_view(view.name, first_line(problem), None if foreseen else problem)
             return
         letters = [Reject(int(rows[bad.row]), bad.reason) for bad in poison]
         self._bury(batch, letters, view.name, None, now_ms)
         for row in dead + [letter.row for letter in letters]:
             book(record, int(batch.partitions[row]), dead_lettered=1)
+
+    def _stop_view(self, view: str, error: str, bug: Exception | None = None) -> None:
+        _log.error("view stopped: %s", error, exc_info=bug, extra={"view": view})
+        self._state.fail_view(view, error)
+        self.moved = True  # who reads hears of it with a commit
 
     def _merge(self, view: ViewPlan, table: pa.Table, time_us: int | None) -> list[Poison]:
         """Evaluate and merge a batch, and book what was applied, filtered and late."""
@@ -350,10 +354,9 @@ class Lane:
 
     def _nearly_ready(self) -> list[ViewRecord]:
         """Views that have caught up for the first time; one being built has offsets of its own."""
-        records = [self._state.record.views[view.name] for view in self._views]
         return [
             record
-            for record in records
+            for record in self._records().values()
             if not record.ready and not record.error and self._progress.caught_up(record.offsets)
         ]
 
@@ -387,6 +390,9 @@ class Lane:
             left_off=len(lags) - len(shown),
             left_off_lag=sum(lags.values()) - sum(lags[p] for p in shown),
         )
+
+    def _records(self) -> dict[str, ViewRecord]:
+        return {view.name: self._state.record.views[view.name] for view in self._views}
 
     def _offsets(self) -> dict[int, int]:
         return {p: told.offset for p, told in self._record.partitions.items()}

@@ -2,7 +2,8 @@
 
 A view that is new may make a source start elsewhere than the other views stand (at its beginning,
 or at a timestamp). What starts after an offset that some view needs would lose messages in silence,
-so that is looked at once the source has told where it starts.
+so that is looked at once the source has told where it starts. A view that needs what the log does
+not have any more is left behind, so that the others go on (law 7); where all do, the source stops.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 
 from ingest.background import in_background
 from ingest.clock import monotonic_ms
-from ingest.source.protocol import Source
+from ingest.source.protocol import OffsetGoneError, Source
 from keyfold.errors import KeyfoldError, SourceError
 from keyfold.state.record import ViewRecord
 
@@ -74,6 +75,33 @@ def start_of(
     return Start(offsets, dict(identity), {p: (min(at), max(at)) for p, at in stands.items()})
 
 
+def left_behind(begins: Mapping[int, int], views: Mapping[str, ViewRecord]) -> dict[str, str]:
+    """Find the views that need what a log does not have any more.
+
+    Args:
+        begins: As in ``OffsetGoneError``.
+        views: The records of all views of the source.
+
+    Returns:
+        View → why it stops; nothing where no view is left that could go on.
+    """
+    live = {name: record for name, record in views.items() if not record.error}
+    errors: dict[str, str] = {}
+    for name, record in live.items():
+        for partition, begin in sorted(begins.items()):
+            offset = record.offsets.get(partition)
+            if offset is not None and offset < begin:
+                problem = SourceError(
+                    f"partition {partition} does not have offset {offset}, the next to read; it "
+                    f"begins at {begin}",
+                    hint="messages were deleted before the view had them: build it again with "
+                    f"--rebuild {name}",
+                )
+                errors[name] = first_line(problem)
+                break
+    return errors if len(errors) < len(live) else {}
+
+
 class Opening:
     """A source on its way to be open, and back. Not thread-safe.
 
@@ -98,7 +126,11 @@ class Opening:
         self._retry_at_ms = 0
 
     def advance(self, start: Callable[[], Start], timeout_ms: int) -> bool:
-        """Open the source, in a thread: one that waits for its broker must not hold up others."""
+        """Open the source, in a thread: one that waits for its broker must not hold up others.
+
+        Raises:
+            OffsetGoneError: The log begins after what some view needs.
+        """
         if self._waiting is None:
             if self._monotonic() < self._retry_at_ms:
                 return False
@@ -109,6 +141,8 @@ class Opening:
         waiting, self._waiting = self._waiting, None
         try:
             self.from_here, self.identity = waiting.result()
+        except OffsetGoneError:
+            raise
         except Exception as problem:  # whatever it is, it costs this source and no other (law 7)
             self.stop(problem)
             return False
@@ -151,15 +185,19 @@ class Opening:
             self._source.open(from_here | least, start.identity)
             begins = self._source.start_offsets()
         ends = self._source.progress().end_offsets
+        gone = {
+            p: begins.get(p, 0) for p, (low, _) in start.needed.items() if begins.get(p, 0) > low
+        }
         for partition, (low, high) in sorted(start.needed.items()):
             begin, end = begins.get(partition, 0), ends.get(partition, 0)
             if begin > low or end < high:
-                raise SourceError(
+                raise OffsetGoneError(
                     f"source '{self._name}': partition {partition} does not have offset "
                     f"{low if begin > low else high}, the next to read; there is {begin} up to "
                     f"{end}",
                     hint="messages were deleted before they were read: rebuild the state from what "
                     "is there",
+                    begins=gone,
                 )
         return from_here, dict(self._source.identity())
 

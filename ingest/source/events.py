@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from ingest.source.message import BATCH_BYTES_MAX, MessageBatch
-from ingest.source.protocol import SourceProgress
+from ingest.source.protocol import OffsetGoneError, SourceProgress
 from keyfold.errors import SourceError
 from keyfold.eventlog.format import ensure_log_id, partition_directories, read_log_id
 from keyfold.eventlog.options import EventsOptions
@@ -65,7 +65,8 @@ class EventsSource:
         """Check that this is the log we knew, and go to the offsets.
 
         Raises:
-            SourceError: Another log, or one that does not have the offsets.
+            OffsetGoneError: The log begins after some of the offsets.
+            SourceError: Another log, or one that ends before the offsets.
         """
         self.close()
         known_id, found_id = identity.get("log_id"), read_log_id(self._directory)
@@ -82,9 +83,13 @@ class EventsSource:
                 self._add(partition, self._directory / str(partition), offset)
             latest = self._options.startup_mode == "latest" and not identity and not offsets
             self._discover(at_end=latest)
-        except SourceError:
+        except SourceError as problem:
             self.close()
-            raise
+            there = {p: EventLogReader(self._directory / str(p)).start_offset() for p in offsets}
+            begins = {p: start for p, start in there.items() if offsets[p] < start}
+            if not begins:
+                raise
+            raise OffsetGoneError(problem.message, hint=problem.hint, begins=begins) from problem
 
     def start_offsets(self) -> Mapping[int, int]:
         """Return where each reader was opened, see ``Source.start_offsets``."""

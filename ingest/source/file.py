@@ -3,7 +3,9 @@
 Files are numbered in the order of discovery, sorted by path within one look. What a file was when
 it got its number (path, size, hash of its first bytes) is the source's identity, so a file that
 was changed is refused: its record numbers would mean something else. A new file gets the next
-number; so a growing data set is many files, each of which appears whole.
+number; so a growing data set is many files, each of which appears whole. A file may be taken away
+once it was read to its end; a view that is new then begins behind it, as in any log whose beginning
+is gone.
 
 ``progress`` must be exact, so each file is counted when it is discovered: Parquet files from their
 metadata, others by a pass over their bytes (plain NDJSON at about a gigabyte per second, compressed
@@ -16,6 +18,7 @@ before it began, and that grows old (law 5).
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -31,12 +34,14 @@ from ingest.background import in_background
 from ingest.source.file_options import FileOptions, matching_files
 from ingest.source.file_records import BrokenFileError, count_records, field_names, read_messages
 from ingest.source.message import BATCH_BYTES_MAX, MessageBatch
-from ingest.source.protocol import SourceProgress
+from ingest.source.protocol import OffsetGoneError, SourceProgress
 from keyfold.errors import SourceError
 
+_log = logging.getLogger("keyfold.ingest")
 WATCH_INTERVAL_S: Final = 1.0
 FINGERPRINT_BYTES: Final = 64 << 10
 NAMES_SHOWN_MAX: Final = 20
+_EMPTY: Final = pa.array([], pa.binary())
 _REBUILD: Final = "restore the file as it was, or rebuild the state from the files as they are"
 
 
@@ -84,10 +89,12 @@ class FileSource:
         self._sleep_s = sleep_s
         self._files: list[KnownFile] = []
         self._positions: list[int] = []
+        # Partitions that start elsewhere than they were told to, until a batch has told so.
+        self._starts: dict[int, int] = {}
         # The file being read, its stream, and what the stream gave beyond the last batch.
         self._current = 0
         self._stream: Iterator[pa.Array] | None = None
-        self._values = pa.array([], pa.binary())
+        self._values = _EMPTY
         self._look_at_s = 0.0
         # When the last look that is done began, and the one that is under way.
         self._looked_s = self._began_s = 0.0
@@ -97,7 +104,8 @@ class FileSource:
         """Check the files we knew, and find the new ones.
 
         Raises:
-            SourceError: A known file is gone or changed, or no file matches and none is waited for.
+            OffsetGoneError: A file is gone that was not read to its end.
+            SourceError: A known file was changed, or no file matches and none is waited for.
         """
         self.close()
         known = [
@@ -110,11 +118,28 @@ class FileSource:
                     f"offset {offset} of file {partition} is not one that this source gave out",
                     hint="rebuild the state",
                 )
+        gone = {
+            partition: file.records
+            for partition, file in enumerate(known)
+            if file.whole and not self._absolute(file).exists()
+        }
+        if gone and not offsets:  # who begins anew begins with what is there
+            self._starts = dict(gone)
+            _log.warning(
+                "%d files of %s are gone: new views begin without them",
+                len(gone),
+                self._options.path,
+            )
         for partition, file in enumerate(known):
-            position = offsets.get(partition, 0)
-            # A file may be taken away once it was read to its end.
-            if self._absolute(file).exists() or position < file.records or not file.whole:
+            position = self._starts.get(partition, offsets.get(partition, 0))
+            if partition not in gone:
                 self._check(file)
+            elif position < file.records:
+                raise OffsetGoneError(
+                    f"{file.path} cannot be read to its end: it is gone",
+                    hint=_REBUILD,
+                    begins=gone,
+                )
             self._files.append(file)
             self._positions.append(position)
         self._began_s = self._monotonic_s()
@@ -175,7 +200,7 @@ class FileSource:
         """Release the file being read. Safe to call twice."""
         self._stream = self._looking = None  # a thread that still looks ends by itself
         self._values = self._values[:0]
-        self._files, self._positions = [], []
+        self._files, self._positions, self._starts = [], [], {}
         self._current = 0
 
     def _absolute(self, file: KnownFile) -> Path:
@@ -254,8 +279,10 @@ class FileSource:
             self._positions[partition] += len(values)
             left -= len(values)
             left_bytes -= values.nbytes
-        cut_short = not left or left_bytes <= 0
-        return _batch(pieces, cut_short=cut_short) if pieces else None
+        if not pieces and not self._starts:
+            return None
+        starts, self._starts = self._starts, {}
+        return _batch(pieces, starts, cut_short=not left or left_bytes <= 0)
 
     def _fill(self) -> bool:
         """See that there are values of the current file; False at its end."""
@@ -316,14 +343,18 @@ def _fingerprint(path: Path) -> tuple[int, str]:
         return size_bytes, hashlib.sha256(file.read(FINGERPRINT_BYTES)).hexdigest()
 
 
-def _batch(pieces: list[tuple[int, int, pa.Array]], *, cut_short: bool) -> MessageBatch:
+def _batch(
+    pieces: list[tuple[int, int, pa.Array]], starts: dict[int, int], *, cut_short: bool
+) -> MessageBatch:
     """Join pieces (partition, first offset, values) into one batch."""
     lengths = [len(values) for _, _, values in pieces]
     return MessageBatch(
-        values=pa.concat_arrays([values for _, _, values in pieces]),
+        values=pa.concat_arrays([_EMPTY, *(values for _, _, values in pieces)]),
         partitions=np.repeat(np.array([p for p, _, _ in pieces], np.int32), lengths),
-        offsets=np.concatenate([np.arange(first, first + len(v)) for _, first, v in pieces]),
+        offsets=np.concatenate(
+            [np.empty(0, np.int64), *(np.arange(first, first + len(v)) for _, first, v in pieces)]
+        ),
         timestamps_ms=np.full(sum(lengths), -1, np.int64),
-        next_offsets={partition: first + len(values) for partition, first, values in pieces},
+        next_offsets=starts | {p: first + len(values) for p, first, values in pieces},
         cut_short=cut_short,
     )

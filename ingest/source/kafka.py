@@ -114,7 +114,8 @@ class KafkaSource:
         for partition, position in positions.items():
             low, high = earliest.get(partition), latest.get(partition)
             if low is not None and high is not None and not low <= position <= high:
-                raise errors.gone(*self._names, partition, position, (low, high))
+                begins = {p: at for p, at in earliest.items() if positions[p] < at}
+                raise errors.gone(*self._names, partition, position, (low, high), begins)
         try:
             self._consumer = Consumer(
                 config | {"error_cb": self._heard, "on_commit": self._courtesy_done},

@@ -6,8 +6,11 @@ damaged (these stop the source); harmless, or a fault that passes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from confluent_kafka import KafkaError
 
+from ingest.source.protocol import OffsetGoneError
 from keyfold.errors import SettingsError, SourceError
 
 REFUSED = frozenset(
@@ -120,15 +123,24 @@ def leaderless(source: str, topic: str, partitions: list[int]) -> SourceError:
 
 
 def gone(
-    source: str, topic: str, partition: int, position: int, there: tuple[int, int] | None
-) -> SourceError:
-    """The next offset is not in the log: ``there`` is its first offset and its end, if known."""
+    source: str,
+    topic: str,
+    partition: int,
+    position: int,
+    there: tuple[int, int] | None,
+    begins: Mapping[int, int] | None = None,
+) -> OffsetGoneError:
+    """The next offset is not in the log: ``there`` is its first offset and its end, if known.
+
+    ``begins`` as in ``OffsetGoneError``.
+    """
     what = f"{there[0]} up to {there[1]}" if there is not None else "an unknown range"
-    return SourceError(
+    return OffsetGoneError(
         f"source '{source}': partition {partition} of topic '{topic}' does not have offset "
         f"{position}, the next to read; there is {what}",
         hint="messages were deleted before they were read: rebuild the state from what is there, "
         "and give the topic a longer retention",
+        begins=begins or {},
     )
 
 

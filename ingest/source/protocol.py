@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 from ingest.source.message import MessageBatch
+from keyfold.errors import SourceError
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,20 @@ class SourceProgress:
     known: bool = True
 
 
+class OffsetGoneError(SourceError):
+    """Messages that are to be read next are not in the log any more.
+
+    Attributes:
+        begins: Partition → the first offset that is there, of those that lost messages, if known.
+    """
+
+    def __init__(
+        self, message: str, *, hint: str = "", begins: Mapping[int, int] = MappingProxyType({})
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.begins = dict(begins)
+
+
 class Source(Protocol):
     """A log of messages in partitions. Not thread-safe; one thread owns it."""
 
@@ -46,6 +62,7 @@ class Source(Protocol):
             identity: What an earlier life returned from ``identity``; empty at the first start.
 
         Raises:
+            OffsetGoneError: The log begins after some of ``offsets``.
             SourceError: Unreachable, gone, or not the log that ``identity`` names.
         """
 

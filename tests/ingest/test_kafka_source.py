@@ -15,6 +15,7 @@ from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 from ingest.source.kafka import KafkaSource, kafka_options
 from ingest.source.message import BATCH_BYTES_MAX, MessageBatch
+from ingest.source.protocol import OffsetGoneError
 from keyfold.errors import SettingsError, SourceError
 from tests.kafka_broker import SASL_PASSWORD, SASL_USER, KafkaBroker
 
@@ -318,19 +319,20 @@ def trim(admin: AdminClient, topic: str, offset: int) -> None:
         answer.result()
 
 
-@pytest.mark.parametrize("offset", [5, 21])
+@pytest.mark.parametrize(("offset", "begins"), [(5, {0: 10}), (21, {})])
 def test_an_offset_that_the_log_does_not_have_is_refused_at_open(
-    kafka_bootstrap: str, topic: str, admin: AdminClient, offset: int
+    kafka_bootstrap: str, topic: str, admin: AdminClient, offset: int, begins: dict[int, int]
 ) -> None:
     send(kafka_bootstrap, topic, {0: texts("a", 20)})
     trim(admin, topic, 10)
     with (
-        pytest.raises(SourceError) as caught,
+        pytest.raises(OffsetGoneError) as caught,
         opened(new_source(kafka_bootstrap, topic), {0: offset}),
     ):
         pass
     assert f"partition 0 of topic '{topic}'" in caught.value.message
     assert f"offset {offset}, the next to read; there is 10 up to 20" in caught.value.message
+    assert caught.value.begins == begins
     assert caught.value.hint
 
 

@@ -26,6 +26,7 @@ from ingest.source.channel import Channel
 from ingest.source.events import EventsSource
 from ingest.source.kafka import KafkaSource, kafka_options
 from ingest.source.message import MessageBatch
+from ingest.source.protocol import OffsetGoneError
 from ingest.source.reader import joined
 from ingest.source.remote import RemoteSource
 from keyfold.errors import SourceError
@@ -125,6 +126,21 @@ def test_opened_again_it_starts_where_it_is_told(source: RemoteSource) -> None:
     source.close()
     source.open({0: EVENTS, 1: 2_999}, {})
     assert taken(source.poll(100, WAIT_MS)) == [(1, 2_999, b"1:2999")]
+
+
+def test_where_a_log_begins_that_lost_messages_comes_with_the_error(
+    source: RemoteSource, directory: Path
+) -> None:
+    writer = EventLogWriter(directory / "2", 64)
+    for _ in range(5):  # each in a segment of its own
+        writer.append([b"x" * 60], 1_000)
+    writer.close()
+    for path in (directory / "2").glob("0*"):
+        if int(path.name.split(".")[0]) < 3:
+            path.unlink()
+    with pytest.raises(OffsetGoneError, match="starts at offset 3, but 1 is next to read") as told:
+        source.open({0: 5, 1: 5, 2: 1}, {})
+    assert told.value.begins == {2: 3}
 
 
 def test_an_error_comes_as_it_was_after_what_was_read_before_it(
