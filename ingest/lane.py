@@ -28,6 +28,7 @@ from ingest.source.connect import connect_ahead, starts_at_beginning
 from ingest.source.message import MessageBatch
 from ingest.source.protocol import OffsetGoneError
 from ingest.sourcerecord import count_messages, move_times
+from ingest.unheard import begin, hear, unheard
 from keyfold.state.counter import PartitionStatus, SourceStatus
 from keyfold.state.deadletter import DeadLetter
 from keyfold.state.record import PartitionRecord, SourceRecord, ViewRecord, book
@@ -72,8 +73,8 @@ class Lane:
         self._state = state
         self._source = connect_ahead(plan, data_directory)
         self._views = [view for view in state.catalog.views if view.source == plan.name]
-        needed = {name for view in self._views for name in view.columns_read}
-        self._decoder = JsonDecoder(connection, plan, needed)
+        begin(self._record, self._views, self._records())
+        self._decoder = JsonDecoder(connection, plan, self._record.decoded)
         self._evaluators = {
             view.name: Evaluator(connection, view, state.views[view.name].prefix)
             for view in self._views
@@ -190,7 +191,10 @@ class Lane:
                 self._bury(batch, rejects, "", fresh, now_ms)
                 if fresh is not None:
                     again = [one for one in rejects if not fresh[one.row]]
-                    self._bury(batch, self._unheard(batch, column, again), "", None, now_ms)
+                    again = unheard(source, column, batch, again, self._readers(column))
+                    self._bury(batch, again, "", None, now_ms)
+            for column in list(source.unheard):
+                hear(source, column, batch, self._readers(column))
             for view in self._views:
                 self._apply_view(view, batch, firsts, decoded, horizon_time_us, now_ms)
             count_messages(source, batch, decoded, fresh)
@@ -216,22 +220,11 @@ class Lane:
             floor[partition] = offsets.get(partition, 0)
         return np.asarray(batch.offsets >= floor[batch.partitions])
 
-    def _unheard(
-        self, batch: MessageBatch, column: str, rejects: Collection[Reject]
-    ) -> list[Reject]:
-        """Rejects of messages read before, in a column that no view read then."""
-        records = [
-            self._state.record.views[v.name] for v in self._views if column in v.columns_read
-        ]
-        offsets = [record.offsets for record in records if not record.error]
-        return [
-            one
-            for one in rejects
-            if all(
-                had.get(int(batch.partitions[one.row]), 0) <= batch.offsets[one.row]
-                for had in offsets
-            )
-        ]
+    def _readers(self, column: str) -> list[ViewRecord]:
+        """The records of the views that read a column and have not stopped."""
+        records = self._records()
+        readers = [records[view.name] for view in self._views if column in view.columns_read]
+        return [record for record in readers if not record.error]
 
     def _apply_view(
         self,

@@ -3,8 +3,10 @@
 They are written in the commit that moves the offsets past them, so none is lost and none comes
 twice. The oldest go once there are more than ``dead_letters_max``; the ledger still counts them.
 
-A view or source that is built again buries the same messages again. The old letters stay, since the
-log may not have those messages any more; each names its build, and who asks sees the present ones.
+A source that is built again buries the same messages again, and a view does those that it cannot
+evaluate: letters with its name. (A field that does not fit is the source's matter.) The old
+letters stay, since the log may not have those messages any more; each names its build, and who asks
+sees the present ones.
 """
 
 from __future__ import annotations

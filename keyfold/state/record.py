@@ -70,6 +70,9 @@ class SourceRecord(msgspec.Struct):
         stream_time_us: Greatest over the partitions of event time minus delay: what retention
             reads.
         as_of_ms: All that was in the source at this time is applied, ms since the epoch.
+        decoded: Columns that its views read.
+        unheard: Column → partition → ranges [first offset, end) that were read when no view read
+            the column, so that what does not fit it is no dead letter yet (ingest/unheard.py).
     """
 
     partitions: dict[int, PartitionRecord] = {}
@@ -77,6 +80,8 @@ class SourceRecord(msgspec.Struct):
     watermark_us: int | None = None
     stream_time_us: int | None = None
     as_of_ms: int = 0
+    decoded: list[str] = []
+    unheard: dict[str, dict[int, list[tuple[int, int]]]] = {}
 
 
 class Begin(msgspec.Struct):
