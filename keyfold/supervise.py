@@ -166,11 +166,6 @@ class Supervisor:
         self._settings = settings
         self._children = [_Child(role) for role in roles]
 
-    def pids(self) -> dict[str, int]:
-        """Return the process ids of the roles that run now, by name."""
-        running = ((child.role.name, child.process) for child in self._children)
-        return {name: process.pid for name, process in running if process is not None}
-
     def run(self, stop: threading.Event) -> int:
         """Run the roles until ``stop`` is set; every child has ended when this returns.
 

@@ -201,7 +201,7 @@ def check_continuity(plan: ViewPlan, record: CommitRecord, last: Snapshot | None
                 f"the table of view {plan.name} was written from another log: its {fact} is "
                 f"{then[fact]!r}, that of source {plan.source} is {now[fact]!r}",
                 hint=f"keep the old table and set another lake_namespace, or drop it with "
-                f"`python -m lake drop {plan.name}`",
+                f"`keyfold lake drop {plan.name}`",
             )
     offsets = record.views[plan.name].offsets
     behind = {
@@ -231,7 +231,7 @@ def stage_schema(transaction: Transaction, plan: ViewPlan) -> None:
             f"the table of view {plan.name} cannot take its new columns: "
             + "; ".join(change.refused),
             hint=f"name the view differently, or drop its table with "
-            f"`python -m lake drop {plan.name}`",
+            f"`keyfold lake drop {plan.name}`",
         )
     if change.needed:
         with transaction.update_schema() as update:

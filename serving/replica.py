@@ -28,7 +28,6 @@ from serving.lookup import ViewLookup, not_ready, why_missing
 
 OPEN_INTERVAL_S = 0.1
 IDENTITY_INTERVAL_S = 0.25
-STUCK_AFTER_S = 5.0
 WAIT_S = 0.05
 """How long the loop may stand still for a state whose files and log do not fit each other, which a
 few openings mend as a rule; then nothing is answered until the timer has opened it."""

@@ -38,7 +38,7 @@ from keyfold.eventlog.lines import (
 )
 from keyfold.eventlog.options import EventsOptions, events_options
 from keyfold.eventlog.reader import EventLogReader
-from keyfold.eventlog.writer import AppendResult, EventLogWriter, claim_writer
+from keyfold.eventlog.writer import AppendResult, EventLogWriter
 
 SEGMENT_BYTES = 1 << 20
 
@@ -190,19 +190,6 @@ def test_a_second_writer_is_refused(partition: Path) -> None:
         EventLogWriter(partition, SEGMENT_BYTES)
     first.close()
     EventLogWriter(partition, SEGMENT_BYTES).close()
-
-
-def test_each_worker_claims_a_partition_of_its_own(tmp_path: Path) -> None:
-    first, second = (claim_writer(tmp_path, SEGMENT_BYTES) for _ in range(2))
-    assert (first.partition, second.partition) == (0, 1)
-    with pytest.raises(StateError, match="all 2 partitions"):
-        claim_writer(tmp_path, SEGMENT_BYTES, partitions_max=2)
-    first.close()
-    again = claim_writer(tmp_path, SEGMENT_BYTES)
-    assert again.partition == 0
-    again.close()
-    second.close()
-    assert list(partition_directories(tmp_path)) == [0, 1]
 
 
 def test_a_closed_writer_refuses_to_append(partition: Path) -> None:

@@ -131,7 +131,7 @@ class Scene:
         path.write_text(script)
         return Role(kind, name, (sys.executable, str(path), str(self.journal), name), **how)
 
-    def start(self, chosen: Settings, *roles: Role) -> Supervisor:
+    def start(self, chosen: Settings, *roles: Role) -> None:
         supervisor = Supervisor(chosen, roles)
 
         def run() -> None:
@@ -139,7 +139,6 @@ class Scene:
 
         self._thread = threading.Thread(target=run)
         self._thread.start()
-        return supervisor
 
     def told(self, word: str, name: str = "") -> list[str]:
         lines = self.journal.read_text().splitlines() if self.journal.exists() else []
@@ -147,6 +146,9 @@ class Scene:
 
     def pids(self) -> set[int]:
         return {int(line.split()[2]) for line in self.journal.read_text().splitlines()}
+
+    def last_pid(self) -> int:
+        return int(self.journal.read_text().splitlines()[-1].split()[2])
 
     def end(self) -> int | None:
         self.stop.set()
@@ -205,11 +207,11 @@ def test_a_role_that_was_healthy_for_a_while_starts_its_backoff_afresh(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
     chosen = settings(restart_backoff_ms_min=1, restart_backoff_ms_max=100)
-    supervisor = scene.start(chosen, scene.role(STAYS, "lake"))
+    scene.start(chosen, scene.role(STAYS, "lake"))
     for deaths in range(1, 4):
         until(lambda deaths=deaths: len(scene.told("start")) == deaths)
         time.sleep(0.15)  # its healthy while, which is the thing under test
-        os.kill(supervisor.pids()["lake"], signal.SIGKILL)
+        os.kill(scene.last_pid(), signal.SIGKILL)
     until(lambda: len(scene.told("start")) == 4)
     told = [record.getMessage() for record in caplog.records if "died" in record.getMessage()]
     assert told == ["lake died (signal SIGKILL): restarting in 1 ms"] * 3
@@ -256,14 +258,14 @@ def test_a_killed_serving_worker_costs_no_refused_connection(scene: Scene, tmp_p
             descriptors=(door.fileno(),),
             first_restart_at_once=True,
         )
-        supervisor = scene.start(settings(), role)
+        scene.start(settings(), role)
         url = address_url(door)
         answered = set()
         for _ in range(3):
             pid = int(httpx.get(url, timeout=10).text)
             answered.add(pid)
             os.kill(pid, signal.SIGKILL)
-            until(lambda pid=pid: supervisor.pids().get("serving-0") != pid)
+            until(lambda pid=pid: not alive(pid))
         assert len(answered) == 3
         scene.end()
 

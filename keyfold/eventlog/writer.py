@@ -41,8 +41,6 @@ from keyfold.eventlog.format import (
 from keyfold.eventlog.lines import LineBlock, block_of
 from keyfold.eventlog.recovery import CommittedEnd, last_entry, recover
 
-PARTITIONS_MAX: Final = 256
-
 # macOS has no fdatasync.
 _SYNC: Final[Callable[[int], None]] = getattr(os, "fdatasync", os.fsync)
 
@@ -60,10 +58,6 @@ class AppendResult:
     partition: int
     first_offset: int
     last_offset: int
-
-
-class _HeldError(StateError):
-    """Another writer holds the partition."""
 
 
 class EventLogWriter:
@@ -192,7 +186,7 @@ class EventLogWriter:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise _HeldError(
+            raise StateError(
                 f"another writer holds {self._directory}",
                 hint="stop the other process, or give this one a partition of its own",
             ) from error
@@ -287,30 +281,3 @@ class EventLogWriter:
         for descriptor in sealed:
             os.close(descriptor)
         self._descriptors -= sealed
-
-
-def claim_writer(
-    directory: Path, segment_bytes_max: int, partitions_max: int = PARTITIONS_MAX
-) -> EventLogWriter:
-    """Open a writer on the first partition of a source that no other process holds.
-
-    Workers that do not know each other each get one of their own, and get used ones again after
-    a restart.
-
-    Args:
-        directory: The source's directory.
-        segment_bytes_max: As for ``EventLogWriter``.
-        partitions_max: Give up after this many.
-
-    Raises:
-        StateError: All are held, or the files of the first free one are damaged.
-    """
-    for partition in range(partitions_max):
-        try:
-            return EventLogWriter(directory / str(partition), segment_bytes_max)
-        except _HeldError:
-            continue
-    raise StateError(
-        f"all {partitions_max} partitions of {directory} have a writer",
-        hint="run fewer serving workers",
-    )

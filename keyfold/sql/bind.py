@@ -15,8 +15,7 @@ import msgspec
 from keyfold.view.plan import Column
 
 HIDDEN_PARTITION = "__partition"
-HIDDEN_OFFSET = "__offset"
-"""Columns that every batch has beside the source's, for the ledger and for dead letters."""
+"""The column that every batch has beside the source's, for the ledger."""
 
 
 def quoted(name: str) -> str:

@@ -41,7 +41,7 @@ _OPERATORS: dict[type[exp.Expr], str] = {
     exp.DPipe: "||",
 }
 _COMPARING = frozenset({"=", "<>", "<", "<=", ">", ">=", "nullif"})
-_CALLS: dict[str, tuple[str, range]] = {
+CALLS: dict[str, tuple[str, range]] = {
     # DuckDB's name → (ours, how many arguments).
     "abs": ("abs", range(1, 2)),
     "round": ("round", range(1, 3)),
@@ -58,8 +58,6 @@ _CALLS: dict[str, tuple[str, range]] = {
     "least": ("least", range(1, 100)),
     "mod": ("%", range(2, 3)),
 }
-AROUND = (*_CALLS, "if")
-"""Names of the functions that can stand around aggregates, for the documentation."""
 
 
 class Expressions:
@@ -172,7 +170,7 @@ class Expressions:
         if type(node) in _OPERATORS:
             return self._call(_OPERATORS[type(node)], node, [node.this, node.expression])
         name = call_name(node)
-        function, counts = _CALLS.get(name, ("", range(0)))
+        function, counts = CALLS.get(name, ("", range(0)))
         if isinstance(node, exp.Anonymous) and len(node.expressions) in counts:
             return self._call(function, node, node.expressions)
         raise self._text.error(

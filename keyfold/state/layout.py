@@ -56,11 +56,6 @@ def counter_path(data_directory: Path) -> Path:
     return data_directory / "commit-counter"
 
 
-def events_directory(data_directory: Path) -> Path:
-    """Return where the logs of ``events`` sources lie."""
-    return data_directory / "events"
-
-
 def lake_directory(data_directory: Path) -> Path:
     """Return where the default lake catalog and warehouse lie."""
     return data_directory / "lake"

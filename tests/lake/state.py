@@ -8,6 +8,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from keyfold.settings import Settings
 from keyfold.state.counter import CounterWriter, Status
 from keyfold.state.layout import counter_path, state_directory
@@ -28,6 +30,7 @@ from keyfold.view.plan import (
     Window,
     fingerprint,
 )
+from lake.status import LakeStatus, status_path
 from tests.delta import Rows, delta_of
 
 SOURCE = SourcePlan(
@@ -43,6 +46,14 @@ SOURCE = SourcePlan(
     fingerprint="source",
 )
 _pids = count(1)
+
+
+def status_of(directory: Path) -> LakeStatus:
+    """What the lake process last said; an empty status before it said anything."""
+    path = status_path(directory)
+    return (
+        msgspec.json.decode(path.read_bytes(), type=LakeStatus) if path.exists() else LakeStatus()
+    )
 
 
 def plan(

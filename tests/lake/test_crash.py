@@ -12,9 +12,8 @@ from pyiceberg.table import StaticTable
 
 from lake.localfiles import lock_directory
 from lake.maintenance import ORPHAN_AGE_S_MIN, referenced, remove_orphans
-from lake.status import read_status
 from tests.lake.dying import MOMENTS
-from tests.lake.state import SPEND
+from tests.lake.state import SPEND, status_of
 
 ROOT = Path(__file__).parents[2]
 AFTER_THE_COMMIT = {"the catalog is updated", "the version hint is written"}
@@ -66,8 +65,7 @@ def wait_for(condition, process):
 
 
 def told(directory):
-    status = read_status(directory)
-    return status.views["spend"] if status and "spend" in status.views else None
+    return status_of(directory).views.get("spend")
 
 
 def test_the_process_snapshots_stops_cleanly_verifies_and_drops(house):
@@ -83,7 +81,7 @@ def test_the_process_snapshots_stops_cleanly_verifies_and_drops(house):
     lake.state.commit()
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 0, process.stderr.read()
-    assert read_status(lake.directory).stopped
+    assert status_of(lake.directory).stopped
     assert told(lake.directory).rows == 2
 
     verify = run_lake(lake.directory, "verify")

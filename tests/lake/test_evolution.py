@@ -69,7 +69,7 @@ def test_a_column_that_is_gone_or_means_something_else_is_refused(house, view, r
     change(lake, view) if view.keys[0].type == "VARCHAR" else _change_key(lake, view)
     with pytest.raises(LakeError, match=reason) as refusal:
         lake.snapshot()
-    assert "python -m lake drop spend" in refusal.value.hint
+    assert "keyfold lake drop spend" in refusal.value.hint
     assert lake.rows() == [{"user_id": "al", "orders": 1, "total": 1}]
 
 

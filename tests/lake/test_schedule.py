@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from lake.schedule import RETRY_S_MIN
-from lake.status import data_files, read_status, status_path
-from tests.lake.state import COUNT, SPEND, plan
+from lake.status import data_files, status_path
+from tests.lake.state import COUNT, SPEND, plan, status_of
 
 OTHER = plan("other", {"id": "BIGINT"}, {"orders": COUNT})
 
@@ -45,7 +45,7 @@ def test_a_clean_stop_takes_one_more_snapshot_of_what_changed(house):
     put(lake)
     schedule.finish()
     assert lake.rows() == [{"user_id": "al", "orders": 1, "total": 1}]
-    status = read_status(lake.directory)
+    status = status_of(lake.directory)
     assert status.stopped
     assert {name: told.snapshots for name, told in status.views.items()} == {"spend": 2, "other": 1}
 
@@ -82,7 +82,7 @@ def test_duckdb_reads_a_snapshot_by_its_status(house):
     lake = house(SPEND)
     put(lake)
     lake.schedule().step()
-    told = read_status(lake.directory).views["spend"]
+    told = status_of(lake.directory).views["spend"]
     rows = StaticTable.from_metadata(told.metadata_location).scan().to_arrow()
     with duckdb.connect() as connection:
         connection.register("rows", rows)

@@ -7,7 +7,7 @@ import pytest
 
 from keyfold.errors import SqlError
 from keyfold.sql.compile import compile_sql
-from keyfold.sql.expressions import AROUND
+from keyfold.sql.expressions import CALLS
 from keyfold.sql.options import SHARED_OPTIONS, VIEW_OPTIONS
 from keyfold.view.plan import INCLUDE_TYPES
 
@@ -38,7 +38,7 @@ def test_every_refused_block_has_its_words() -> None:
     assert PAGE.count("```sql refused") == len(REFUSED) >= 7
 
 
-@pytest.mark.parametrize("word", [*SHARED_OPTIONS, *VIEW_OPTIONS, *AROUND])
+@pytest.mark.parametrize("word", [*SHARED_OPTIONS, *VIEW_OPTIONS, *CALLS, "if"])
 def test_options_and_functions_are_documented(word: str) -> None:
     assert f"`{word}`" in PAGE
 
