@@ -27,7 +27,7 @@ from ingest.progress import Progress
 from ingest.source.connect import connect_ahead, starts_at_beginning
 from ingest.source.message import MessageBatch
 from ingest.source.protocol import OffsetGoneError
-from ingest.sourcerecord import count_messages, move_times
+from ingest.sourcerecord import Times, count_messages, move_time_of_view, move_times, times_of
 from ingest.unheard import begin, hear, unheard
 from keyfold.state.counter import PartitionStatus, SourceStatus
 from keyfold.state.deadletter import DeadLetter
@@ -180,7 +180,6 @@ class Lane:
         """Merge a batch into every view, and move offsets, times and ledgers on."""
         source = self._record
         self._progress.count(now_ms, len(batch))
-        horizon_time_us = source.stream_time_us
         if len(batch):
             decoded = decoded or self._decoder.decode(batch)
             firsts = _first_offsets(batch)
@@ -195,10 +194,12 @@ class Lane:
                     self._bury(batch, again, "", None, now_ms)
             for column in list(source.unheard):
                 hear(source, column, batch, self._readers(column))
+            times = times_of(self.plan, batch, decoded)
             for view in self._views:
-                self._apply_view(view, batch, firsts, decoded, horizon_time_us, now_ms)
+                self._apply_view(view, batch, firsts, decoded, times, now_ms)
             count_messages(source, batch, decoded, fresh)
-            move_times(source, self.plan, batch, decoded)
+            if times is not None:
+                move_times(source, batch, times)
         for partition, offset in batch.next_offsets.items():
             told = source.partitions.setdefault(partition, PartitionRecord(offset))
             told.offset = max(told.offset, offset)
@@ -232,7 +233,7 @@ class Lane:
         batch: MessageBatch,
         firsts: Mapping[int, int],
         decoded: Decoded,
-        horizon_time_us: int | None,
+        times: Times | None,
         now_ms: int,
     ) -> None:
         record = self._state.record.views[view.name]
@@ -257,7 +258,7 @@ class Lane:
         if keep is not None:
             table, rows = table.filter(pa.array(keep)), rows[keep]
         try:
-            poison = self._merge(view, table, horizon_time_us)
+            poison = self._merge(view, record, table)
         except Exception as problem:  # whatever it is, it costs this view and no other (law 7)
             foreseen = isinstance(problem, duckdb.Error | OverflowError | MemoryError)
             self._stop_view(view.name, first_line(problem), None if foreseen else problem)
@@ -266,18 +267,19 @@ class Lane:
         self._bury(batch, letters, view.name, None, now_ms)
         for row in dead + [letter.row for letter in letters]:
             book(record, int(batch.partitions[row]), dead_lettered=1)
+        if times is not None:
+            move_time_of_view(record, times, fresh)
 
     def _stop_view(self, view: str, error: str, bug: Exception | None = None) -> None:
         _log.error("view stopped: %s", error, exc_info=bug, extra={"view": view})
         self._state.fail_view(view, error)
         self.moved = True  # who reads hears of it with a commit
 
-    def _merge(self, view: ViewPlan, table: pa.Table, time_us: int | None) -> list[Poison]:
+    def _merge(self, view: ViewPlan, record: ViewRecord, table: pa.Table) -> list[Poison]:
         """Evaluate and merge a batch, and book what was applied, filtered and late."""
         horizon_us = None
-        if view.retention_us is not None and time_us is not None:
-            horizon_us = time_us - view.retention_us
-        record = self._state.record.views[view.name]
+        if view.retention_us is not None and record.stream_time_us is not None:
+            horizon_us = record.stream_time_us - view.retention_us
         poison: list[Poison] = []
         for part in self._evaluators[view.name].evaluate(table, horizon_us):
             match part:

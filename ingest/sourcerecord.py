@@ -1,13 +1,15 @@
-"""What a batch changes in the record of its source: messages taken, dead letters, event times."""
+"""What a batch changes in the records of its source and views: what was taken, and the times."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
 from ingest.decode.json import Decoded
 from ingest.source.message import MessageBatch
-from keyfold.state.record import PartitionRecord, SourceRecord
+from keyfold.state.record import PartitionRecord, SourceRecord, ViewRecord
 from keyfold.state.writer import advance_times
 from keyfold.view.plan import SourcePlan
 
@@ -37,15 +39,27 @@ def count_messages(
             source.partitions[int(batch.partitions[row])].dead_lettered += 1
 
 
-def move_times(
-    source: SourceRecord, plan: SourcePlan, batch: MessageBatch, decoded: Decoded
-) -> None:
-    """Move event times, watermark and stream time on, where the source has an event time."""
+@dataclass(frozen=True, slots=True)
+class Times:
+    """The event times of a batch that move time on: not those of a bad clock.
+
+    Attributes:
+        rows: Their places in the batch.
+        micros: The times, µs.
+        delay_us: The watermark's delay, µs.
+    """
+
+    rows: np.ndarray
+    micros: np.ndarray
+    delay_us: int
+
+
+def times_of(plan: SourcePlan, batch: MessageBatch, decoded: Decoded) -> Times | None:
+    """Return the event times of a batch; None where there are none."""
     if plan.watermark is None or not len(decoded.rows):
-        return
+        return None
     times = decoded.table.column(plan.watermark.column)
     micros = np.asarray(times.combine_chunks().view(pa.int64()).to_numpy())
-    partitions = batch.partitions[decoded.rows]
     skew_us = plan.max_future_skew_us
     taken_ms = batch.timestamps_ms[decoded.rows]
     # A producer may claim any moment, those that are no number of microseconds included.
@@ -53,9 +67,30 @@ def move_times(
     # One bad clock must not expire everybody's rows: such an event is applied, no more.
     sane = (taken_ms < 0) | (micros <= taken_us + skew_us)
     sane &= np.abs(micros) < _INFINITY_US
-    greatest = np.full(int(partitions.max()) + 1, -_INFINITY_US, np.int64)
-    np.maximum.at(greatest, partitions[sane], micros[sane])
+    return Times(decoded.rows[sane], micros[sane], plan.watermark.delay_us)
+
+
+def move_times(source: SourceRecord, batch: MessageBatch, times: Times) -> None:
+    """Move a source's event times, watermark and stream time on."""
+    partitions = batch.partitions[times.rows]
+    greatest = np.full(int(partitions.max(initial=0)) + 1, -_INFINITY_US, np.int64)
+    np.maximum.at(greatest, partitions, times.micros)
     seen = np.flatnonzero(greatest > -_INFINITY_US).tolist()
     for partition in seen:
         source.partitions.setdefault(partition, PartitionRecord(0))
-    advance_times(source, {p: int(greatest[p]) for p in seen}, plan.watermark.delay_us)
+    advance_times(source, {p: int(greatest[p]) for p in seen}, times.delay_us)
+
+
+def move_time_of_view(view: ViewRecord, times: Times, fresh: np.ndarray | None) -> None:
+    """Move a view's stream time on, by the messages that it had not had.
+
+    Args:
+        view: The view's record.
+        times: Of a batch of n messages.
+        fresh: bool[n], the messages that are new to the view; None: all are.
+    """
+    micros = times.micros if fresh is None else times.micros[fresh[times.rows]]
+    if len(micros):
+        time_us = int(micros.max()) - times.delay_us
+        known_us = view.stream_time_us
+        view.stream_time_us = time_us if known_us is None else max(known_us, time_us)

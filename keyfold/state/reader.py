@@ -148,8 +148,7 @@ class StateReader:
 
     def expired(self, view: ViewPlan) -> int | None:
         """Return the window key value at or below which rows are expired now, or None."""
-        source = self.record.sources.get(view.source)
-        return view.expired_before(source.stream_time_us if source else None)
+        return view.expired_before(self.record.stream_time_us(view))
 
     def rows(self, view: ViewReader) -> Iterator[tuple[bytes, bytes]]:
         """Yield (row key, value) of every row that has not expired, in key order."""

@@ -6,9 +6,11 @@ from one view of the store knows exactly which events the rows hold.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
-from keyfold.view.plan import Catalog
+from keyfold.view.plan import Catalog, ViewPlan
 
 
 class Ledger(msgspec.Struct):
@@ -67,8 +69,7 @@ class SourceRecord(msgspec.Struct):
         watermark_us: Least over the partitions that have events of event time minus delay; goes
             back where one has its first event. A function of the offsets alone, however the stream
             was cut (law 1), as is the next.
-        stream_time_us: Greatest over the partitions of event time minus delay: what retention
-            reads.
+        stream_time_us: Greatest over the partitions of event time minus delay.
         as_of_ms: All that was in the source at this time is applied, ms since the epoch.
         decoded: Columns that its views read.
         unheard: Column → partition → ranges [first offset, end) that were read when no view read
@@ -106,6 +107,9 @@ class ViewRecord(msgspec.Struct):
         error: Why the view stopped, or empty.
         as_of_ms: All that was in the source at this time is applied to the view; the source's own
             ``as_of_ms`` as long as the view is level with it.
+        stream_time_us: Greatest event time, less the delay, of the messages that the view has had:
+            what retention reads. A function of ``offsets``, however the stream was cut (law 1);
+            so it stands still with a view that stopped, whatever its source goes on to read.
     """
 
     offsets: dict[int, int] = {}
@@ -113,6 +117,7 @@ class ViewRecord(msgspec.Struct):
     ready: bool = False
     error: str = ""
     as_of_ms: int = 0
+    stream_time_us: int | None = None
 
     def level_with(self, source: SourceRecord) -> bool:
         """Say whether the view has applied all that was read from its source."""
@@ -162,6 +167,8 @@ class CommitRecord(msgspec.Struct):
         dead_letter_next: Number of the next one.
         begins: Source → where it begins, of those that wait for their columns and start at their
             latest. Apart from ``sources``, which may still have what an earlier statement left.
+        times_of_views: Whether the views have stream times of their own. In records from before,
+            that of the source hides and drops the rows of all its views.
     """
 
     sequence: int = 0
@@ -172,6 +179,22 @@ class CommitRecord(msgspec.Struct):
     dead_letter_first: int = 0
     dead_letter_next: int = 0
     begins: dict[str, Begin] = {}
+    times_of_views: bool = False
+
+    def stream_time_us(self, view: ViewPlan) -> int | None:
+        """The time that retention of a view reads, or None while there is none."""
+        told = self.views.get(view.name)
+        if self.times_of_views:
+            return told.stream_time_us if told else None
+        source = self.sources.get(view.source)
+        return source.stream_time_us if source else None
+
+    def give_views_times(self, views: Iterable[ViewPlan]) -> None:
+        """Turn a record from before views had stream times into one of now."""
+        for view in () if self.times_of_views else views:
+            if self.views[view.name].offsets:  # or it begins now, and has had nothing
+                self.views[view.name].stream_time_us = self.stream_time_us(view)
+        self.times_of_views = True
 
 
 class StoredCatalog(msgspec.Struct, frozen=True):

@@ -56,7 +56,7 @@ class Reclaimer:
         return self._at != self._prefix
 
     def committed(self, stream_time_us: int | None) -> None:
-        """Hear how far the source's stream time was at a commit."""
+        """Hear how far the view's stream time was at a commit."""
         self.horizon = self._plan.expired_before(stream_time_us)
 
     def step(

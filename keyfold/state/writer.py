@@ -131,6 +131,7 @@ class StateWriter:
         self._waiting = {one.name: one.fingerprint for one in catalog.sources if one.waiting}
         self._adopt(adopt(stored, catalog, self.record, wish))
         catalog = self.catalog
+        self.record.give_views_times(catalog.views)
         for name, start in wish.starts.items():
             if not self.record.sources[name].partitions:
                 self.record.sources[name] = start
@@ -245,8 +246,8 @@ class StateWriter:
             puts + pending.puts, list(deleted), ranges, (COMMIT_KEY, record_encoder.encode(record))
         )
         for view in self.views.values():
-            if view.reclaimer is not None and view.plan.source in record.sources:
-                view.reclaimer.committed(record.sources[view.plan.source].stream_time_us)
+            if view.reclaimer is not None:
+                view.reclaimer.committed(record.stream_time_us(view.plan))
         return record.sequence
 
     def close(self) -> None:

@@ -516,6 +516,40 @@ def test_the_watermark_waits_for_the_slowest_partition_that_has_events(process: 
     assert (source.watermark_us, source.stream_time_us) == (micros(9), micros(99))
 
 
+def test_the_time_of_a_view_that_stopped_stands_still_with_its_offsets(process: Process) -> None:
+    process.push([event(0, second=10)])
+    process.start(BY_USER, MINUTES)
+    process.run()
+    process.push([event(1, second=3000)])
+    process.read()
+    process.state.fail_view("minutes", "a reason")
+    record = process.commit()
+    assert record.views["minutes"].offsets == {0: 1}
+    assert record.views["minutes"].stream_time_us == micros(9)
+    assert record.views["by_user"].stream_time_us == micros(2999)
+    process.start(BY_USER, MINUTES)  # tried again
+    record = process.run()
+    assert record.views["minutes"].stream_time_us == micros(2999)
+    assert record.views["minutes"].total().late == 0
+
+
+def test_a_view_that_is_built_behind_its_source_finds_late_what_was_late_in_the_log(
+    process: Process,
+) -> None:
+    process.push([event(i, second=i * 60) for i in range(10)])
+    process.push([event(10, second=0)])
+    process.start(BY_USER)
+    process.run()
+    process.start(BY_USER, MINUTES)
+    process.read(messages_max=1)
+    record = process.commit()
+    assert record.views["minutes"].stream_time_us == micros(539)
+    assert (record.views["minutes"].total().applied, record.views["minutes"].total().late) == (
+        10,
+        1,
+    )
+
+
 def test_late_events_are_booked_as_late_in_the_views_that_expire(process: Process) -> None:
     process.push([event(0, second=300)])
     process.start(BY_USER, MINUTES)

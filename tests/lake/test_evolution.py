@@ -146,7 +146,7 @@ def test_after_a_shorter_retention_table_and_rest_both_leave_the_expired_rows_ou
         {tuple({"user_id": "al", "window_end": end}[name] for name in names): (n,)
          for end, n in orders.items()},
     )  # fmt: skip
-    lake.state.source.stream_time_us = 100
+    lake.state.writer.record.views["spend"].stream_time_us = 100
     lake.state.commit()
     assert lake.snapshot().rows == 4
     assert lake.rows() == served(lake)

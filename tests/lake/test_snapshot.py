@@ -205,7 +205,7 @@ def test_expired_rows_and_rows_that_having_hides_are_left_out(house):
     )
     lake = house(timed)
     lake.state.put("timed", {("al", 10): (5,), ("al", 900): (5,), ("bea", 900): (1,)})
-    lake.state.source.stream_time_us = 500
+    lake.state.writer.record.views["timed"].stream_time_us = 500
     lake.state.commit()
     assert lake.snapshot("timed").rows == 1
     assert [row["user_id"] for row in lake.rows("timed")] == ["al"]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from keyfold.view.plan import Window
 from lake.verify import verify_view
 from tests.lake.state import COUNT, SPEND, SUM, plan
 
@@ -31,6 +32,29 @@ def test_before_the_first_snapshot_and_at_other_offsets_there_is_nothing_to_comp
     verdict = verify(lake)
     assert verdict.state == "other_offsets"
     assert verdict.detail == "the snapshot is at {}, the state at {0: 1}"
+
+
+def test_a_table_of_a_view_that_stopped_stays_the_state_though_its_source_goes_on(house):
+    minutes = plan(
+        "minutes",
+        {"window_end": "TIMESTAMP WITH TIME ZONE"},
+        {"orders": COUNT},
+        window=Window("tumble", "ts", 10),
+        retention_us=100,
+        window_key=0,
+    )
+    lake = house(minutes)
+    lake.state.put("minutes", {(10,): (5,), (20,): (5,)})
+    lake.state.writer.record.views["minutes"].stream_time_us = 115
+    lake.state.commit()
+    lake.snapshot("minutes")
+    lake.state.writer.fail_view("minutes", "a reason")
+    lake.state.source.partitions[0].offset = 9
+    lake.state.source.stream_time_us = 900
+    lake.state.commit()
+    verdict = verify(lake, "minutes")
+    assert (verdict.state, verdict.rows) == ("same", 1)
+    assert lake.snapshot("minutes") is None
 
 
 def test_rows_that_differ_are_counted_and_shown(house):

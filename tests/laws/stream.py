@@ -159,20 +159,21 @@ class Stream:
             self.log[event.partition].append(event)
         self.start()
 
-    def start(self) -> None:
+    def start(self, rebuild: Sequence[str] = ()) -> None:
         """Open the state, as a process does that starts."""
         self.store = self._make_store()
-        self.state = StateWriter(self.store, self.catalog)
+        self.state = StateWriter(self.store, self.catalog, rebuild=rebuild)
         self.lane = Lane(self.catalog.sources[0], self.state, shared_connection(), Path("nowhere"))
 
-    def crash(self) -> None:
+    def crash(self, rebuild: Sequence[str] = ()) -> None:
         """Lose everything that was not committed."""
         self.store.close()
-        self.start()
+        self.start(rebuild)
 
     def position(self, partition: int) -> int:
-        told = self.state.record.sources["orders"].partitions.get(partition)
-        return told.offset if told else 0
+        """The least offset that a view needs next."""
+        views = [view for view in self.state.record.views.values() if not view.error]
+        return min(view.offsets.get(partition, 0) for view in views)
 
     def read(self, size: int) -> int:
         """Apply the next batch of at most ``size`` messages; return how many there were."""
@@ -221,7 +222,7 @@ class Stream:
         view = self.catalog.view(name)
         prefix = self.state.views[name].prefix
         reader = ViewReader(view, CompiledView(view), prefix, prefix_end(prefix))
-        horizon = view.expired_before(self.record().sources["orders"].stream_time_us)
+        horizon = view.expired_before(self.record().stream_time_us(view))
         scan = self.store.scan(prefix, prefix_end(prefix))
         return reader.compiled, list(live_rows(reader, scan, horizon))
 
@@ -231,8 +232,8 @@ class Stream:
         return rows
 
     def batch_rows(self, name: str, query: str | None = None) -> list[dict[str, Any]]:
-        """DuckDB's answer over the events before the durable offsets."""
-        offsets = {p: told.offset for p, told in self.record().sources["orders"].partitions.items()}
+        """DuckDB's answer over the events before a view's durable offsets."""
+        offsets = self.record().views[name].offsets
         seen = [
             event
             for partition, log in self.log.items()

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from keyfold.state.protocol import Store
-from tests.laws.stream import Event, Step, Stream, assert_same_rows, events, steps
+from tests.laws.stream import Event, Step, Stream, assert_same_rows, events, steps, whole_events
 
 KEYS = {
     "spend": ["user_id"],
@@ -36,6 +37,39 @@ def test_any_cut_and_any_crash_point_equal_one_batch_run(
     stream.finish()
     for name, keys in KEYS.items():
         assert_same_rows(stream.rows(name), stream.batch_rows(name), keys)
+
+
+@settings(slow, max_examples=15)
+@given(
+    log=st.lists(whole_events, min_size=10, max_size=40),
+    before=steps,
+    stops=st.booleans(),
+    after=steps,
+)
+def test_a_view_that_stopped_or_is_built_again_is_what_its_own_offsets_say(
+    new_store: Callable[[], Callable[[], Store]],
+    log: Sequence[Event],
+    before: Sequence[Step],
+    stops: bool,
+    after: Sequence[Step],
+) -> None:
+    def compare() -> None:
+        assert_same_rows(stream.rows("per_minute"), stream.batch_rows("per_minute"), keys)
+
+    keys = KEYS["per_minute"]
+    stream = Stream(new_store(), log)
+    stream.run(before)
+    if stops:
+        stream.state.fail_view("per_minute", "a reason")
+        stream.finish()
+        compare()
+    else:
+        stream.finish()
+    stream.crash(rebuild=[] if stops else ["per_minute"])
+    stream.run(after)
+    compare()
+    stream.finish()
+    compare()
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 100])

@@ -33,7 +33,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     state.put("by_region", {key: (at + 1,) for at, key in enumerate(regions)})
     state.put("by_region", {("eu\0x", 3): (99,)})
     state.put("per_minute", {("AA", TS_US - hours * HOUR_US): (hours + 1,) for hours in range(6)})
-    state.record.sources["orders"].stream_time_us = TS_US + 60_000_000
+    state.record.views["per_minute"].stream_time_us = TS_US + 60_000_000
     state.record.sources["orders"].watermark_us = TS_US
     state.commit()
     server = Server(state.directory, rows_limit_max=50, lookup_keys_max=20)

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyfold.sql.compile import compile_sql
-from keyfold.state.layout import dead_letter_key, dead_letter_number, view_prefix
+from keyfold.state.layout import COMMIT_KEY, dead_letter_key, dead_letter_number, view_prefix
+from keyfold.state.memory import MemoryStore
 from keyfold.state.record import (
     Begin,
     CommitRecord,
@@ -21,6 +22,7 @@ from keyfold.state.record import (
     record_decoder,
     record_encoder,
 )
+from keyfold.state.writer import StateWriter
 
 RECORD = CommitRecord(
     sequence=4,
@@ -29,10 +31,11 @@ RECORD = CommitRecord(
     sources={
         "orders": SourceRecord({0: PartitionRecord(10, 99, 10, 1)}, {"log_id": "x"}, 90, 95, 900)
     },
-    views={"spend": ViewRecord({0: 10}, {0: Ledger(10, 6, 2, 1, 1)}, True, "", 900)},
+    views={"spend": ViewRecord({0: 10}, {0: Ledger(10, 6, 2, 1, 1)}, True, "", 900, 95)},
     dead_letter_first=1,
     dead_letter_next=3,
     begins={"clicks": Begin("f", SourceRecord({0: PartitionRecord(7)}))},
+    times_of_views=True,
 )
 
 
@@ -42,10 +45,10 @@ def test_the_record_has_its_documented_bytes() -> None:
         b'{"0":{"offset":10,"event_time_us":99,"taken":10,"dead_lettered":1}},"identity":'
         b'{"log_id":"x"},"watermark_us":90,"stream_time_us":95,"as_of_ms":900}},"views":{"spend":'
         b'{"offsets":{"0":10},"ledger":{"0":{"taken":10,"applied":6,"filtered":2,"late":1,'
-        b'"dead_lettered":1}},"ready":true,"error":"","as_of_ms":900}},"dead_letter_first":1,'
-        b'"dead_letter_next":3,"begins":{"clicks":{"fingerprint":"f","start":{"partitions":{"0":'
+        b'"dead_lettered":1}},"ready":true,"error":"","as_of_ms":900,"stream_time_us":95}},'
+        b'"dead_letter_first":1,"dead_letter_next":3,"begins":{"clicks":{"fingerprint":"f","start":{"partitions":{"0":'
         b'{"offset":7,"event_time_us":null,"taken":0,"dead_lettered":0}},"identity":{},'
-        b'"watermark_us":null,"stream_time_us":null,"as_of_ms":0}}}}'
+        b'"watermark_us":null,"stream_time_us":null,"as_of_ms":0}}},"times_of_views":true}'
     )
     assert record_encoder.encode(RECORD) == raw
     assert record_decoder.decode(raw) == RECORD
@@ -54,6 +57,35 @@ def test_the_record_has_its_documented_bytes() -> None:
 def test_a_record_of_an_earlier_release_may_say_less() -> None:
     assert record_decoder.decode(b"{}") == CommitRecord()
     assert record_decoder.decode(b'{"views":{"v":{}}}').views["v"] == ViewRecord()
+
+
+def test_views_of_a_record_from_before_take_over_the_time_of_their_source() -> None:
+    catalog = compile_sql(
+        "CREATE SOURCE o (id BIGINT, ts TIMESTAMPTZ, WATERMARK FOR ts AS ts)"
+        " WITH (connector = 'events');"
+        "CREATE MATERIALIZED VIEW old AS SELECT id, COUNT(*) AS n FROM o GROUP BY id;"
+        "CREATE MATERIALIZED VIEW new AS SELECT id, SUM(id) AS n FROM o GROUP BY id;"
+    )
+    store = MemoryStore()
+    state = StateWriter(store, catalog)
+    state.record.sources["o"].stream_time_us = 90
+    state.record.views["old"].offsets = {0: 7}
+    state.commit(0)
+    before = msgspec.json.decode(store.get(COMMIT_KEY) or b"")
+    del before["times_of_views"]
+    for view in before["views"].values():
+        del view["stream_time_us"]
+    raw = msgspec.json.encode(before)
+    store.write([], [], [], (COMMIT_KEY, raw))
+    plan = catalog.view("old")
+    assert record_decoder.decode(raw).stream_time_us(plan) == 90  # until a writer comes
+
+    for _ in range(2):
+        state = StateWriter(store, catalog)
+        assert state.record.stream_time_us(plan) == 90
+        assert state.record.views["new"].stream_time_us is None
+        state.record.sources["o"].stream_time_us = 900
+        state.commit(0)
 
 
 def test_the_catalog_comes_back_as_it_was_stored() -> None:

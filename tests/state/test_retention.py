@@ -262,7 +262,7 @@ def stored_minutes(state: StateWriter, view: str) -> list[int]:
 
 def test_rows_that_expired_before_their_first_commit_are_found_after_it() -> None:
     state = written("v")
-    state.record.sources["o"].stream_time_us = 4 * MINUTE_US
+    state.record.views["v"].stream_time_us = 4 * MINUTE_US
     assert state.reclaim(100) == 0
     state.commit(0)
     assert stored_minutes(state, "v") == [0, 1, 2, 3, 4, 5]
@@ -274,14 +274,16 @@ def test_rows_that_expired_before_their_first_commit_are_found_after_it() -> Non
 
 def test_where_the_time_is_short_the_views_take_turns() -> None:
     state = written("v", "w", "x")
-    state.record.sources["o"].stream_time_us = 4 * MINUTE_US
+    for view in state.record.views.values():
+        view.stream_time_us = 4 * MINUTE_US
     state.commit(0)
     for reclaimed in (["v"], ["v", "w"], ["v", "w", "x"]):
         assert state.reclaim(100, lambda: True) == 3
         state.commit(0)
         assert [v for v in "vwx" if stored_minutes(state, v) == [3, 4, 5]] == reclaimed
     assert not state.reclaiming
-    state.record.sources["o"].stream_time_us = 5 * MINUTE_US
+    for view in state.record.views.values():
+        view.stream_time_us = 5 * MINUTE_US
     state.commit(0)
     assert state.reclaim(1) == 3
     assert state.reclaiming
@@ -362,9 +364,9 @@ def test_late_events_neither_bring_rows_back_nor_take_any_away(
     stream.finish()
     compare()
     # The space is taken back as time goes on: what is stored is what is seen.
-    source = stream.state.record.sources["orders"]
-    if source.stream_time_us is not None:
-        source.stream_time_us += 1
+    for told in stream.state.record.views.values():
+        if told.stream_time_us is not None:
+            told.stream_time_us += 1
     for _ in range(20):
         stream.commit()
     for view in ("by_user", "per_minute"):
