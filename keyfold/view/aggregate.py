@@ -20,8 +20,9 @@ sum_real   n i64, sum f64, lost f64            no      SUM, AVG over FLOAT and D
 min, max   has bool, value (any ordered type)  no      MIN, MAX
 =========  ==================================  ======  =============================================
 
-``sum_wide`` is ``sum_int`` that overflows beyond 38 digits, as DuckDB's SUM of DECIMAL does; sums
-over at most 18 digits never come that far.
+``sum_wide`` is ``sum_int`` whose SUM is NULL beyond the 38 digits of DECIMAL, where DuckDB's fails;
+sums over at most 18 digits never come that far. What is kept may lie beyond, up to 128 bits: in
+which batch the numbers came that bring it back must not matter (law 1).
 
 ``sum_real`` keeps what rounding lost in a second double (Neumaier 1974; Knuth's TwoSum for the
 merge), so the error does not grow with the number of merges. Doubles do not add associatively to
@@ -45,8 +46,9 @@ from keyfold.view.types import ColumnType, Physical, column_type
 Columns = list[np.ndarray]
 _EXACT = 1 << 53  # whole numbers up to here are exact doubles
 _LEAST = -(1 << 63)  # its absolute value is not an int64
-_MOST_WIDE = np.array([i128_of(10**38 - 1)], I128)
-_LEAST_WIDE = np.array([i128_of(1 - 10**38)], I128)
+_MOST_WIDE = 10**38 - 1
+_MOST_WIDE_I128 = np.array([i128_of(_MOST_WIDE)], I128)
+_LEAST_WIDE_I128 = np.array([i128_of(-_MOST_WIDE)], I128)
 
 
 class Slot(msgspec.Struct, frozen=True):
@@ -92,14 +94,6 @@ def _merge_count(state: Sequence[np.ndarray], delta: Sequence[np.ndarray]) -> Co
 
 def _merge_sum_int(state: Sequence[np.ndarray], delta: Sequence[np.ndarray]) -> Columns:
     return [state[0] + delta[0], add_i128(state[1], delta[1])]
-
-
-def _merge_sum_wide(state: Sequence[np.ndarray], delta: Sequence[np.ndarray]) -> Columns:
-    merged = _merge_sum_int(state, delta)
-    total = merged[1]
-    if (less_i128(_MOST_WIDE, total) | less_i128(total, _LEAST_WIDE)).any():
-        raise OverflowError("a sum of decimals does not fit 38 digits")
-    return merged
 
 
 def _merge_sum_real(state: Sequence[np.ndarray], delta: Sequence[np.ndarray]) -> Columns:
@@ -179,7 +173,7 @@ FAMILIES: dict[str, Family] = {
             name="sum_wide",
             slots=lambda _: (Slot("n", Physical.I64), Slot("sum", Physical.I128)),
             update=lambda x, where: (f"count({x}){where}", f"sum({x}){where}"),
-            merge=_merge_sum_wide,
+            merge=_merge_sum_int,
             inverse=True,
         ),
         Family(
@@ -254,8 +248,10 @@ def finalizer(final: Final, aggregate: Aggregate) -> Callable[..., object]:
     match final.function, aggregate.family:
         case "count", _:
             return lambda n: n
-        case "sum", "sum_int" | "sum_wide":
+        case "sum", "sum_int":
             return lambda n, total: total if n else None
+        case "sum", "sum_wide":
+            return lambda n, total: total if n and -_MOST_WIDE <= total <= _MOST_WIDE else None
         case "sum", "sum_real":
             return lambda n, total, lost: total + lost if n else None
         case "avg", "sum_int" | "sum_wide":
@@ -280,8 +276,12 @@ def finalize_columns(
     match final.function, aggregate.family:
         case "count", _:
             return columns[0], None
-        case "sum", "sum_int" | "sum_wide":
+        case "sum", "sum_int":
             return columns[1], columns[0] > 0
+        case "sum", "sum_wide":
+            total = columns[1]
+            beyond = less_i128(_MOST_WIDE_I128, total) | less_i128(total, _LEAST_WIDE_I128)
+            return total, (columns[0] > 0) & ~beyond
         case "sum", "sum_real":
             return _real_total(columns), columns[0] > 0
         case "avg", "sum_int" | "sum_wide":

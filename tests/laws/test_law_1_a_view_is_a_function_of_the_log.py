@@ -9,7 +9,16 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from keyfold.state.protocol import Store
-from tests.laws.stream import Event, Step, Stream, assert_same_rows, events, steps, whole_events
+from tests.laws.stream import (
+    PIPELINE,
+    Event,
+    Step,
+    Stream,
+    assert_same_rows,
+    events,
+    steps,
+    whole_events,
+)
 
 KEYS = {
     "spend": ["user_id"],
@@ -85,3 +94,30 @@ def test_the_size_of_batches_does_not_show(
         stream.commit()
     for name, keys in KEYS.items():
         assert_same_rows(stream.rows(name), stream.batch_rows(name), keys)
+
+
+WIDE = """
+CREATE MATERIALIZED VIEW wide AS
+SELECT user_id, SUM((id::HUGEINT * 10000000000000000000)::DECIMAL(38,0)) AS total
+FROM orders GROUP BY user_id;
+"""
+
+
+@pytest.mark.parametrize("size", [6, 12, 100])
+def test_a_sum_that_leaves_its_digits_and_comes_back_does_not_depend_on_the_cut(
+    new_store: Callable[[], Callable[[], Store]], size: int
+) -> None:
+    ids = [6 * 10**18, 6 * 10**18, -6 * 10**18]
+    log = [Event(0, id=id, user_id="back") for id in ids]
+    log += [Event(0, id=id, user_id="beyond") for id in ids[:2]]
+    stream = Stream(new_store(), log, PIPELINE + WIDE)
+    while stream.read(size):
+        stream.commit()
+    assert not stream.record().views["wide"].error
+    totals = {row["user_id"]: row["total"] for row in stream.rows("wide")}
+    assert totals == {"back": 6 * 10**37, "beyond": None}
+    compiled, stored = stream.stored("wide")
+    assert [compiled.json_row(key, value) for key, value in stored] == [
+        f'{{"user_id":"back","total":{6 * 10**37}}}',
+        '{"user_id":"beyond","total":null}',
+    ]

@@ -212,13 +212,28 @@ def test_a_mean_is_rounded_once(name, total, count, mean):
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-def test_a_sum_of_wide_decimals_overflows_beyond_38_digits_as_in_duckdb(con, sign):
+def test_a_sum_of_wide_decimals_is_null_beyond_38_digits_where_duckdb_fails(con, sign):
     load(con, "DECIMAL(38,2)", [(sign * (10**38 - 2), True), (sign, True), (sign, True)])
     kept = Aggregate("sum_wide", "x", "DECIMAL(38,2)")
+    final, mean = Final("sum", "DECIMAL(38,2)"), Final("avg", "DOUBLE")
     merge = FAMILIES["sum_wide"].merge
     most = merge(partial_of(con, kept, 0, 1), partial_of(con, kept, 1, 2))
-    assert answer(kept, Final("sum", "DECIMAL(38,2)"), most) == sign * (10**38 - 1)
-    with pytest.raises(OverflowError, match="38 digits"):
-        merge(most, partial_of(con, kept, 2, 3))
+    assert answer(kept, final, most) == sign * (10**38 - 1)
+    beyond = merge(most, partial_of(con, kept, 2, 3))
+    assert answer(kept, final, beyond) is None
+    assert answer(kept, mean, beyond) == sign * 10**38 / 300
     with pytest.raises(duckdb.OutOfRangeException):
         con.sql("SELECT sum(x) FROM events").fetchall()
+
+
+def test_a_sum_of_wide_decimals_comes_back_into_its_digits(con):
+    big = 6 * 10**37
+    check(con, "DECIMAL(38,10)", [(x, True) for x in (big, -big, big)], [1, 2])
+    kept, final = Aggregate("sum_wide", "x", "DECIMAL(38,10)"), Final("sum", "DECIMAL(38,10)")
+    load(con, "DECIMAL(38,10)", [(x, True) for x in (big, big, -big)])
+    state = zero(kept.slots, 1)
+    answers = []
+    for i in range(3):
+        state = FAMILIES["sum_wide"].merge(state, partial_of(con, kept, i, i + 1))
+        answers.append(answer(kept, final, state))
+    assert answers == [big, None, big]
