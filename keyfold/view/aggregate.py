@@ -26,8 +26,9 @@ which batch the numbers came that bring it back must not matter (law 1).
 
 ``sum_real`` keeps what rounding lost in a second double (Neumaier 1974; Knuth's TwoSum for the
 merge), so the error does not grow with the number of merges. Doubles do not add associatively to
-the last bit, so its merge is associative and commutative within a few units in the last place. The
-merge of ``min`` and ``max`` keeps the first of two equal values, which shows in -0.0 and 0.0 only.
+the last bit, so its merge is associative and commutative within a few units in the last place.
+
+``min`` and ``max`` keep 0.0 for -0.0: they are equal, and which came first must not show (law 1).
 
 The AVG of whole numbers and decimals is the double nearest to the exact quotient.
 """
@@ -130,7 +131,10 @@ def _merge_extreme(
     else:
         better = b < a if least else b > a
     take_b = has_b & (~has_a | better)
-    return [has_a | has_b, np.where(take_b, b, a)]
+    kept = np.where(take_b, b, a)
+    if kept.dtype == np.float64:
+        kept += 0.0  # which makes 0.0 of -0.0, and changes no other double
+    return [has_a | has_b, kept]
 
 
 def _extreme(name: str, *, least: bool) -> Family:

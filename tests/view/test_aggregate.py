@@ -237,3 +237,25 @@ def test_a_sum_of_wide_decimals_comes_back_into_its_digits(con):
         state = FAMILIES["sum_wide"].merge(state, partial_of(con, kept, i, i + 1))
         answers.append(answer(kept, final, state))
     assert answers == [big, None, big]
+
+
+@pytest.mark.parametrize("family", ["min", "max"])
+@pytest.mark.parametrize("name", ["DOUBLE", "FLOAT"])
+@pytest.mark.parametrize("values", [[-0.0], [0.0, -0.0], [-0.0, 0.0]])
+def test_an_extreme_of_zero_has_no_sign(con, family, name, values):
+    load(con, name, [(value, True) for value in values])
+    kept, final = Aggregate(family, "x", name), Final(family, name)
+    for cuts in ([0, len(values)], range(len(values) + 1)):
+        state = zero(kept.slots, 1)
+        for low, high in pairwise(cuts):
+            state = FAMILIES[family].merge(state, partial_of(con, kept, low, high))
+        assert repr(answer(kept, final, state)) == "0.0"
+
+
+@pytest.mark.parametrize("value", [5e-324, -5e-324, math.inf, -math.inf, -1.5])
+def test_an_extreme_is_one_of_the_values(con, value):
+    load(con, "DOUBLE", [(value, True)])
+    for family in ("min", "max"):
+        kept = Aggregate(family, "x", "DOUBLE")
+        state = FAMILIES[family].merge(zero(kept.slots, 1), partial_of(con, kept, 0, 1))
+        assert repr(answer(kept, Final(family, "DOUBLE"), state)) == repr(value)
