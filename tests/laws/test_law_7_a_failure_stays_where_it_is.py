@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from decimal import Decimal
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from keyfold.state import deadletter
 from keyfold.state.protocol import Store
-from tests.laws.stream import BATCH, MISFIT, PIPELINE, Event, Stream, assert_same_rows, batch_answer
+from tests.laws.stream import (
+    BATCH,
+    BROKEN,
+    MISFIT,
+    PIPELINE,
+    Event,
+    Step,
+    Stream,
+    assert_same_rows,
+    batch_answer,
+    steps,
+)
 
 GOOD = [Event(0, id=i, user_id="a", amount=Decimal(i), second=i) for i in range(20)]
 
@@ -105,3 +120,65 @@ def test_dead_letters_of_a_view_that_failed_come_once(
     stream.commit()
     assert stream.record().dead_letter_next == before + 1
     assert [one.view for one in letters(stream)] == ["busy"]
+
+
+TWO_VIEWS = (
+    PIPELINE[: PIPELINE.index("CREATE MATERIALIZED")] + "CREATE MATERIALIZED VIEW numbers AS"
+    " SELECT user_id::INTEGER AS number, COUNT(*) AS n FROM orders GROUP BY number;"
+    "CREATE MATERIALIZED VIEW ids AS"
+    " SELECT id % 3 AS rest, SUM(id) AS total FROM orders GROUP BY rest;"
+)
+MISFIT_OF_7 = MISFIT.replace('"user_id":"a"', '"user_id":"7"')
+POISON = ("", "one", "1,5", "99999999999")
+partitions = st.integers(0, 2)
+good = st.builds(
+    Event, partition=partitions, id=st.integers(0, 99), user_id=st.sampled_from(["1", "2", "-3"])
+)
+poison = st.builds(
+    Event, partition=partitions, id=st.integers(0, 99), user_id=st.sampled_from(POISON)
+)
+malformed = st.builds(Event, partition=partitions, broken=st.sampled_from(BROKEN[1:]))
+misfit = st.builds(Event, partition=partitions, broken=st.just(MISFIT_OF_7))
+
+
+@settings(
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+@given(log=st.lists(good | good | poison | malformed | misfit, max_size=40), plan=steps)
+def test_each_message_that_is_of_no_use_costs_itself_and_no_more(
+    new_store: Callable[[], Callable[[], Store]], log: Sequence[Event], plan: Sequence[Step]
+) -> None:
+    stream = Stream(new_store(), log, TWO_VIEWS)
+    stream.run(plan)
+    stream.finish()
+    fitting = [event for event in log if event.user_id is not None]
+    numbers = Counter(int(event.user_id or 0) for event in fitting if event.user_id not in POISON)
+    numbers.update(7 for event in log if event.broken == MISFIT_OF_7)
+    assert {row["number"]: row["n"] for row in stream.rows("numbers")} == numbers
+    ids: Counter[int] = Counter()
+    for event in fitting:
+        ids[(event.id or 0) % 3] += event.id or 0
+    assert {row["rest"]: row["total"] for row in stream.rows("ids")} == ids
+
+    expected: set[tuple[int, int, str, bool]] = set()
+    for partition, messages in stream.log.items():
+        for offset, event in enumerate(messages):
+            if event.user_id in POISON:
+                expected.add((partition, offset, "numbers", False))
+            elif event.user_id is None:
+                expected.add((partition, offset, "", event.broken == MISFIT_OF_7))
+    told = [(one.partition, one.offset, one.view, one.field == "id") for one in letters(stream)]
+    assert len(told) == len(set(told))
+    assert set(told) == expected
+    record = stream.record()
+    dead = {name: view.total().dead_lettered for name, view in record.views.items()}
+    assert dead == {
+        "numbers": sum(not misfits for _, _, _, misfits in expected),
+        "ids": sum(view != "numbers" for _, _, view, _ in expected),
+    }
+    for view in record.views.values():
+        assert not view.error
+        assert view.total().taken == len(log)
