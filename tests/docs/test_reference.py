@@ -68,7 +68,7 @@ def test_an_error_code_has_its_row_with_its_status(code: str, status: int | None
 
 
 def _routes() -> Iterator[str]:
-    document = build(_NoWorker(), _NoWorker()).openapi()  # type: ignore[arg-type]
+    document = build(_NoWorker(), _NoWorker(), _NoWorker()).openapi()  # type: ignore[arg-type]
     for path, methods in document["paths"].items():
         yield from (f"{method.upper()} {path}" for method in methods)
     yield from ("GET /openapi.json", "GET /docs")

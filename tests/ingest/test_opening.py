@@ -26,7 +26,7 @@ class NamelessSource(EventsSource):
 def test_a_source_that_cannot_say_what_it_is_stops(tmp_path: Path) -> None:
     opening = Opening("orders", NamelessSource(tmp_path, EventsOptions()))
     for _ in range(STEPS):
-        assert not opening.advance(lambda: Start({}, {}, {}), 0, 20)
+        assert not opening.advance(lambda: Start({}, {}, {}), 20)
         if opening.error:
             break
     assert "surrogates not allowed" in opening.error

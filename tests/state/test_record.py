@@ -29,7 +29,15 @@ RECORD = CommitRecord(
     time_ms=1_000,
     catalog_version=2,
     sources={
-        "orders": SourceRecord({0: PartitionRecord(10, 99, 10, 1)}, {"log_id": "x"}, 90, 95, 900)
+        "orders": SourceRecord(
+            {0: PartitionRecord(10, 99, 10, 1)},
+            {"log_id": "x"},
+            90,
+            95,
+            900,
+            ["user"],
+            {"user": {0: [(3, 7)]}},
+        )
     },
     views={"spend": ViewRecord({0: 10}, {0: Ledger(10, 6, 2, 1, 1)}, True, "", 900, 95)},
     dead_letter_first=1,
@@ -43,12 +51,13 @@ def test_the_record_has_its_documented_bytes() -> None:
     raw = (
         b'{"sequence":4,"time_ms":1000,"catalog_version":2,"sources":{"orders":{"partitions":'
         b'{"0":{"offset":10,"event_time_us":99,"taken":10,"dead_lettered":1}},"identity":'
-        b'{"log_id":"x"},"watermark_us":90,"stream_time_us":95,"as_of_ms":900}},"views":{"spend":'
+        b'{"log_id":"x"},"watermark_us":90,"stream_time_us":95,"as_of_ms":900,"decoded":["user"],'
+        b'"unheard":{"user":{"0":[[3,7]]}}}},"views":{"spend":'
         b'{"offsets":{"0":10},"ledger":{"0":{"taken":10,"applied":6,"filtered":2,"late":1,'
         b'"dead_lettered":1}},"ready":true,"error":"","as_of_ms":900,"stream_time_us":95}},'
         b'"dead_letter_first":1,"dead_letter_next":3,"begins":{"clicks":{"fingerprint":"f","start":{"partitions":{"0":'
         b'{"offset":7,"event_time_us":null,"taken":0,"dead_lettered":0}},"identity":{},'
-        b'"watermark_us":null,"stream_time_us":null,"as_of_ms":0}}},"times_of_views":true}'
+        b'"watermark_us":null,"stream_time_us":null,"as_of_ms":0,"decoded":[],"unheard":{}}}},"times_of_views":true}'
     )
     assert record_encoder.encode(RECORD) == raw
     assert record_decoder.decode(raw) == RECORD
