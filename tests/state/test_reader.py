@@ -22,9 +22,8 @@ from keyfold.state.layout import (
 )
 from keyfold.state.memory import MemoryStore
 from keyfold.state.reader import StateReader
-from keyfold.state.record import PartitionRecord
 from keyfold.state.rocks import RocksStore
-from keyfold.state.writer import StateWriter, advance_times
+from keyfold.state.writer import StateWriter
 from keyfold.view.rowkey import encode_key
 
 SOURCE = """
@@ -145,9 +144,7 @@ def test_a_row_is_hidden_once_it_has_expired(data: Data) -> None:
     view = reader.view("by_minute")
     assert reader.expired(view.plan) is None
     assert list(counts(reader, "by_minute").values()) == [1, 1, 1]
-    source = data.state.record.sources["orders"]
-    source.partitions[0] = PartitionRecord(3)
-    advance_times(source, {0: 3 * MINUTE_US}, 0)
+    data.state.record.views["by_minute"].stream_time_us = 3 * MINUTE_US
     data.commit("by_user", "a")
     reader.refresh()
     assert reader.expired(view.plan) == MINUTE_US
