@@ -4,23 +4,25 @@ One thread per source owns the log's writer. While it syncs, pushes gather; the 
 of them, so one pair of syncs serves everybody who waits (group commit). What may wait is bounded,
 and beyond it a push is refused at once: the client knows best whether to try again.
 
-Each worker process writes the partition of its own number. If a worker dies, what it acknowledged
-is on disk, and its successor goes on in the same partition.
+Each worker process writes the partition of its own number, and lets old segments of it go. If a
+worker dies, what it acknowledged is on disk, and its successor goes on in the same partition. The
+partitions of workers that are no more (it ran with more of them) are looked after by worker 0.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from keyfold.errors import KeyfoldError, StateError
-from keyfold.eventlog.format import source_directory
+from keyfold.eventlog.format import partition_directories, source_directory
 from keyfold.eventlog.lines import LineBlock, json_array_lines, split_ndjson
 from keyfold.eventlog.options import EventsOptions, events_options
 from keyfold.eventlog.writer import AppendResult, EventLogWriter
@@ -50,18 +52,25 @@ class _Push:
 
 
 class SourceLog:
-    """The log of one source in this worker, and the thread that writes it."""
+    """The log of one source in this worker, and the thread that writes it.
 
-    def __init__(self, directory: Path, options: EventsOptions) -> None:
+    Args:
+        directory: The source's directory.
+        partition: The partition that this worker writes.
+        options: Of the source.
+    """
+
+    def __init__(self, directory: Path, partition: int, options: EventsOptions) -> None:
         self._directory = directory
+        self._partition = partition
         self._options = options
         self._writer: EventLogWriter | None = None
         self._waiting: deque[_Push] = deque()
         self._waiting_bytes = 0
-        self._retain_up_to: int | None = None
+        self._retain_up_to: dict[int, int] = {}
         self._closing = False
         self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._run, name=f"push-{directory.parent.name}")
+        self._thread = threading.Thread(target=self._run, name=f"push-{directory.name}")
         self._thread.daemon = True
         self._thread.start()
 
@@ -85,10 +94,14 @@ class SourceLog:
             self._waiting_bytes += len(block.data)
             self._changed.notify()
 
-    def retain(self, applied_offset: int) -> None:
-        """Let old segments go, up to an offset that the state has durably applied."""
+    def retain(self, up_to: Mapping[int, int]) -> None:
+        """Let old segments of partitions go, up to offsets that the state has durably applied.
+
+        Args:
+            up_to: Partition → offset, of partitions that no other process writes.
+        """
         with self._changed:
-            self._retain_up_to = applied_offset
+            self._retain_up_to = dict(up_to)
             self._changed.notify()
 
     def close(self) -> None:
@@ -101,16 +114,16 @@ class SourceLog:
     def _run(self) -> None:
         while True:
             with self._changed:
-                while not (self._waiting or self._closing or self._retain_up_to is not None):
+                while not (self._waiting or self._closing or self._retain_up_to):
                     self._changed.wait()
                 taken, self._waiting = list(self._waiting), deque()
                 self._waiting_bytes = 0
-                retain_up_to, self._retain_up_to = self._retain_up_to, None
+                retain_up_to, self._retain_up_to = self._retain_up_to, {}
                 closing = self._closing
             if taken:
                 self._append(taken)
-            if retain_up_to is not None:
-                self._retain(retain_up_to)
+            for partition, offset in retain_up_to.items():
+                self._retain(partition, offset)
             if closing and not taken:
                 self._drop_writer()
                 return
@@ -118,9 +131,7 @@ class SourceLog:
     def _append(self, pushes: list[_Push]) -> None:
         now_ms = time.time_ns() // 1_000_000
         try:
-            if self._writer is None:
-                self._writer = EventLogWriter(self._directory, self._options.segment_bytes)
-            results = self._writer.append_many([push.block for push in pushes], now_ms)
+            results = self._own_writer().append_many([push.block for push in pushes], now_ms)
         except Exception as error:
             _logger.exception("a push could not be written")
             # A writer that failed is opened again by the next push, which mends its files.
@@ -132,20 +143,38 @@ class SourceLog:
         for push, result in zip(pushes, results, strict=True):
             push.done(result)
 
-    def _retain(self, applied_offset: int) -> None:
-        options = self._options
+    def _retain(self, partition: int, applied_offset: int) -> None:
         try:
-            if self._writer is not None:
-                removed = self._writer.retain(
-                    options.retention_bytes,
-                    options.retention_ms,
-                    applied_offset,
-                    time.time_ns() // 1_000_000,
-                )
-                if removed:
-                    _logger.info("old segments were removed", extra={"segments": removed})
+            if partition == self._partition:
+                self._remove_old(self._own_writer(), applied_offset)
+                return
+            with contextlib.closing(self._open_writer(partition)) as writer:
+                self._remove_old(writer, applied_offset)
         except Exception:
-            _logger.exception("old segments could not be removed")
+            _logger.exception("old segments could not be removed", extra={"partition": partition})
+
+    def _remove_old(self, writer: EventLogWriter, applied_offset: int) -> None:
+        options, now_ms = self._options, time.time_ns() // 1_000_000
+        removed = writer.retain(
+            options.retention_bytes, options.retention_ms, applied_offset, now_ms
+        )
+        if removed:
+            _logger.info(
+                "old segments were removed",
+                extra={
+                    "source": self._directory.name,
+                    "partition": writer.partition,
+                    "segments": removed,
+                },
+            )
+
+    def _own_writer(self) -> EventLogWriter:
+        if self._writer is None:
+            self._writer = self._open_writer(self._partition)
+        return self._writer
+
+    def _open_writer(self, partition: int) -> EventLogWriter:
+        return EventLogWriter(self._directory / str(partition), self._options.segment_bytes)
 
     def _drop_writer(self) -> None:
         writer, self._writer = self._writer, None
@@ -154,13 +183,20 @@ class SourceLog:
 
 
 class PushLogs:
-    """The logs of all ``events`` sources that this worker was sent events for."""
+    """The logs of all ``events`` sources, as far as this worker writes and looks after them.
 
-    def __init__(self, data_directory: Path, worker: int) -> None:
+    Args:
+        data_directory: Where the logs lie.
+        worker: The number of this worker, from 0.
+        workers: How many there are.
+    """
+
+    def __init__(self, data_directory: Path, worker: int, workers: int) -> None:
         self._data_directory = data_directory
         self._worker = worker
+        self._workers = workers
         self._logs: dict[str, SourceLog] = {}
-        self._seen: deque[tuple[float, dict[str, int]]] = deque()
+        self._seen: deque[tuple[float, dict[str, dict[int, int]]]] = deque()
 
     async def push(self, source: SourcePlan, block: LineBlock) -> AppendResult:
         """Append events, and return once they are durable.
@@ -190,7 +226,7 @@ class PushLogs:
         return await future
 
     def log(self, source: SourcePlan) -> SourceLog:
-        """Return the log of a source, opened at the first push.
+        """Return the log of a source, opened when it is first asked for.
 
         Raises:
             RefusedError: The source takes no pushes.
@@ -203,8 +239,9 @@ class PushLogs:
             )
         log = self._logs.get(source.name)
         if log is None:
-            directory = source_directory(self._data_directory, source.name) / str(self._worker)
-            log = SourceLog(directory, events_options(source.name, source.connector_options))
+            directory = source_directory(self._data_directory, source.name)
+            options = events_options(source.name, source.connector_options)
+            log = SourceLog(directory, self._worker, options)
             self._logs[source.name] = log
         return log
 
@@ -216,15 +253,34 @@ class PushLogs:
             record: The commit that the replica stands at.
             now_s: A monotonic clock.
         """
-        applied = {name: applied_offset(catalog, record, name, self._worker) for name in self._logs}
+        sources = [source for source in catalog.sources if source.connector == "events"]
+        applied = {
+            source.name: {
+                partition: applied_offset(catalog, record, source.name, partition)
+                for partition in self._looked_after(source.name)
+            }
+            for source in sources
+        }
         self._seen.append((now_s, applied))
         while len(self._seen) > 1 and self._seen[1][0] <= now_s - SETTLED_S:
             self._seen.popleft()
         seen_s, settled = self._seen[0]
         if seen_s > now_s - SETTLED_S:
             return
-        for name, log in self._logs.items():
-            log.retain(min(settled.get(name, 0), applied[name]))
+        for source in sources:
+            then, now = settled.get(source.name, {}), applied[source.name]
+            up_to = {p: min(then.get(p, 0), offset) for p, offset in now.items()}
+            if any(up_to.values()):
+                self.log(source).retain(up_to)
+
+    def _looked_after(self, source: str) -> list[int]:
+        """Return the partitions of a source whose old segments this worker removes.
+
+        Each has one such worker, and none is written by another one: so a push never meets a
+        partition that is held to be trimmed.
+        """
+        there = partition_directories(source_directory(self._data_directory, source))
+        return [p for p in there if p == self._worker or (not self._worker and p >= self._workers)]
 
     def close(self) -> None:
         """Write what waits, and release all partitions."""

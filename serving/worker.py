@@ -33,7 +33,7 @@ class Worker:
         self.number = number
         self.state = LiveState(settings)
         self.metrics = ServingMetrics(settings.data_dir / "serving", number)
-        self.pushes = PushLogs(settings.data_dir, number)
+        self.pushes = PushLogs(settings.data_dir, number, settings.workers)
         self.bodies = Bodies()
         self.request_timeout_s = settings.request_timeout_ms / 1000
         self._chores: list[asyncio.Task[None]] = []

@@ -22,7 +22,8 @@ class EventsOptions:
     """Options of one ``events`` source.
 
     Attributes:
-        segment_bytes: ``segment.bytes``: a segment is closed before it grows beyond this.
+        segment_bytes: ``segment.bytes``: the next segment begins before one grows beyond this; a
+            single larger push has one of its own.
         retention_bytes: ``retention.bytes``: of each partition, the oldest segments beyond this
             are removed, once the state has applied them.
         retention_ms: ``retention.ms``: likewise segments whose last record is older than this.

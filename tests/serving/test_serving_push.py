@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pyarrow as pa
 import pytest
 
@@ -21,7 +22,8 @@ from keyfold.eventlog.lines import LineBlock
 from keyfold.eventlog.options import EventsOptions
 from keyfold.eventlog.reader import EventLogReader
 from keyfold.eventlog.writer import AppendResult
-from keyfold.state.record import PartitionRecord
+from keyfold.state.record import CommitRecord, PartitionRecord
+from keyfold.view.plan import Catalog
 from serving import push as push_module
 from serving.push import PushLogs, SourceLog, applied_offset
 from tests.serving.conftest import Server, problem, until
@@ -220,7 +222,7 @@ def test_one_pair_of_syncs_serves_all_that_wait(
     monkeypatch.setattr(
         push_module, "EventLogWriter", lambda path, size: writer(path, size, slow_sync)
     )
-    log = SourceLog(tmp_path / "orders" / "0", EventsOptions())
+    log = SourceLog(tmp_path / "orders", 0, EventsOptions())
     done = Outcomes()
     log.submit(LineBlock(b"0\n", 1), done)
     assert entered.wait(30)
@@ -247,7 +249,7 @@ def test_too_much_waiting_is_refused_at_once(
         push_module, "EventLogWriter", lambda path, size: writer(path, size, slow_sync)
     )
     monkeypatch.setattr(push_module, "WAITING_MAX", 3)
-    log = SourceLog(tmp_path / "orders" / "0", EventsOptions())
+    log = SourceLog(tmp_path / "orders", 0, EventsOptions())
     done = Outcomes()
     log.submit(LineBlock(b"x\n", 1), done)
     assert entered.wait(30)
@@ -274,31 +276,66 @@ def test_segments_stay_until_every_view_has_applied_them(state: State) -> None:
     assert applied_offset(catalog, record, "orders", 1) == 0
 
 
-def test_retention_removes_settled_segments_only(state: State) -> None:
-    catalog, record = state.writer.catalog, state.record
-    source = catalog.source("orders")
-    plan = type(source)(
-        **{name: getattr(source, name) for name in source.__struct_fields__ if name != "options"},
-        options={"segment.bytes": "4096", "retention.bytes": "0"},
-    )
-    pushes = PushLogs(state.directory, 0)
-    log = pushes.log(plan)
+SMALL_SEGMENTS = EventsOptions(segment_bytes=4096, retention_bytes=0)
+
+
+def with_small_segments(catalog: Catalog) -> Catalog:
+    """The catalog, with an ``orders`` source that keeps as little as it can."""
+    options = {"segment.bytes": "4096", "retention.bytes": "0"}
+    orders = msgspec.structs.replace(catalog.source("orders"), options=options)
+    return msgspec.structs.replace(catalog, sources=(orders,))
+
+
+def fill(log: SourceLog, segments: int) -> None:
+    """Push events one by one, so that each is a group and fills a segment."""
     done = Outcomes()
-    for count in range(1, 11):  # one by one, so that each is a group and fills a segment
+    for count in range(1, segments + 1):
         log.submit(LineBlock(b"x" * 3_000 + b"\n", 1), done)
         until(lambda wanted=count: len(done.results) == wanted, "the push is written")
-    directory = source_directory(state.directory, "orders") / "0"
-    segments = len(list(directory.glob("*.index")))
-    assert segments == 10
-    record.sources["orders"].partitions[0] = PartitionRecord(10)
+
+
+def segments_left(state: State, partition: int) -> int:
+    directory = source_directory(state.directory, "orders") / str(partition)
+    return len(list(directory.glob("*.index")))
+
+
+def applied_up_to(record: CommitRecord, partition: int, offset: int) -> None:
+    record.sources["orders"].partitions[partition] = PartitionRecord(offset)
     for view in record.views.values():
-        view.offsets[0] = 4
+        view.offsets[partition] = offset
+
+
+def test_retention_removes_settled_segments_only(state: State) -> None:
+    catalog, record = with_small_segments(state.writer.catalog), state.record
+    pushes = PushLogs(state.directory, 0, 1)
+    fill(pushes.log(catalog.source("orders")), 10)
+    assert segments_left(state, 0) == 10
+    applied_up_to(record, 0, 4)
     pushes.retain(catalog, record, now_s=1_000.0)
-    for view in record.views.values():
-        view.offsets[0] = 10
+    applied_up_to(record, 0, 10)
     pushes.retain(catalog, record, now_s=1_000.0 + push_module.SETTLED_S)
     pushes.close()
-    assert len(list(directory.glob("*.index"))) == 6
+    assert segments_left(state, 0) == 6
+
+
+@pytest.mark.parametrize(
+    ("worker", "workers", "left"),
+    [(0, 1, (1, 1, 1)), (0, 2, (1, 5, 1)), (1, 2, (5, 1, 5)), (2, 3, (5, 5, 1))],
+)
+def test_retention_reaches_partitions_that_got_no_push_since_the_start(
+    state: State, worker: int, workers: int, left: tuple[int, ...]
+) -> None:
+    catalog, record = with_small_segments(state.writer.catalog), state.record
+    for partition in range(3):
+        log = SourceLog(source_directory(state.directory, "orders"), partition, SMALL_SEGMENTS)
+        fill(log, 5)
+        log.close()
+        applied_up_to(record, partition, 5)
+    pushes = PushLogs(state.directory, worker, workers)
+    pushes.retain(catalog, record, now_s=1_000.0)
+    pushes.retain(catalog, record, now_s=1_000.0 + push_module.SETTLED_S)
+    pushes.close()
+    assert tuple(segments_left(state, partition) for partition in range(3)) == left
 
 
 def test_concurrent_pushes_get_offsets_of_their_own(server: Server) -> None:
