@@ -46,8 +46,8 @@ _REFUSED = {
     "default.topic.config": "it is not a librdkafka property",
 }
 
+_COMMITTED = "read_committed"
 _DEFAULTS: dict[str, str | int | bool] = {
-    "isolation.level": "read_committed",
     # The default of a second makes consume() ten times slower once the queue was full.
     "fetch.queue.backoff.ms": 1,
     # A fetch in flight keeps a partition waiting that has just got room or was just assigned.
@@ -65,6 +65,7 @@ _LAWS: dict[str, str | int | bool] = {
     "enable.auto.offset.store": False,
     "auto.offset.reset": "error",
     "enable.partition.eof": True,
+    "isolation.level": _COMMITTED,
 }
 
 
@@ -203,6 +204,12 @@ def _checked_properties(name: str, properties: Mapping[str, str]) -> dict[str, s
                 f"source '{name}': property '{key}' cannot be set",
                 hint=f"leave it out: {reason}",
             )
+    isolation = properties.get("isolation.level", _COMMITTED)
+    if isolation != _COMMITTED:
+        raise SettingsError(
+            f"source '{name}': property 'isolation.level' cannot be '{isolation}'",
+            hint=f"leave it out, or write {_COMMITTED}: aborted transactions are never counted",
+        )
     given = [properties[key] for key in _BOOTSTRAP_SPELLINGS if key in properties]
     if not given or not given[0].strip():
         raise SettingsError(

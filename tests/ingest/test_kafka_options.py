@@ -86,6 +86,7 @@ def test_a_time_alone_means_to_start_there() -> None:
         ({"properties_enable_auto_commit": "true"}, "'enable.auto.commit' cannot", "keeps"),
         ({"properties_auto_offset_reset": "latest"}, "cannot be set", "scan.startup.mode"),
         ({"properties_enable_partition_eof": "false"}, "cannot be set", "markers"),
+        ({"properties_isolation_level": "read_uncommitted"}, "'isolation.level' cannot", "aborted"),
         ({"properties_plugin_library_paths": "x.so"}, "cannot be set", "code"),
         ({"properties_error_cb": "x"}, "cannot be set", "librdkafka"),
     ],
@@ -110,6 +111,12 @@ def test_properties_go_before_defaults_and_after_laws() -> None:
     assert config["group.id"] == "keyfold-orders"
     assert config["auto.offset.reset"] == "error"
     assert config["enable.auto.commit"] is False
+
+
+def test_reading_what_is_committed_may_be_said() -> None:
+    given = _LEAST | {"properties.isolation.level": "read_committed"}
+    config = kafka_options("orders", given, frozenset()).consumer_config()
+    assert config["isolation.level"] == "read_committed"
 
 
 def test_properties_for_tls_and_passwords_reach_librdkafka() -> None:
