@@ -4,6 +4,7 @@
   commits still reaches the last snapshot of the lake, and lookups are answered to the end.
 - A role that dies is started again after a wait that doubles with every death and starts afresh
   once the role was healthy for a while. A serving worker is started again at once the first time.
+- The lake that is down at a stop is started once more, for its last snapshots.
 - A role that refuses to start (exit code 2) would refuse again: everything stops, with that code.
 - The listening socket is bound here, once, and inherited by the serving workers: while one of them
   is dead, connections wait in the kernel's queue or go to the others, and none is refused.
@@ -51,6 +52,7 @@ class Role:
         argv: The command.
         descriptors: Open files that it inherits under the same numbers.
         first_restart_at_once: No wait before the first restart.
+        last_argv: The command for its last snapshots, where the role is down at a stop.
     """
 
     kind: str
@@ -58,6 +60,7 @@ class Role:
     argv: tuple[str, ...]
     descriptors: tuple[int, ...] = ()
     first_restart_at_once: bool = False
+    last_argv: tuple[str, ...] = ()
 
 
 def ingest_role(sql_file: Path, rebuild: Sequence[str] = ()) -> Role:
@@ -71,7 +74,8 @@ def ingest_role(sql_file: Path, rebuild: Sequence[str] = ()) -> Role:
 
 def lake_role() -> Role:
     """Return the Iceberg writer."""
-    return Role("lake", "lake", (*_PYTHON, "lake"))
+    command = (*_PYTHON, "lake")
+    return Role("lake", "lake", command, last_argv=(*command, "once"))
 
 
 def serving_roles(listener: socket.socket, workers: int) -> list[Role]:
@@ -153,6 +157,10 @@ class _Child:
     start_at_s: float = 0.0
     deaths: int = 0
 
+    def waits(self) -> bool:
+        """Say whether the role died and was not started again yet."""
+        return self.process is None and self.start_at_s > self.started_s
+
 
 class Supervisor:
     """Runs roles until it is told to stop or one refuses to start.
@@ -220,39 +228,66 @@ class Supervisor:
         return False
 
     def _start(self, child: _Child, now_s: float) -> None:
-        child.process = subprocess.Popen(  # noqa: S603 (our own modules)
-            child.role.argv,
+        child.process = self._spawn(child.role, child.role.argv)
+        child.started_s = now_s
+        _logger.info("%s started", child.role.name, extra={"pid": child.process.pid})
+
+    def _spawn(self, role: Role, argv: tuple[str, ...]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(  # noqa: S603 (our own modules)
+            argv,
             env=os.environ | role_environment(self._settings),
             stdin=subprocess.DEVNULL,
-            pass_fds=child.role.descriptors,
+            pass_fds=role.descriptors,
             # Out of the terminal's process group: Ctrl-C reaches the supervisor alone, which then
             # stops the roles in order.
             start_new_session=True,
         )
-        child.started_s = now_s
-        _logger.info("%s started", child.role.name, extra={"pid": child.process.pid})
 
     def _stop_all(self) -> None:
         for _, children in groupby(self._children, key=lambda child: child.role.kind):
             self._stop_together(list(children))
 
     def _stop_together(self, children: list[_Child]) -> None:
-        running = [(child.role.name, child.process) for child in children if child.process]
+        down = [child.role for child in children if child.waits()]
+        running = [(child.role, child.process) for child in children if child.process]
         for _, process in running:
             process.send_signal(signal.SIGTERM)
         deadline_s = time.monotonic() + self._settings.drain_timeout_ms / 1000
-        for name, process in running:
+        for role, process in running:
             try:
                 code = process.wait(max(0.0, deadline_s - time.monotonic()))
-                _logger.info("%s stopped", name, extra={"exit": exit_text(code)})
+                _logger.info("%s stopped", role.name, extra={"exit": exit_text(code)})
+                if code not in (EXIT_CLEAN, EXIT_REFUSED):
+                    down.append(role)
             except subprocess.TimeoutExpired:
                 _logger.error(
-                    "%s did not stop in %d ms: killed", name, self._settings.drain_timeout_ms
+                    "%s did not stop in %d ms: killed", role.name, self._settings.drain_timeout_ms
                 )
                 process.kill()
                 process.wait()
         for child in children:
             child.process = None
+        for role in down:
+            if role.last_argv:
+                self._take_last_snapshots(role)
+
+    def _take_last_snapshots(self, role: Role) -> None:
+        """Start a role that is down once more, for as long as a stop may take."""
+        _logger.warning("%s was down: starting it for its last snapshots", role.name)
+        process = self._spawn(role, role.last_argv)
+        try:
+            code = process.wait(self._settings.drain_timeout_ms / 1000)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            code = process.wait()
+        if code == EXIT_CLEAN:
+            _logger.info("%s took its last snapshots", role.name)
+        else:
+            _logger.error(
+                "%s did not take its last snapshots (%s): the next start takes them",
+                role.name,
+                exit_text(code),
+            )
 
 
 def exit_text(code: int) -> str:

@@ -3,6 +3,7 @@
 ::
 
     python -m lake                   take snapshots; one more of each changed view at a clean stop
+    python -m lake once              take one snapshot of each changed view, and end
     python -m lake verify [VIEW …]   compare tables with the state, one JSON object per line
     python -m lake drop VIEW         let a table go, with its files, to make room for another one
 
@@ -44,6 +45,7 @@ def main() -> None:
     """Run what the command line names."""
     parser = argparse.ArgumentParser(prog="python -m lake")
     commands = parser.add_subparsers(dest="command")
+    commands.add_parser("once")
     verify = commands.add_parser("verify")
     verify.add_argument("views", nargs="*")
     drop = commands.add_parser("drop")
@@ -51,6 +53,8 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = start_role("lake")
     match arguments.command:
+        case "once":
+            _once(settings)
         case "verify":
             _verify(settings, arguments.views)
         case "drop":
@@ -77,6 +81,34 @@ def _run(settings: Settings) -> None:
             reader.close()
 
 
+def _once(settings: Settings) -> None:
+    """Take the snapshots that a lake took at its clean stop, where it was down then.
+
+    Raises:
+        LakeError: One was not taken.
+    """
+    if not _state_there(settings):
+        return
+    reader = StateReader.open(settings.data_dir, os.getpid(), block_cache_bytes=BLOCK_CACHE_BYTES)
+    try:
+        with lock_directory(lake_directory(settings.data_dir)), open_catalog(settings) as catalog:
+            schedule = Schedule(catalog, settings, reader, pid=os.getpid())
+            schedule.finish()
+    finally:
+        reader.close()
+    failed = sorted(name for name, told in schedule.status.views.items() if told.error)
+    if failed:
+        raise LakeError(
+            f"no last snapshot was taken of {', '.join(failed)}", hint="the next start takes it"
+        )
+
+
+def _state_there(settings: Settings) -> bool:
+    """Say whether ingest has made a state, which may be unreadable still."""
+    current = state_directory(settings.data_dir) / "CURRENT"
+    return current.exists() and counter_path(settings.data_dir).exists()
+
+
 def _wait_for_state(settings: Settings) -> StateReader | None:
     """Return a reader once there is a state; None when the process was told to stop before.
 
@@ -84,10 +116,8 @@ def _wait_for_state(settings: Settings) -> StateReader | None:
         StateError: There is one, and it cannot be read.
     """
     stop = stop_event()
-    current = state_directory(settings.data_dir) / "CURRENT"
-    counter = counter_path(settings.data_dir)
     told = False
-    while not (current.exists() and counter.exists()):
+    while not _state_there(settings):
         if not told:
             _logger.info("waiting for the state in %s", settings.data_dir)
             told = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
@@ -24,6 +25,7 @@ from keyfold.supervise import (
     address_url,
     backoff_ms,
     ingest_role,
+    lake_role,
     listen,
     serving_roles,
 )
@@ -53,6 +55,8 @@ while True:
 )
 
 DIES = JOURNAL + 'tell("start")\nsys.exit(7)\n'
+
+FINISHES = JOURNAL + 'tell("last")\n'
 
 REFUSES = JOURNAL + 'tell("start")\nsys.exit(2)\n'
 
@@ -235,6 +239,30 @@ def test_roles_stop_in_their_order_and_none_is_left(scene: Scene) -> None:
     assert not any(alive(pid) for pid in scene.pids())
 
 
+@pytest.mark.parametrize(
+    ("last", "said"),
+    [
+        (FINISHES, "lake took its last snapshots"),
+        (DIES, "lake did not take its last snapshots (exit code 7): the next start takes them"),
+    ],
+)
+def test_a_lake_that_waits_for_its_restart_is_started_for_its_last_snapshots(
+    scene: Scene, caplog: pytest.LogCaptureFixture, last: str, said: str
+) -> None:
+    once = scene.role(last, "lake", "once")
+    lake = scene.role(DIES, "lake", last_argv=once.argv)
+    with caplog.at_level(logging.INFO):
+        scene.start(settings(restart_backoff_ms_min=5_000), scene.role(STAYS, "ingest"), lake)
+        until(lambda: len(scene.told("start")) == 2)
+        until(lambda: any(one.startswith("lake died") for one in caplog.messages))
+        assert scene.end() == 0
+    assert "lake was down: starting it for its last snapshots" in caplog.messages
+    assert said in caplog.messages
+    words = [line.rsplit(" ", 1)[0] for line in scene.journal.read_text().splitlines()]
+    assert words.index("stop ingest") < len(words) - 1, "what ingest drained is in the snapshots"
+    assert words[-1] == ("last once" if last == FINISHES else "start once")
+
+
 def test_a_role_that_does_not_stop_in_time_is_killed(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -308,6 +336,7 @@ def test_the_url_of_a_socket_is_one_that_a_client_can_use() -> None:
 
 def test_roles_are_started_with_the_interpreter_and_arguments_that_they_know() -> None:
     assert ingest_role(Path("p.sql")).argv[1:] == ("-P", "-m", "ingest", "p.sql")
+    assert lake_role().last_argv[1:] == ("-P", "-m", "lake", "once")
     *flags, request = ingest_role(Path("p.sql"), ["a", "b"]).argv[1:]
     assert flags == [
         *("-P", "-m", "ingest", "p.sql"),

@@ -106,6 +106,31 @@ def test_the_process_snapshots_stops_cleanly_verifies_and_drops(house):
         stream.close()
 
 
+def test_a_lake_that_was_down_takes_its_last_snapshots_and_ends(house):
+    lake = house(SPEND)
+    lake.state.put("spend", {("al",): (1, 1, 1)})
+    lake.state.commit()
+    once = run_lake(lake.directory, "once")
+    _, errors = once.communicate(timeout=60)
+    assert once.returncode == 0, errors
+    assert [row["total"] for row in lake.rows()] == [1]
+    assert read_status(lake.directory).stopped
+    lake.state.source.identity = {"log_id": "second"}  # the table knows the first
+    lake.state.put("spend", {("al",): (1, 1, 1)})
+    lake.state.commit()
+    failed = run_lake(lake.directory, "once")
+    _, errors = failed.communicate(timeout=60)
+    assert failed.returncode == 1
+    assert "no last snapshot was taken of spend" in errors
+
+
+def test_there_is_no_last_snapshot_to_take_of_no_state(tmp_path):
+    once = run_lake(tmp_path, "once")
+    _, errors = once.communicate(timeout=60)
+    assert once.returncode == 0, errors
+    assert not (tmp_path / "lake").exists()
+
+
 def test_the_process_waits_for_a_state_and_can_be_stopped_meanwhile(tmp_path):
     process = run_lake(tmp_path)
     line = process.stderr.readline()
