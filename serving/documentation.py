@@ -46,8 +46,9 @@ COMMIT: Json = {
     "offset that the view had not applied yet.",
 }
 PROBLEM: Json = _object(
-    type=_TEXT, title=_TEXT, status=_COUNT, detail=_TEXT, code=_TEXT, hint=_TEXT
-)
+    type=_TEXT, title=_TEXT, status=_COUNT, detail=_TEXT, code=_TEXT, hint=_TEXT,
+    freshness={**FRESHNESS, "description": "Of `no_such_key`: how fresh it is that there is none."},
+)  # fmt: skip
 PROBLEM_RESPONSES: dict[int | str, Json] = {
     "default": {
         "description": "A problem (RFC 9457); `code` is stable.",

@@ -14,11 +14,13 @@ import time
 from collections.abc import Sequence
 from urllib.parse import parse_qsl, unquote_to_bytes
 
-from keyfold.errors import KeyfoldError, RequestError
+import msgspec
+
+from keyfold.errors import KeyfoldError, NotFoundError, RequestError
 from serving.limits import Scope, Send, send_answer
 from serving.lookup import NULL_TEXT, ViewLookup
 from serving.metrics import HOT_ROUTE, ServingMetrics
-from serving.problem import Answer, RefusedError, answer_for
+from serving.problem import Answer, RefusedError, answer_for, problem_answer
 from serving.replica import LiveState
 
 _HEAD_PARTS = 5
@@ -48,7 +50,7 @@ class HotPath:
             check_method(scope["method"])
             view, body = self._row(parts, scope["query_string"])
         except Exception as error:
-            answer = answer_for(error)
+            answer = self._refusal(error, parts, scope["query_string"])
             self._metrics.count_request(HOT_ROUTE, answer.status)
             await send_answer(send, answer)
             return
@@ -86,7 +88,21 @@ class HotPath:
             check_method(scope["method"])
             return Answer(200, self._row(parts, scope["query_string"])[1])
         except KeyfoldError as error:
+            return self._refusal(error, parts, scope["query_string"])
+
+    def _refusal(self, error: Exception, parts: Sequence[bytes], query: bytes) -> Answer:
+        """Return the problem; that there is no such row is an answer too, and says how fresh."""
+        if not isinstance(error, NotFoundError) or error.code != "no_such_key":
             return answer_for(error)
+        # Nothing was awaited since the row was looked for: this is the same moment.
+        view = self._state.view(unquote_to_bytes(parts[3]))
+        members = {"freshness": msgspec.Raw(view.freshness(_TIME_NS() // 1_000_000).encode())}
+        try:
+            if query and wants_offsets(query):
+                members["commit"] = msgspec.Raw(view.commit().encode())
+        except RequestError as malformed:
+            return answer_for(malformed)
+        return problem_answer(error, members)
 
     def _row(self, parts: Sequence[bytes], query: bytes) -> tuple[ViewLookup, bytes]:
         """Return the view and the body of the answer."""

@@ -1,8 +1,9 @@
 """Refusals as RFC 9457 problems: one table from code to status, and nothing else decides one.
 
-A body has ``type, title, status, detail, code`` and, where there is one, ``hint``. ``code`` is
-stable, ``detail`` is for people. What is unexpected becomes ``internal_error`` with an id that is
-logged; no trace of the code leaves the process.
+A body has ``type, title, status, detail, code`` and, where there is one, ``hint``; that a row is
+not there comes with ``freshness``, as a row does. ``code`` is stable, ``detail`` is for people.
+What is unexpected becomes ``internal_error`` with an id that is logged; no trace of the code leaves
+the process.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import logging
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
@@ -82,12 +84,17 @@ class Answer:
         ]
 
 
-def problem_answer(error: KeyfoldError) -> Answer:
-    """Return the problem for an error; one that no request can cause becomes ``internal_error``."""
+def problem_answer(error: KeyfoldError, members: Mapping[str, msgspec.Raw] | None = None) -> Answer:
+    """Return the problem for an error; one that no request can cause becomes ``internal_error``.
+
+    Args:
+        error: The error.
+        members: Extension members of the body (RFC 9457, 3.2).
+    """
     if error.code not in PROBLEMS:
         return unexpected_answer(error)
     status, title = PROBLEMS[error.code]
-    body = {
+    body: dict[str, Any] = {
         "type": f"urn:keyfold:problem:{error.code}",
         "title": title,
         "status": status,
@@ -96,6 +103,7 @@ def problem_answer(error: KeyfoldError) -> Answer:
     }
     if error.hint:
         body["hint"] = error.hint
+    body |= members or {}
     headers: list[tuple[bytes, bytes]] = []
     if isinstance(error, RefusedError):
         headers += [(name.encode(), value.encode()) for name, value in error.headers.items()]

@@ -8,7 +8,7 @@ import io
 import json
 import threading
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from urllib.parse import quote
 
@@ -17,7 +17,7 @@ import pytest
 
 from serving.formats import arrow_answer
 from serving.lookup import Label
-from tests.serving.conftest import Server, problem, read_all
+from tests.serving.conftest import Server, problem, read_all, until
 from tests.serving.state import TS, TS_US, State, now_ms, spend
 
 ODD_KEYS = ["a/b", "a+b", "", "ü %", "a\0b", '"quoted"\n', "..", "."]
@@ -110,6 +110,31 @@ def test_offsets_state_the_commit(server: Server) -> None:
     assert body["commit"]["offsets"] == {"0": 10}
 
 
+@pytest.mark.parametrize("path", ["spend/rows/nobody", "often/rows/u01", "s%70end/rows/nobody"])
+def test_that_a_row_is_not_there_says_how_fresh_that_is(server: Server, path: str) -> None:
+    body = problem(server.get(f"/v1/views/{path}"), 404, "no_such_key")
+    assert list(body["freshness"]) == ["as_of", "staleness_ms", "watermark", "state"]
+    assert body["freshness"]["watermark"] == TS
+    assert "commit" not in body
+    body = problem(server.get(f"/v1/views/{path}?offsets=1"), 404, "no_such_key")
+    assert body["commit"]["sequence"] >= 2
+    problem(server.get(f"/v1/views/{path}?offset=1"), 400, "bad_request")
+
+
+@pytest.mark.parametrize(("source", "said"), [("live", "stale"), ("stopped", "failed")])
+def test_a_missing_row_of_a_stale_or_failed_view_is_labelled_so(
+    state: State, serve: Callable[..., Server], source: str, said: str
+) -> None:
+    state.status.sources["orders"].state = source
+    server = serve(state.directory, stale_after_ms=1).up().at(state.commit())
+
+    def label() -> str:
+        body = problem(server.get("/v1/views/spend/rows/nobody"), 404, "no_such_key")
+        return str(body["freshness"]["state"])
+
+    until(lambda: label() == said, said)
+
+
 def test_pipelined_requests_are_answered_in_their_order(server: Server) -> None:
     paths = ["/v1/views/spend/rows/AA", "/v1/views/spend/rows/nobody", "/healthz"] * 10
     paths += ["/v1/views/spend/rows/AA"] * 70
@@ -118,7 +143,7 @@ def test_pipelined_requests_are_answered_in_their_order(server: Server) -> None:
     text = read_all(server.raw("".join(requests).encode())).decode()
     answers = text.split("HTTP/1.1 ")[1:]
     found = [(answer[:3], "as_of" in answer, '"worker"' in answer) for answer in answers]
-    row, absent, health = ("200", True, False), ("404", False, False), ("200", False, True)
+    row, absent, health = ("200", True, False), ("404", True, False), ("200", False, True)
     assert found == [row, absent, health] * 10 + [row] * 71
 
 
