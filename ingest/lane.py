@@ -369,7 +369,7 @@ class Lane:
             state = (
                 "live" if caught_up or (self._opening.done and not self.behind) else "catching_up"
             )
-        ends = self._progress.end_offsets
+        ends = {**self._progress.end_offsets, **self._opening.ends}
         lags = {p: max(0, ends.get(p, 0) - offsets.get(p, 0)) for p in {*offsets, *ends}}
         shown = sorted(lags)
         if len(shown) > (most := min(partitions_max, PARTITIONS_MAX)):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, wait
+from contextlib import suppress
 from dataclasses import dataclass
 
 from ingest.background import in_background
@@ -110,6 +111,7 @@ class Opening:
         done: True while the source is open.
         from_here: Where a view without offsets begins, when the source had to start before that.
         identity: What the source told of itself when it was opened.
+        ends: Partition → where the source that stopped was known to end; empty while it is open.
     """
 
     def __init__(
@@ -119,6 +121,7 @@ class Opening:
         self.done = False
         self.from_here: dict[int, int] = {}
         self.identity: dict[str, str] = {}
+        self.ends: dict[int, int] = {}
         self._name = name
         self._source = source
         self._monotonic = monotonic
@@ -149,6 +152,7 @@ class Opening:
         message = "source goes on again" if self.error else "source is open"
         _log.info(message, extra={"source": self._name})
         self.error = ""
+        self.ends = {}
         self.done = True
         return True
 
@@ -165,6 +169,8 @@ class Opening:
         self.error = error
         self.done = False
         self._retry_at_ms = self._monotonic() + RETRY_MS
+        with suppress(KeyfoldError, OSError):  # what is told of a stopped source is no new problem
+            self.ends |= self._source.progress().end_offsets
         self._source.close()
 
     def close(self) -> None:

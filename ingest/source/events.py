@@ -84,7 +84,6 @@ class EventsSource:
             latest = self._options.startup_mode == "latest" and not identity and not offsets
             self._discover(at_end=latest)
         except SourceError as problem:
-            self.close()
             there = {p: EventLogReader(self._directory / str(p)).start_offset() for p in offsets}
             begins = {p: start for p, start in there.items() if offsets[p] < start}
             if not begins:
@@ -163,9 +162,9 @@ class EventsSource:
             return 0
 
     def _add(self, partition: int, directory: Path, offset: int) -> None:
-        reader = EventLogReader(directory)
+        # Before it is opened: where a log ends that lacks the offset is known all the same.
+        reader = self._readers[partition] = EventLogReader(directory)
         reader.open(offset)
-        self._readers[partition] = reader
         self._opened[partition] = offset
 
     def _take(self, messages_max: int) -> MessageBatch | None:

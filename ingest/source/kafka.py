@@ -111,6 +111,7 @@ class KafkaSource:
         # A partition that a known source does not know yet appeared since, and is read whole.
         starts = {} if offsets else topic.start_offsets(facts, options, timeout_s)
         positions = {each: starts.get(each, offsets.get(each, 0)) for each in facts.partitions}
+        self._positions.update(positions)  # so that progress tells the ends, whatever comes now
         for partition, position in positions.items():
             low, high = earliest.get(partition), latest.get(partition)
             if low is not None and high is not None and not low <= position <= high:

@@ -155,7 +155,8 @@ class Reader:
             self._source.open(request.offsets, request.identity)
             self._open = True
         except Exception as problem:
-            self._reply(error=_portable(problem))
+            # Where the source ends may be known all the same.
+            self._reply(error=_portable(problem), progress=self._source.progress())
         else:
             self._reply(start_offsets=dict(self._source.start_offsets()))
 

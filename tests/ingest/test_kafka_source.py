@@ -325,11 +325,11 @@ def test_an_offset_that_the_log_does_not_have_is_refused_at_open(
 ) -> None:
     send(kafka_bootstrap, topic, {0: texts("a", 20)})
     trim(admin, topic, 10)
-    with (
-        pytest.raises(OffsetGoneError) as caught,
-        opened(new_source(kafka_bootstrap, topic), {0: offset}),
-    ):
-        pass
+    source = new_source(kafka_bootstrap, topic)
+    with pytest.raises(OffsetGoneError) as caught:
+        source.open({0: offset}, {})
+    assert source.progress().end_offsets[0] == max(20, offset), "its end is known all the same"
+    source.close()
     assert f"partition 0 of topic '{topic}'" in caught.value.message
     assert f"offset {offset}, the next to read; there is 10 up to 20" in caught.value.message
     assert caught.value.begins == begins

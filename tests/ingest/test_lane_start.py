@@ -22,7 +22,7 @@ from keyfold.eventlog.format import source_directory
 from keyfold.eventlog.writer import EventLogWriter
 from keyfold.sql.bind import locked_connection
 from keyfold.sql.compile import compile_sql
-from keyfold.state.counter import CounterReader, CounterWriter, Status
+from keyfold.state.counter import CounterReader, CounterWriter, PartitionStatus, Status
 from keyfold.state.memory import MemoryStore
 from keyfold.state.record import ViewRecord
 from keyfold.state.writer import StateWriter
@@ -253,6 +253,35 @@ def test_a_new_view_begins_behind_files_that_are_gone(tmp_path: Path) -> None:
     assert views["by_user"].total().applied == 7
     assert views["by_id"].total().applied == 4
     process.close()
+
+
+@pytest.mark.parametrize("views", [(BY_USER,), (BY_USER, BY_ID)])
+def test_a_source_that_stopped_says_how_far_it_is_behind(
+    process: Process, views: tuple[str, ...]
+) -> None:
+    process.push(20)
+    process.push(5, partition=1)
+    process.start(BY_USER)
+    process.run()
+    process.push(40)
+    process.trim(before=40)
+    lane = process.start(*views)
+    process.run()
+    told = lane.status(NOW_MS)
+    assert told.state == "stopped"
+    assert told.partitions[0] == PartitionStatus(20, 60)
+    assert told.partitions[1].offset == told.partitions[1].end_offset == 5
+
+
+def test_a_source_that_stops_while_it_is_read_says_how_far_it_is_behind(process: Process) -> None:
+    process.push(20)
+    lane = process.start(BY_USER)
+    process.run()
+    process.push(40)
+    process.trim(before=50)
+    process.run()
+    assert lane.error
+    assert lane.status(NOW_MS).partitions == {0: PartitionStatus(20, 60)}
 
 
 def test_a_log_that_ends_before_a_view_stops_when_another_view_is_added(
