@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from keyfold.errors import RequestError
 from keyfold.state import deadletter
+from keyfold.state.deadletter import DeadLetter
 from keyfold.state.reader import StateReader
+from serving.describe import source_plan
 from serving.lookup import HIDDEN_ROWS_MAX, ROWS_PER_TURN
 from serving.predicates import page_limit, query_fields
 
@@ -28,6 +31,7 @@ async def letters_page(
 
     Raises:
         RequestError: A parameter is unknown or malformed.
+        NotFoundError: There is no such source or view. With ``all`` it may be one that was dropped.
     """
     fields = query_fields(raw_query)
     unknown = sorted(set(fields) - {"source", "view", "all", "limit", "cursor"})
@@ -39,19 +43,17 @@ async def letters_page(
     limit = page_limit(fields["limit"], limit_max) if "limit" in fields else limit_default
     record = reader.record
     after = _cursor(fields["cursor"]) if "cursor" in fields else record.dead_letter_next
-    source, view = fields.get("source"), fields.get("view")
     every = _truth(fields.get("all", "0"))
     earlier = deadletter.earlier_builds(reader.catalog)
+    wanted = _wanted(reader, fields.get("source"), fields.get("view"), every=every)
     letters: list[dict[str, Any]] = []
     first = record.dead_letter_first
     seen, size = 0, 0
     following: str | None = None
     found = deadletter.read(reader.replica, first, max(first, after), newest_first=True)
     for number, letter in found:
-        old = earlier(letter)
-        wanted = every or not old
-        if wanted and source in (None, letter.source) and view in (None, letter.view):
-            letters.append({"number": number, **letter.as_dict(earlier=old)})
+        if wanted(letter):
+            letters.append({"number": number, **letter.as_dict(earlier=earlier(letter))})
             size += len(letter.value or b"")
         seen += 1
         if len(letters) >= limit or seen >= limit + HIDDEN_ROWS_MAX or size >= PAGE_BYTES_MAX:
@@ -64,6 +66,32 @@ async def letters_page(
         "next_cursor": following,
         "kept": record.dead_letter_next - first,
     }
+
+
+def _wanted(
+    reader: StateReader, source: str | None, view: str | None, *, every: bool
+) -> Callable[[DeadLetter], bool]:
+    """Return what says of a letter whether it was asked for.
+
+    Raises:
+        NotFoundError: There is no such source or view.
+    """
+    earlier = deadletter.earlier_builds(reader.catalog)
+    if source is not None and not every:
+        source_plan(reader, source)
+    counted: Callable[[DeadLetter], bool] | None = None
+    if view is not None and (view in reader.views or not every):
+        plan = reader.view(view).plan
+        counted = deadletter.counted_in(
+            plan, source_plan(reader, plan.source), reader.record.views[view]
+        )
+
+    def wanted(letter: DeadLetter) -> bool:
+        if source not in (None, letter.source) or (not every and earlier(letter)):
+            return False
+        return view in (None, letter.view) or (counted is not None and counted(letter))
+
+    return wanted
 
 
 def _truth(text: str) -> bool:

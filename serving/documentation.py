@@ -167,7 +167,7 @@ DEAD_LETTERS = _answer(
 DEAD_LETTERS_PARAMETERS: Json = {
     "parameters": [
         _query("source", "Of this source only."),
-        _query("view", "Of this view only."),
+        _query("view", "What the ledger of this view counts as dead_lettered."),
         _query("all", "1: also of earlier builds and of what was dropped.", enum=["0", "1"]),
         _query("limit", "Letters at most.", type="integer", minimum=1),
         _query("cursor", "next_cursor of the page before."),

@@ -19,7 +19,8 @@ import msgspec
 
 from keyfold.state.layout import dead_letter_key, dead_letter_number
 from keyfold.state.protocol import Reader
-from keyfold.state.record import StoredCatalog
+from keyfold.state.record import StoredCatalog, ViewRecord
+from keyfold.view.plan import SourcePlan, ViewPlan
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
@@ -32,8 +33,10 @@ class DeadLetter(msgspec.Struct, frozen=True):
         timestamp_ms: When the log took it in, or -1.
         reason: What is wrong with it.
         value: Its bytes, None for a tombstone.
-        view: The view that could not use it; empty when it could not be decoded at all.
-        field: The field that does not fit, or empty.
+        view: The view whose SQL cannot be evaluated on it. Empty where it could not be decoded:
+            then no view could use it, or those that read ``field`` could not.
+        field: The place that does not fit its type, a column or in one (``items[1].qty``); or
+            empty.
         key: The message key, if it has one.
         headers: The message headers, if it has some and their names are UTF-8.
         time_ms: When it became a dead letter.
@@ -95,6 +98,33 @@ def earlier_builds(stored: StoredCatalog) -> Callable[[DeadLetter], bool]:
         return letter.build != sources.get(letter.source)
 
     return earlier
+
+
+def counted_in(
+    view: ViewPlan, source: SourcePlan, record: ViewRecord
+) -> Callable[[DeadLetter], bool]:
+    """Return what says of a letter of the present build that the view's ledger counts it.
+
+    Its own do; and of those of the source as a whole what is no event, has no event time, or does
+    not fit in a column that the view reads: as far as the view has read.
+    """
+    names = [*(column.name for column in source.columns), *(one.name for one in source.includes)]
+    columns = sorted(names, key=len, reverse=True)
+    all_read = "" if source.watermark is None else source.watermark.column
+
+    def counted(letter: DeadLetter) -> bool:
+        if letter.view or letter.source != source.name:
+            return letter.view == view.name
+        if letter.offset >= record.offsets.get(letter.partition, 0):
+            return False
+        column = next((name for name in columns if _lies_in(letter.field, name)), "")
+        return column in ("", all_read) or column in view.columns_read
+
+    return counted
+
+
+def _lies_in(place: str, column: str) -> bool:
+    return place == column or place.startswith((f"{column}.", f"{column}["))
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -595,3 +595,45 @@ def test_an_idle_source_stays_fresh_by_being_looked_at(process: Process) -> None
         lane.step(10, 1, process.now_ms)
         assert lane.status(process.now_ms).as_of_ms == process.now_ms
         assert lane.status(process.now_ms).state == "live"
+
+
+NESTED = """
+CREATE SOURCE orders (
+  id BIGINT, u VARCHAR, n INTEGER, items STRUCT<sku INT>[], ts TIMESTAMPTZ, WATERMARK FOR ts AS ts
+) WITH (connector = 'events');
+"""
+CASTS = "CREATE MATERIALIZED VIEW casts AS SELECT CAST(u AS INT) AS k, COUNT(*) AS c FROM orders"
+SKUS = "CREATE MATERIALIZED VIEW skus AS SELECT items[1].sku AS sku, COUNT(*) AS c FROM orders"
+
+
+def test_the_letters_of_a_view_are_those_that_its_ledger_counts(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{__name__}.SOURCE", NESTED)
+    good = event(1, "7", n=1, items=[{"sku": 1}])
+    process.push(
+        [
+            good,
+            b"no JSON",
+            {**good, "ts": "no time"},
+            {**good, "ts": None},
+            {**good, "id": "x"},
+            {**good, "n": "x", "items": "x"},
+            {**good, "items": [{"sku": "x"}]},
+            {**good, "u": "no number"},
+        ]
+    )
+    lane = process.start(BY_USER, BY_ID, f"{CASTS} GROUP BY k;", f"{SKUS} GROUP BY sku;")
+    record = process.run()
+    offsets = {}
+    for name, view in record.views.items():
+        plan = process.state.catalog.view(name)
+        counted = deadletter.counted_in(plan, lane.plan, view)
+        offsets[name] = {letter.offset for letter in process.letters() if counted(letter)}
+        assert len(offsets[name]) == view.total().dead_lettered, name
+    assert offsets == {
+        "by_user": {1, 2, 3},
+        "by_id": {1, 2, 3, 4},
+        "casts": {1, 2, 3, 7},
+        "skus": {1, 2, 3, 5, 6},
+    }
