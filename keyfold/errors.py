@@ -73,6 +73,10 @@ class StateError(KeyfoldError):
     code = "bad_state"
 
 
+class StateFormatError(StateError):
+    """The state is of another release: no waiting helps."""
+
+
 class ViewChangedError(StateError):
     """The SQL of a view or source differs from what the state was built with."""
 

@@ -20,7 +20,14 @@ import time
 
 import msgspec
 
-from keyfold.errors import LakeError, NotFoundError, SettingsError, StateError, did_you_mean
+from keyfold.errors import (
+    LakeError,
+    NotFoundError,
+    SettingsError,
+    StateError,
+    StateFormatError,
+    did_you_mean,
+)
 from keyfold.process import mark_started, run_role, start_role, stop_event
 from keyfold.settings import Settings
 from keyfold.state.layout import counter_path, lake_directory, state_directory
@@ -129,6 +136,8 @@ def _wait_for_state(settings: Settings) -> StateReader | None:
             return StateReader.open(
                 settings.data_dir, os.getpid(), block_cache_bytes=BLOCK_CACHE_BYTES
             )
+        except StateFormatError:
+            raise
         except StateError:  # the writer may be in the middle of its first commit
             if time.monotonic() > deadline_s:
                 raise

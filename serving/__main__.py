@@ -69,6 +69,7 @@ def serve(settings: Settings, number: int, listener: socket.socket) -> None:
     async def run() -> None:
         # uvicorn listens to signals; the end of the supervisor comes as an event as well.
         watch = asyncio.create_task(_stop_with_event(server))
+        worker.state.start()  # before we are started: a state of another release is refused
         mark_started()
         try:
             await server.serve(sockets=[listener])

@@ -5,8 +5,9 @@ row and the freshness that goes with it are of the same commit. A commit is noti
 shared memory (``StateReader.behind``), every ``catch_up_interval_ms``, and by a request that comes
 when the last look is older than that, since a busy loop may run its timers late.
 
-The directory may not exist yet, may be deleted and rebuilt, or be of another release: then there is
-no reader, ``problem`` says why, and opening it is tried again.
+The directory may not exist yet, may be deleted and rebuilt, or become one of another release: then
+there is no reader, ``problem`` says why, and opening it is tried again. One that is of another
+release from the start is refused.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from keyfold.errors import KeyfoldError, StateError
+from keyfold.errors import KeyfoldError, StateError, StateFormatError
 from keyfold.settings import Settings
 from keyfold.state.layout import counter_path, replicas_directory, state_directory
 from keyfold.state.reader import StateReader
@@ -60,8 +61,16 @@ class LiveState:
         self.problem = "the state has not been opened yet"
 
     def start(self) -> None:
-        """Open the state if it is there, and keep it fresh from now on."""
+        """Open the state if it is there, and keep it fresh from now on.
+
+        Raises:
+            StateFormatError: The state is of another release.
+        """
         sweep_replicas(self._settings.data_dir)
+        self._open()
+        if self.reader is None:
+            _logger.info("waiting for the state: %s", self.problem)
+        self._open_due = time.monotonic() + OPEN_INTERVAL_S
         self._tick()
 
     def close(self) -> None:
@@ -134,7 +143,12 @@ class LiveState:
         self._look(now)
         if self.reader is None and now >= self._open_due:
             self._open_due = now + OPEN_INTERVAL_S
-            self._open()
+            try:
+                self._open()
+            except StateFormatError as error:
+                if error.message != self.problem:  # it came after the start
+                    _logger.error("%s", error, extra={"code": error.code})
+                self.problem = error.message
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(self._interval_s, self._tick)
 
@@ -167,6 +181,11 @@ class LiveState:
             self._behind_since = None
 
     def _open(self) -> None:
+        """Open the state; where it cannot be opened yet, ``problem`` says why.
+
+        Raises:
+            StateFormatError: It is of another release.
+        """
         directory = self._settings.data_dir
         found = identity(directory)
         if not found:
@@ -179,6 +198,8 @@ class LiveState:
                 block_cache_bytes=self._settings.serving_block_cache_bytes,
                 wait_s=WAIT_S,
             )
+        except StateFormatError:
+            raise
         except Exception as error:
             # A directory that is being made or removed fails in many ways; all of them pass.
             problem = error.message if isinstance(error, KeyfoldError) else str(error)

@@ -39,8 +39,7 @@ class Worker:
         self._chores: list[asyncio.Task[None]] = []
 
     def start(self, connections: Callable[[], Iterable[object]]) -> None:
-        """Open the state and begin the chores, on the running loop."""
-        self.state.start()
+        """Begin the chores, on the running loop; the state was started before."""
 
         def cut_off() -> None:
             sweep(connections(), asyncio.get_running_loop().time(), self.request_timeout_s)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from keyfold.errors import NotFoundError, StateError
+from keyfold.errors import NotFoundError, StateError, StateFormatError
 from keyfold.state.counter import CounterReader, Status
 from keyfold.state.freshness import Freshness, freshness
 from keyfold.state.layout import (
@@ -88,11 +88,10 @@ class StateReader:
             wait_s: As in ``RocksReplica``.
 
         Raises:
-            StateError: There is none yet, or it is of another format.
+            StateError: There is none yet, or it cannot be read.
+            StateFormatError: It is of another format.
         """
         with contextlib.ExitStack() as opened:
-            counter = CounterReader(counter_path(data_directory))
-            opened.callback(counter.close)
             replica = RocksReplica(
                 state_directory(data_directory),
                 replica_directory(data_directory, f"{pid}-{secrets.token_hex(4)}"),
@@ -100,6 +99,11 @@ class StateReader:
                 wait_s=wait_s,
             )
             opened.callback(replica.close)
+            raw_format = replica.get(FORMAT_KEY)
+            if raw_format is not None:
+                check_format(raw_format)  # first: another release's counter may be another, too
+            counter = CounterReader(counter_path(data_directory))
+            opened.callback(counter.close)
             reader = StateReader(replica, counter)
             opened.pop_all()
             return reader
@@ -203,9 +207,13 @@ def live_rows(
 
 
 def check_format(raw: bytes) -> None:
-    """Refuse a state of another format version."""
+    """Refuse a state of another format version.
+
+    Raises:
+        StateFormatError: It is.
+    """
     if raw != str(FORMAT).encode():
-        raise StateError(
+        raise StateFormatError(
             f"the state has format version {raw.decode(errors='replace')}, "
             f"this release reads {FORMAT}",
             hint="the CHANGELOG says how to move a state to this release",

@@ -6,10 +6,13 @@ import json
 import os
 import signal
 import socket
+import time
 
 import httpx
 import pytest
 
+from keyfold.state.layout import COMMIT_KEY, FORMAT_KEY, state_directory
+from keyfold.state.rocks import RocksStore
 from tests.cli.scene import PIPELINE, Keyfold, until
 
 
@@ -93,6 +96,48 @@ def test_a_state_that_another_run_keeps_is_refused_before_anything_starts(
         "error: another process is writing to keyfold-data/state\n"
         "hint: stop it first; one ingest process owns a data directory\n"
     )
+
+
+def state_of_another_release(keyfold: Keyfold) -> None:
+    data = keyfold.directory / "keyfold-data"
+    kept(keyfold, "keeping 1 views")
+    store = RocksStore(state_directory(data))
+    record = store.get(COMMIT_KEY)
+    assert record is not None
+    store.write([(FORMAT_KEY, b"99")], [], [], (COMMIT_KEY, record))
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "command", [("serve", "--port", "0"), ("lake",), ("ingest", "pipeline.sql")]
+)
+def test_a_state_of_another_release_is_refused_and_not_waited_for(
+    keyfold: Keyfold, command: tuple[str, ...]
+) -> None:
+    state_of_another_release(keyfold)
+    began_s = time.monotonic()
+    told = keyfold(*command)
+    assert told.returncode == 2
+    assert "the state has format version 99, this release reads 1 (hint: the CHANGELOG" in (
+        told.stderr.replace("\nhint: the CHANGELOG", " (hint: the CHANGELOG")
+    )
+    assert time.monotonic() - began_s < 20, "the lake tries for longer what may pass"
+
+
+@pytest.mark.parametrize("command", [("serve", "--port", "0"), ("lake",)])
+def test_a_state_that_is_not_there_yet_is_waited_for_and_the_log_says_so_once(
+    keyfold: Keyfold, command: tuple[str, ...]
+) -> None:
+    running = keyfold.start(*command)
+    try:
+        running.logged("waiting for the state")
+        kept(keyfold, "keeping 1 views")
+        if command[0] == "serve":
+            running.logged("the state is open")
+    finally:
+        assert running.end() == 0
+    waits = [one for one in running.log() if one["message"].startswith("waiting for the state")]
+    assert len(waits) == 1
 
 
 FOUND = """CREATE SOURCE found WITH (connector = 'file', path = 'found.ndjson');

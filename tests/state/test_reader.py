@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keyfold.errors import NotFoundError, StateError
+from keyfold.errors import NotFoundError, StateError, StateFormatError
 from keyfold.sql.compile import compile_sql
 from keyfold.state.counter import CounterReader, CounterWriter, SourceStatus, Status
 from keyfold.state.layout import (
@@ -173,12 +173,13 @@ def test_the_status_is_the_last_that_was_published_whole(data: Data) -> None:
 
 
 def test_what_is_not_there_yet_is_said_with_what_to_start(tmp_path: Path) -> None:
-    with pytest.raises(StateError, match="no commit counter") as refused:
+    with pytest.raises(StateError, match="no state") as refused:
         StateReader.open(tmp_path, 1, block_cache_bytes=1 << 20)
     assert "keyfold ingest" in refused.value.hint
+    with pytest.raises(StateError, match="no commit counter") as refused:
+        CounterReader(counter_path(tmp_path))
+    assert "keyfold ingest" in refused.value.hint
     counter = CounterWriter(counter_path(tmp_path))
-    with pytest.raises(StateError, match="no state"):
-        StateReader.open(tmp_path, 1, block_cache_bytes=1 << 20)
     with pytest.raises(StateError, match="the state is empty"):
         StateReader(MemoryStore(), CounterReader(counter_path(tmp_path)))
     counter.close()
@@ -203,7 +204,10 @@ def test_an_opening_that_is_refused_leaves_nothing_open(data: Data) -> None:
     data.store.write([(FORMAT_KEY, b"99")], [], [], (COMMIT_KEY, b"{}"))
     open_files = len(os.listdir("/proc/self/fd"))
     for _ in range(5):
-        with pytest.raises(StateError, match="format version 99"):
+        with pytest.raises(StateFormatError, match="format version 99"):
             data.reader()
+    counter_path(data.directory).write_bytes(b"of another release")
+    with pytest.raises(StateFormatError, match="format version 99"):
+        data.reader()
     assert os.listdir(replicas_directory(data.directory)) == []
     assert len(os.listdir("/proc/self/fd")) == open_files
