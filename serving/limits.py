@@ -23,6 +23,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 HEADER_BYTES_MAX = 64 << 10
+_REQUEST_LINE_BYTES = len(b"GET  HTTP/1.1\r\n")  # without the URL
 SWEEP_INTERVAL_S = 0.25
 _REASONS = {400: b"Bad Request", 408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
 GZIP_MEMBERS_MAX = 64
@@ -44,6 +45,14 @@ class BoundedProtocol(HttpToolsProtocol):
     began = 0.0
     reading_headers = True
     header_bytes = 0
+    """Of the headers that are on their way, at least."""
+    read_bytes = 0
+    """Of all reads from the one in which they began."""
+    begun = False
+    """Whether they began in this read."""
+    maybe_large = False
+    """Whether headers that end in this read can be too large."""
+    url = b""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock: a client that connects and says nothing is cut off, too."""
@@ -60,21 +69,48 @@ class BoundedProtocol(HttpToolsProtocol):
         self.began = self.loop.time()
         self.reading_headers = True
         self.header_bytes = 0
+        self.begun = True
 
     def on_headers_complete(self) -> None:
         """Stop counting: what follows is the body."""
+        if self.maybe_large:
+            self.check_headers()
         self.reading_headers = False
         super().on_headers_complete()
 
     def data_received(self, data: bytes) -> None:
         """Count what comes before the headers end."""
+        self.begun = False
+        self.maybe_large = self.read_bytes + len(data) > HEADER_BYTES_MAX
         super().data_received(data)
-        if self.reading_headers:
+        if not self.reading_headers:
+            self.read_bytes = 0
+        elif self.begun:
+            # Other requests may lie before them in this read: the parser knows what is theirs.
+            self.read_bytes, self.header_bytes = len(data), self._told_bytes()
+        else:
+            self.read_bytes += len(data)
             self.header_bytes += len(data)
             if self.header_bytes > HEADER_BYTES_MAX:
-                self.refuse(
-                    "headers_too_large", f"the headers have more than {HEADER_BYTES_MAX} bytes"
-                )
+                self._refuse_headers()
+
+    def check_headers(self) -> None:
+        """Refuse headers that are whole and too large.
+
+        Raises:
+            RefusedError: They are; the parser stops.
+        """
+        if self._told_bytes() > HEADER_BYTES_MAX:
+            self._refuse_headers()
+            raise RefusedError("headers_too_large", "the headers are too large")
+
+    def _refuse_headers(self) -> None:
+        self.refuse("headers_too_large", f"the headers have more than {HEADER_BYTES_MAX} bytes")
+
+    def _told_bytes(self) -> int:
+        """Return the bytes of the request line and the headers that the parser has told."""
+        lines = [len(name) + len(value) + 4 for name, value in self.headers or ()]
+        return _REQUEST_LINE_BYTES + len(self.url) + sum(lines)
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP with a problem, too."""

@@ -86,6 +86,8 @@ class WireProtocol(BoundedProtocol):
 
     def on_headers_complete(self) -> None:
         """Answer a plain row request at once; leave the others to uvicorn."""
+        if self.maybe_large:
+            self.check_headers()
         if self._plain():
             body = self.direct(self.url)
             if body is not None:

@@ -116,6 +116,36 @@ def test_an_answer_that_nobody_takes_is_given_up(server: Server) -> None:
     assert server.get("/healthz").status_code == 200
 
 
+@pytest.mark.parametrize("path", [b"/v1/views/spend/rows/AA", b"/v1/views"])
+@pytest.mark.parametrize("lines", [1, 100])
+def test_headers_up_to_64_kib_are_taken_however_they_come(
+    server: Server, path: bytes, lines: int
+) -> None:
+    def ask(size: int, pieces: int) -> bytes:
+        head = b"GET %b HTTP/1.1\r\nhost: x\r\nconnection: close\r\n" % path
+        filler = (size - len(head)) // lines - len(b"x-y: \r\n")
+        request = head + b"x-y: %b\r\n" % (b"z" * filler) * lines + b"\r\n"
+        step = len(request) // pieces + 1
+        connection = server.raw(request[:step])
+        with contextlib.suppress(ConnectionError):
+            for at in range(step, len(request), step):
+                time.sleep(0.01)  # so that it comes in reads of its own
+                connection.sendall(request[at : at + step])
+        return read_all(connection)
+
+    for pieces in (1, 4):
+        assert ask(65_000, pieces).startswith(b"HTTP/1.1 200 ")
+        raw_problem(ask(66_000, pieces), 431, "headers_too_large")
+
+
+def test_the_headers_of_pipelined_requests_are_counted_one_by_one(server: Server) -> None:
+    request = b"GET /v1/views/spend/rows/AA HTTP/1.1\r\nhost: x\r\nx-y: %b\r\n" % (b"z" * 9_000)
+    connection = server.raw((request + b"\r\n") * 10 + request)
+    time.sleep(0.05)
+    connection.sendall(b"connection: close\r\n\r\n")
+    assert read_all(connection).count(b"HTTP/1.1 200 ") == 11
+
+
 def test_endless_headers_are_refused(server: Server) -> None:
     connection = server.raw(b"GET / HTTP/1.1\r\nhost: x\r\n")
     answer = b""
