@@ -67,6 +67,7 @@ def detect(
     stop: threading.Event,
     *,
     give_up: bool = False,
+    wait: bool = True,
     tell: Tell = lambda state, error: None,
     begin: SourceRecord | None = None,
     begun: Callable[[SourceRecord], None] = lambda start: None,
@@ -80,6 +81,7 @@ def detect(
         give_up: Raise when the source cannot be read, a ``file`` source has no record, or no event
             of a whole sample is a JSON object, instead of trying again and going on with newer
             ones.
+        wait: Not at the end of what is there, though: wait for more.
         tell: Called with what there is to say of the waiting, whenever that changes.
         begin: Where an earlier life began that came no further.
         begun: Called with where a source that starts at its latest begins, once that is known: by
@@ -87,7 +89,8 @@ def detect(
 
     Raises:
         SourceError: The source cannot be read, and ``give_up``.
-        SqlError: No event of a whole sample is a JSON object, and ``give_up``.
+        SqlError: No event of a whole sample, or without ``wait`` of all there are, is a JSON
+            object, and ``give_up``.
         SettingsError: An option of the source is wrong.
     """
     plan = placeholder(source)
@@ -99,7 +102,13 @@ def detect(
     keep_start = not starts_at_beginning(plan)
     sample = _Sample(door, begin if keep_start else None, keep_start=keep_start)
     return _detect_in_events(
-        source.name, sample, stop, tell, begun if keep_start else None, give_up=give_up
+        source.name,
+        sample,
+        stop,
+        tell,
+        begun if keep_start else None,
+        give_up=give_up,
+        to_the_end=give_up and not wait,
     )
 
 
@@ -111,6 +120,7 @@ def _detect_in_events(
     begun: Callable[[SourceRecord], None] | None,
     *,
     give_up: bool,
+    to_the_end: bool,
 ) -> Detected | None:
     """Find the columns in the first messages; see ``detect``."""
     look_at, warned, unreadable = 0.0, False, ""
@@ -135,15 +145,16 @@ def _detect_in_events(
             if begun is not None:
                 begun(sample.start())
                 begun = None
+            ended = to_the_end and sample.at_end()
             now = time.monotonic()
             look_at = look_at or (now + _SETTLE_S if sample.lines else 0.0)
-            if not sample.full and not (sample.lines and now >= look_at):
+            if not (sample.full or ended or (sample.lines and now >= look_at)):
                 continue
             look_at = now + _SETTLE_S
             try:
-                columns = infer_columns(sample.lines)
+                columns = sample.columns()
             except SqlError as problem:
-                if sample.full and give_up:
+                if give_up and (sample.full or ended):
                     raise
                 # Garbage must keep neither this process from starting nor later events from us.
                 if not warned:
@@ -202,6 +213,7 @@ class _Sample:
         self._keep_start = keep_start
         self._bytes = 0
         self._open = False
+        self._positions: dict[int, int] = {}
         self._starts = {p: told.offset for p, told in begin.partitions.items()}
         self._identity = dict(begin.identity)
 
@@ -219,12 +231,14 @@ class _Sample:
         if not self._open:
             self._door.open(self._starts, self._identity)
             self._open = True
+            self._positions = dict(self._door.start_offsets())
             if self._keep_start:
                 self._starts = {**self._door.start_offsets(), **self._starts}
                 self._identity = dict(self._door.identity())
         batch = self._door.poll(SAMPLE_MESSAGES_MAX - len(self.lines), _POLL_MS)
         if batch is None:
             return
+        self._positions |= batch.next_offsets
         for partition, offset in batch.next_offsets.items():
             here = np.flatnonzero(batch.partitions == partition)
             first = int(batch.offsets[here[0]]) if len(here) else offset
@@ -233,6 +247,21 @@ class _Sample:
         lines = [line for line in batch.values.to_pylist() if line]
         self.lines += lines
         self._bytes += sum(map(len, lines))
+
+    def columns(self) -> tuple[Column, ...]:
+        """Return the columns that the events tell.
+
+        Raises:
+            SqlError: There is no event, or none is a JSON object.
+        """
+        if not self.lines:
+            raise SqlError("there is no event to infer from", hint="wait for one with --wait")
+        return infer_columns(self.lines)
+
+    def at_end(self) -> bool:
+        """Say whether all was read that is there now."""
+        ends = self._door.progress().end_offsets
+        return all(self._positions.get(partition, 0) >= end for partition, end in ends.items())
 
     def close(self) -> None:
         """Let go of the source."""

@@ -92,6 +92,9 @@ def sources_infer(
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="A WITH option of the source; repeatable."),
     ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait for the first events of a topic that has none.")
+    ] = False,
 ) -> None:
     """Print the CREATE SOURCE for the first events of a file, of stdin, or of a Kafka topic.
 
@@ -107,7 +110,7 @@ def sources_infer(
     from keyfold.cli.infer import infer_from_files, infer_from_topic
 
     if topic is not None:
-        infer_from_topic(name, topic, bootstrap, option or [])
+        infer_from_topic(name, topic, bootstrap, option or [], wait=wait)
     elif path is not None:
         infer_from_files(name, path, option or [])
     else:

@@ -47,32 +47,45 @@ def infer_from_files(name: str, pattern: str, options: Sequence[str]) -> None:
     _print(name, _columns(name, given, encode, "warning"), given, encode)
 
 
-def infer_from_topic(name: str, topic: str, bootstrap: str, options: Sequence[str]) -> None:
+def infer_from_topic(
+    name: str, topic: str, bootstrap: str, options: Sequence[str], *, wait: bool
+) -> None:
     """Print the CREATE SOURCE of a Kafka topic.
+
+    Args:
+        name: Name of the source.
+        topic: The topic.
+        bootstrap: The broker.
+        options: Further options, KEY=VALUE.
+        wait: Wait for events where there is none that tells columns.
 
     Raises:
         SettingsError: An option is wrong.
-        SqlError: No event is a JSON object.
+        SqlError: There is no event, or none is a JSON object.
         SourceError: The broker or the topic cannot be read.
     """
     given = {"connector": "kafka", "topic": topic, "properties.bootstrap.server": bootstrap}
     given |= _given(options)
     # The broker may keep it waiting, and then it should say so.
-    _print(name, _columns(name, given, "JSON", "info"), given, "JSON")
+    _print(name, _columns(name, given, "JSON", "info", wait=wait), given, "JSON")
 
 
-def inferred(sql: str, sources: Sequence[str], log_level: str) -> dict[str, Inferred]:
+def inferred(
+    sql: str, sources: Sequence[str], log_level: str, *, wait: bool = False
+) -> dict[str, Inferred]:
     """Have sources of an SQL file read, and return what is said of each, by name.
 
     Args:
         sql: The file's text.
         sources: Names of sources without a column list.
         log_level: What the process that reads them logs on stderr, unless the user says otherwise.
+        wait: Wait for the events of a topic that has none.
 
     Raises:
         KeyfoldError: The process that reads them failed; its log says why.
     """
-    command = [sys.executable, "-P", "-m", "ingest.infer", "--", *sources]
+    flags = ["--wait"] if wait else []
+    command = [sys.executable, "-P", "-m", "ingest.infer", *flags, "--", *sources]
     environment = {"KEYFOLD_LOG_LEVEL": log_level} | os.environ
     done = subprocess.run(  # noqa: S603 (our own module)
         command, env=environment, input=sql.encode(), stdout=subprocess.PIPE, check=False
@@ -96,10 +109,12 @@ def _given(options: Sequence[str]) -> dict[str, str]:
     return given
 
 
-def _columns(name: str, options: dict[str, str], encode: str, log_level: str) -> tuple[Column, ...]:
+def _columns(
+    name: str, options: dict[str, str], encode: str, log_level: str, *, wait: bool = False
+) -> tuple[Column, ...]:
     sql = create_source_sql(name, (), options, encode=encode)
     unbound_sources(sql, "the statement")  # wrong options are refused here, in our words
-    said = inferred(sql, [name], log_level)[name]
+    said = inferred(sql, [name], log_level, wait=wait)[name]
     if said.code:
         kind = _REFUSALS.get(said.code, SourceError)
         raise kind(said.message, hint=said.hint)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pyarrow as pa
 import pyarrow.parquet as pq
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from keyfold.sql.compile import compile_sql
 from tests.cli.scene import Keyfold
@@ -51,6 +55,26 @@ def test_a_topic_that_cannot_be_read_is_an_error_and_exit_1(keyfold: Keyfold) ->
     assert (told.returncode, told.stdout) == (1, "")
     assert "waiting for events" in told.stderr
     assert "error: source 'events': no answer from the Kafka broker" in told.stderr
+
+
+def test_an_empty_topic_is_not_waited_for_unless_asked(
+    keyfold: Keyfold, kafka_bootstrap: str
+) -> None:
+    topic = f"infer-{time.monotonic_ns()}"
+    admin = AdminClient({"bootstrap.servers": kafka_bootstrap})
+    admin.create_topics([NewTopic(topic, num_partitions=2)])[topic].result()
+    words = ("sources", "infer", "--topic", topic, "--bootstrap", kafka_bootstrap)
+    told = keyfold(*words)
+    assert (told.returncode, told.stdout) == (2, "")
+    assert "error: there is no event to infer from\nhint: wait for one with --wait" in told.stderr
+    waiting = keyfold.start(*words, "--wait")
+    waiting.logged("waiting for events")
+    producer = Producer({"bootstrap.servers": kafka_bootstrap})
+    producer.produce(topic, b'{"id": 1}')
+    producer.flush()
+    assert waiting.process.wait(60) == 0
+    waiting.end()
+    assert "  id BIGINT\n" in "".join(waiting.stdout)
 
 
 def test_the_columns_of_csv_and_parquet_files_are_found(keyfold: Keyfold) -> None:

@@ -176,3 +176,24 @@ def test_a_plan_without_columns_is_one_that_waits() -> None:
     (source,) = unbound_sources(SOURCE.format("").replace("WITH", "INCLUDE offset AS o WITH"))
     assert placeholder(source).waiting
     assert not compile_sql(SOURCE.format(""), schemas={"orders": COLUMNS}).sources[0].waiting
+
+
+@pytest.mark.parametrize(
+    ("events", "message"),
+    [
+        ([], "there is no event to infer from"),
+        ([b"garbage", b"[1]"], "none of 2 sampled messages is a JSON object"),
+    ],
+)
+def test_who_does_not_want_to_wait_is_told_at_the_end_that_nothing_tells_columns(
+    tmp_path: Path, events: list[bytes], message: str
+) -> None:
+    (source,) = unbound_sources(SOURCE.format(""))
+    push(tmp_path, *events)
+    with pytest.raises(SqlError, match=message):
+        detect(source, tmp_path, threading.Event(), give_up=True, wait=False)
+    stop = threading.Event()
+    waiting = ThreadPoolExecutor(1).submit(detect, source, tmp_path, stop, give_up=True)
+    assert not waiting.done()
+    push(tmp_path, {"u": "a", "n": 1})
+    assert detected(waiting.result(30)).columns == COLUMNS
