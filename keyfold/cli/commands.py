@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from keyfold.cli.flags import DataDir, Host, Port, SqlFile, Token, Url
+from keyfold.cli.flags import DataDir, Host, NegativeNumbers, Port, SqlFile, Token, Url
 from keyfold.cli.roles import ingest, lake_app, run, serve
 from keyfold.settings import load_settings
 
@@ -141,7 +141,7 @@ def push(
     push_stdin(source, url, token, batch)
 
 
-@app.command()
+@app.command(cls=NegativeNumbers)
 def get(
     view: Annotated[str, typer.Argument(metavar="VIEW", help="The view.")],
     key: Annotated[
@@ -152,9 +152,13 @@ def get(
 ) -> None:
     """Look one row up: a table on a terminal, the server's JSON otherwise.
 
+    A negative number is a key as it is; before a key that reads like an option write --.
+
     \b
-    Example:
+    Examples:
       keyfold get route_stats JFK LAX
+      keyfold get balance -5
+      keyfold get by_word -- --url
 
     \b
     Exit codes: 0 found, 1 no such row or view, or no answer; 2 wrong settings.

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
+
+_NEGATIVE = re.compile(r"-(\.?\d|$)")  # and "-" alone, which is no option either
 
 SqlFile = Annotated[Path, typer.Argument(metavar="FILE", help="The SQL file.")]
 DataDir = Annotated[
@@ -46,3 +50,19 @@ Token = Annotated[
         help="Bearer token of a server that asks for one; also KEYFOLD_TOKEN.",
     ),
 ]
+
+
+class NegativeNumbers(TyperCommand):
+    """A command whose arguments may be negative numbers, which click takes for options."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Let what starts like a negative number pass, and no other unknown option."""
+        known = {spelling for each in self.get_params(ctx) for spelling in each.opts}
+        options = args[: args.index("--")] if "--" in args else args
+        mistyped = [
+            one
+            for one in options
+            if one.startswith("-") and not (one.partition("=")[0] in known or _NEGATIVE.match(one))
+        ]
+        ctx.ignore_unknown_options = not mistyped
+        return super().parse_args(ctx, mistyped or args)  # the mistyped ones alone: it names them

@@ -53,6 +53,24 @@ def test_a_null_in_a_key_can_be_asked_for(running: Door) -> None:
     assert json.loads(found.stdout)["row"]["region"] is None
 
 
+@pytest.mark.parametrize("user", ["-5", "-0.5", "-2026-01-01", "-"])
+def test_a_negative_number_is_a_key_and_no_option(running: Door, user: str) -> None:
+    keyfold, url = running
+    keyfold("push", "orders", stdin=events((user, "1", "eu")), KEYFOLD_URL=url)
+    until(applied(url))
+    for words in ((user, "eu", "--url", url), ("--url", url, "--", user, "eu")):
+        found = keyfold("get", "spend", *words)
+        assert found.returncode == 0, found.stderr
+        assert json.loads(found.stdout)["row"]["user_id"] == user
+
+
+def test_a_mistyped_option_of_get_is_no_key(keyfold: Keyfold) -> None:
+    told = keyfold("get", "spend", "-5", "eu", "--ulr", "http://127.0.0.1:9")
+    assert told.returncode == 2
+    assert "No such option: --ulr" in told.stderr
+    assert "--url" in told.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
