@@ -46,7 +46,7 @@ def view_detail(reader: StateReader, view: ViewLookup, now_ms: int) -> dict[str,
         "sql": plan.sql,
         "ready": view.ready,
         "window": _window(plan),
-        "retention_ms": None if plan.retention_us is None else plan.retention_us / 1_000,
+        "retention_ms": None if plan.retention_us is None else _ms(plan.retention_us),
         "freshness_slo_ms": plan.freshness_slo_ms or None,
         "offsets": {str(p): offset for p, offset in sorted(told.offsets.items())} if told else {},
         "ledger": {
@@ -127,4 +127,10 @@ def _window(plan: ViewPlan) -> dict[str, Any] | None:
     window = plan.window
     if window is None:
         return None
-    return {"kind": window.kind, "column": window.column, "size_ms": window.size_us / 1_000}
+    return {"kind": window.kind, "column": window.column, "size_ms": _ms(window.size_us)}
+
+
+def _ms(micros: int) -> int | float:
+    """Milliseconds, a whole number where they are."""
+    whole, rest = divmod(micros, 1_000)
+    return micros / 1_000 if rest else whole

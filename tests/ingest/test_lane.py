@@ -502,6 +502,14 @@ def test_a_time_without_end_moves_no_time(process: Process, infinite: str) -> No
     assert source.stream_time_us == source.watermark_us == micros(9)
 
 
+def test_a_dead_letter_whose_time_can_be_read_moves_event_time(process: Process) -> None:
+    process.push([event(1, second=10), {**event(2, second=70), "n": "x"}, b"no JSON"])
+    process.start(SUMS)
+    record = process.run()
+    assert record.views["sums"].total().dead_lettered == 2
+    assert record.sources["orders"].partitions[0].event_time_us == micros(70)
+
+
 def test_the_watermark_waits_for_the_slowest_partition_that_has_events(process: Process) -> None:
     process.push([event(0, second=100)])
     process.push([event(1, second=50)], partition=1)

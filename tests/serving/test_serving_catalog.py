@@ -73,6 +73,8 @@ def test_one_view_says_all_that_is_known(server: Server) -> None:
     windowed = server.get("/v1/views/per_minute").json()
     assert windowed["window"] == {"kind": "tumble", "column": "ts", "size_ms": 60_000}
     assert windowed["retention_ms"] == 3_600_000
+    assert isinstance(windowed["window"]["size_ms"], int), "a whole number, as freshness_slo_ms is"
+    assert isinstance(windowed["retention_ms"], int)
 
 
 def test_a_source_says_how_far_it_is(server: Server, made: State) -> None:
