@@ -44,7 +44,7 @@ class WireProtocol(BoundedProtocol):
 
     answered = False
     answers = 0
-    begun = 0
+    messages = 0
     between = True
     known_headers = b""
     date_of: object = None
@@ -67,17 +67,17 @@ class WireProtocol(BoundedProtocol):
                 self.answered = True
                 self._write(body)
                 return
-        self.answers = self.begun = 0
+        self.answers = self.messages = 0
         alone = self.between
         super().data_received(data)
-        alone = alone and self.between and self.begun == self.answers == 1
+        alone = alone and self.between and self.messages == self.answers == 1
         if alone and data.startswith(_BEGIN) and data.endswith(b"\r\n\r\n"):
             self.known_headers = data[end:]
 
     def on_message_begin(self) -> None:
         """Begin a request that nobody has answered; its scope is made if the ASGI way needs one."""
         self.start_clock()
-        self.begun += 1
+        self.messages += 1
         self.between = False
         self.url = b""
         self.headers = []

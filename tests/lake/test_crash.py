@@ -114,7 +114,7 @@ def test_a_lake_that_was_down_takes_its_last_snapshots_and_ends(house):
     _, errors = once.communicate(timeout=60)
     assert once.returncode == 0, errors
     assert [row["total"] for row in lake.rows()] == [1]
-    assert read_status(lake.directory).stopped
+    assert status_of(lake.directory).stopped
     lake.state.source.identity = {"log_id": "second"}  # the table knows the first
     lake.state.put("spend", {("al",): (1, 1, 1)})
     lake.state.commit()
