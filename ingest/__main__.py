@@ -7,7 +7,6 @@ import gc
 import logging
 import os
 import secrets
-from collections.abc import Collection
 from pathlib import Path
 
 from ingest.clock import clock_ms
@@ -17,6 +16,7 @@ from keyfold.errors import SettingsError
 from keyfold.process import mark_started, run_role, start_role, stop_event
 from keyfold.settings import Settings
 from keyfold.sql.compile import unbound_sources
+from keyfold.state.adopt import Wish
 from keyfold.state.counter import CounterWriter
 from keyfold.state.layout import CATALOG_KEY, counter_path, state_directory
 from keyfold.state.record import catalog_decoder
@@ -32,22 +32,22 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--rebuild", action="append", default=[])
     parser.add_argument("--rebuild-request", default="")
+    parser.add_argument("--drop", action="append", default=[])
     arguments = parser.parse_args()
     settings = start_role("ingest")
-    run(settings, arguments.file, arguments.rebuild, arguments.rebuild_request)
+    # The state is opened again when a source joins, and by a restart with the same flags: what is
+    # rebuilt by then is not rebuilt again.
+    request = arguments.rebuild_request or secrets.token_hex(8)
+    run(settings, arguments.file, Wish(arguments.rebuild, request, arguments.drop))
 
 
-def run(
-    settings: Settings, file: Path, rebuild: Collection[str], rebuild_request: str = ""
-) -> None:
+def run(settings: Settings, file: Path, wish: Wish) -> None:
     """Keep the views of a file until stopped.
 
     Args:
         settings: The settings.
         file: The SQL file.
-        rebuild: Views and sources to build again.
-        rebuild_request: A name for this wish: a process that is started again with the same one
-            does not begin the rebuild anew.
+        wish: What to build again and what to drop, with a name for the rebuild.
 
     Raises:
         SettingsError: The file cannot be read, or a setting or option is wrong.
@@ -59,8 +59,6 @@ def run(
     except (OSError, UnicodeDecodeError) as problem:
         raise SettingsError(f"{file} cannot be read: {problem}") from problem
     unbound_sources(text, str(file))  # what cannot be read is refused before there is a state
-    # The state is opened again when a source joins: what is rebuilt by then is not rebuilt again.
-    rebuild_request = rebuild_request or secrets.token_hex(8)
     store = RocksStore(
         state_directory(settings.data_dir),
         block_cache_bytes=settings.ingest_block_cache_bytes,
@@ -75,7 +73,7 @@ def run(
         tally = Tally(clock_ms())
         try:
             while True:
-                _keep(settings, store, counter, joining, tally, rebuild, rebuild_request)
+                _keep(settings, store, counter, joining, tally, wish)
                 if stop_event().is_set():
                     break
                 gc.collect()  # what one pipeline had in memory, before the next one fills it
@@ -93,15 +91,15 @@ def _keep(
     counter: CounterWriter,
     joining: Joining,
     tally: Tally,
-    rebuild: Collection[str],
-    rebuild_request: str,
+    wish: Wish,
 ) -> None:
     """Keep what is known until the process is stopped, or more is known."""
     state = StateWriter(
         store,
         joining.known.catalog,
-        rebuild=rebuild,
-        rebuild_request=rebuild_request,
+        rebuild=wish.rebuild,
+        rebuild_request=wish.rebuild_request,
+        drop=wish.drop,
         starts=joining.starts,
         aside=joining.aside,
         wrong=joining.wrong,
@@ -109,6 +107,8 @@ def _keep(
         dead_letters_max=settings.dead_letters_max,
         now_ms=clock_ms(),
     )
+    for gone in state.gone:
+        _log.warning("dropped %s, which the file no longer has", gone)
     missing = joining.missing
     pipeline = Pipeline(state, counter, settings, pid=os.getpid(), missing=missing, tally=tally)
     mark_started()

@@ -25,7 +25,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -63,9 +63,10 @@ class Role:
     last_argv: tuple[str, ...] = ()
 
 
-def ingest_role(sql_file: Path, rebuild: Sequence[str] = ()) -> Role:
+def ingest_role(sql_file: Path, rebuild: Collection[str] = (), drop: Collection[str] = ()) -> Role:
     """Return the writer of a pipeline."""
     flags = tuple(flag for view in rebuild for flag in ("--rebuild", view))
+    flags += tuple(flag for view in drop for flag in ("--drop", view))
     if rebuild:
         # A restart has the same flags; by this the writer knows that it did this rebuild already.
         flags += ("--rebuild-request", secrets.token_hex(8))

@@ -342,6 +342,7 @@ def test_roles_are_started_with_the_interpreter_and_arguments_that_they_know() -
         *("-P", "-m", "ingest", "p.sql"),
         *("--rebuild", "a", "--rebuild", "b", "--rebuild-request"),
     ]
+    assert ingest_role(Path("p.sql"), drop=["a"]).argv[4:] == ("p.sql", "--drop", "a")
     # Each start asks anew; a restart of the role asks for the same again, which is done once.
     assert request != ingest_role(Path("p.sql"), ["a", "b"]).argv[-1]
     with listen("127.0.0.1", 0) as door:

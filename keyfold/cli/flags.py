@@ -28,6 +28,14 @@ Rebuild = Annotated[
         help="Forget this view's rows and build it anew (a source: all its views); repeatable.",
     ),
 ]
+Drop = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="VIEW",
+        help="Delete the rows of this view, which the file no longer has (a source: of all its "
+        "views); repeatable.",
+    ),
+]
 LogLevel = Annotated[
     str | None, typer.Option(metavar="LEVEL", help="debug, info, warning or error. [info]")
 ]

@@ -12,7 +12,17 @@ from typing import Annotated
 
 import typer
 
-from keyfold.cli.flags import DataDir, Host, LogFormat, LogLevel, Port, Rebuild, SqlFile, Workers
+from keyfold.cli.flags import (
+    DataDir,
+    Drop,
+    Host,
+    LogFormat,
+    LogLevel,
+    Port,
+    Rebuild,
+    SqlFile,
+    Workers,
+)
 from keyfold.settings import load_settings
 
 lake_app = typer.Typer(rich_markup_mode=None)
@@ -25,6 +35,7 @@ def run(
     port: Port = None,
     workers: Workers = None,
     rebuild: Rebuild = None,
+    drop: Drop = None,
     no_lake: Annotated[bool, typer.Option("--no-lake", help="Write no Iceberg tables.")] = False,
     log_level: LogLevel = None,
     log_format: LogFormat = None,
@@ -43,6 +54,7 @@ def run(
     Exit codes: 0 stopped cleanly, 2 wrong settings, SQL or state.
     """
     from keyfold.cli.run import run_pipeline
+    from keyfold.state.adopt import Wish
 
     settings = load_settings(
         data_dir=data_dir,
@@ -52,13 +64,15 @@ def run(
         log_level=log_level,
         log_format=log_format,
     )
-    run_pipeline(settings, file, rebuild or [], lake=not no_lake)
+    wish = Wish(rebuild or [], drop=drop or [])
+    run_pipeline(settings, file, wish, lake=not no_lake)
 
 
 def ingest(
     file: SqlFile,
     data_dir: DataDir = None,
     rebuild: Rebuild = None,
+    drop: Drop = None,
     log_level: LogLevel = None,
     log_format: LogFormat = None,
 ) -> None:
@@ -72,9 +86,10 @@ def ingest(
     Exit codes: 0 stopped cleanly, 2 wrong settings, SQL or state.
     """
     from keyfold.cli.run import run_ingest
+    from keyfold.state.adopt import Wish
 
     settings = load_settings(data_dir=data_dir, log_level=log_level, log_format=log_format)
-    run_ingest(settings, file, rebuild or [])
+    run_ingest(settings, file, Wish(rebuild or [], drop=drop or []))
 
 
 def serve(

@@ -1,6 +1,8 @@
 """What becomes of a stored state when it is opened with the catalog of an SQL file.
 
-- A view that is the same stays with its rows, one that is new begins, one that is gone is dropped.
+- A view that is the same stays with its rows, one that is new begins.
+- A view or source that the file no longer has is refused, unless it is to be dropped: a file that
+  was meant for another directory must not cost the rows that lie here.
 - A view or source that differs is refused, unless it is to be built again.
 - A source whose columns are not known yet has no views in the catalog, and nothing of it is dropped
   for that: what an earlier statement of the same name left stays, if it is to be built again, until
@@ -9,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from keyfold.errors import SettingsError, ViewChangedError, did_you_mean
@@ -25,6 +27,8 @@ class Wish:
         rebuild: Views (or sources: all views of one) to build again from the log.
         rebuild_request: A name for this wish to rebuild; one that was fulfilled already, by an
             earlier life of the process, is not fulfilled again.
+        drop: Views (or sources: all views of one) that the file no longer has, and whose rows go.
+            What is gone already is passed over: a restart has the same wish.
         starts: Sources whose columns were just detected: where to begin. Nothing that an earlier
             statement of the same name left is kept.
         aside: View → source of the views that the file has and the catalog has not.
@@ -33,6 +37,7 @@ class Wish:
 
     rebuild: Collection[str] = ()
     rebuild_request: str = ""
+    drop: Collection[str] = ()
     starts: Mapping[str, SourceRecord] = field(default_factory=dict)
     aside: Mapping[str, str] = field(default_factory=dict)
     wrong: Mapping[str, str] = field(default_factory=dict)
@@ -46,11 +51,13 @@ class Adoption:
         stored: The catalog as it is to lie in the store.
         changed: Whether it lies there otherwise now.
         dropped: Ids of views whose rows go.
+        gone: What the state had and has no longer: ``view a``, ``source b``.
     """
 
     stored: StoredCatalog
     changed: bool
     dropped: list[int]
+    gone: list[str]
 
 
 def adopt(
@@ -65,11 +72,14 @@ def adopt(
         wish: What else is wished.
 
     Raises:
-        ViewChangedError: A view or source differs from the stored one and is not to be rebuilt.
-        SettingsError: ``wish.rebuild`` names something that the file does not have.
+        ViewChangedError: A view or source differs from the stored one and is not to be rebuilt,
+            or is not in the file and not to be dropped.
+        SettingsError: ``wish.rebuild`` names something that the file does not have, or
+            ``wish.drop`` something that it has.
     """
     _check_names(catalog, wish)
     before = stored.catalog if stored else Catalog((), ())
+    gone = _gone(before, catalog, wish)
     waiting = {source.name: source.fingerprint for source in catalog.sources if source.waiting}
     catalog = _with_kept(before, catalog, wish)
     asked = _asked(stored, wish)
@@ -115,7 +125,7 @@ def adopt(
         and stored.wrong == wish.wrong
         and not asked
     ):
-        return Adoption(stored, False, dropped)
+        return Adoption(stored, False, dropped, gone)
     new = StoredCatalog(
         version=(stored.version if stored else 0) + 1,
         catalog=catalog,
@@ -127,7 +137,28 @@ def adopt(
         source_ids=source_ids,
     )
     record.catalog_version = new.version
-    return Adoption(new, True, dropped)
+    return Adoption(new, True, dropped, gone)
+
+
+def _gone(before: Catalog, catalog: Catalog, wish: Wish) -> list[str]:
+    """Return what the state has and the file has not, as it is told to people.
+
+    A source is kept by its views: it goes without a word of its own where none is left of those
+    that it had.
+
+    Raises:
+        ViewChangedError: Something of it is not to be dropped.
+    """
+    here = {view.name for view in catalog.views} | set(wish.aside)
+    sources_here = {source.name for source in catalog.sources}
+    views = [view for view in before.views if view.name not in here]
+    sources = [source.name for source in before.sources if source.name not in sources_here]
+    with_views = {view.source for view in before.views}
+    kept_views = [view for view in views if not {view.name, view.source} & set(wish.drop)]
+    kept_sources = [name for name in sources if name not in with_views | set(wish.drop)]
+    if kept_views or kept_sources:
+        raise _left_out([view.name for view in kept_views], kept_sources)
+    return [*(f"view {view.name}" for view in views), *(f"source {name}" for name in sources)]
 
 
 def _with_kept(before: Catalog, catalog: Catalog, wish: Wish) -> Catalog:
@@ -229,6 +260,16 @@ def _changed_view(name: str) -> ViewChangedError:
     )
 
 
+def _left_out(views: Sequence[str], sources: Sequence[str]) -> ViewChangedError:
+    names = [*(f"view {name}" for name in views), *(f"source {name}" for name in sources)]
+    them = "it" if len(names) == 1 else "them"
+    flags = " ".join(f"--drop {name}" for name in (*views, *sources))
+    return ViewChangedError(
+        f"the state has what the SQL file has not: {', '.join(names)}",
+        hint=f"put {them} back, use another --data-dir, or drop {them} with {flags}",
+    )
+
+
 def _check_retention(view: ViewPlan, previous: ViewPlan | None) -> None:
     """Refuse a longer retention: rows it would bring back are deleted, and would begin at zero."""
     if previous is None or view.retention_us is None or previous.retention_us is None:
@@ -247,4 +288,9 @@ def _check_names(catalog: Catalog, wish: Wish) -> None:
         raise SettingsError(
             f"--rebuild {name}: the SQL file has no view or source of that name",
             hint=did_you_mean(name, known),
+        )
+    for name in sorted(known.intersection(wish.drop)):
+        raise SettingsError(
+            f"--drop {name}: the SQL file has a view or source of that name",
+            hint="take it out of the file as well, or leave the flag away",
         )

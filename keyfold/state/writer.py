@@ -79,6 +79,7 @@ class StateWriter:
     Attributes:
         catalog: What is kept: that of the file, and what is stored of sources that wait.
         record: The working copy of the commit record; durable only after ``commit``.
+        gone: What was dropped when it was opened: ``view a``, ``source b``.
         views: By name.
     """
 
@@ -89,6 +90,7 @@ class StateWriter:
         *,
         rebuild: Collection[str] = (),
         rebuild_request: str = "",
+        drop: Collection[str] = (),
         starts: Mapping[str, SourceRecord] | None = None,
         aside: Mapping[str, str] | None = None,
         wrong: Mapping[str, str] | None = None,
@@ -101,8 +103,9 @@ class StateWriter:
         Args:
             store: The primary store.
             catalog: The compiled SQL.
-            rebuild: As in ``Wish``, and so are the next four.
+            rebuild: As in ``Wish``, and so are the next five.
             rebuild_request: A name for this wish to rebuild.
+            drop: What the file no longer has, and whose rows go.
             starts: Where to begin with sources whose columns were just detected, by name.
             aside: Views that the file has and the catalog has not, with their source.
             wrong: Those of them that do not fit the columns of their source, with their statement.
@@ -113,8 +116,9 @@ class StateWriter:
         Raises:
             StateError: The state has another format.
             ViewChangedError: A view or source differs from the stored one and is not in
-                ``rebuild``.
-            SettingsError: ``rebuild`` names something that the catalog does not have.
+                ``rebuild``, or the catalog has it not and it is not in ``drop``.
+            SettingsError: ``rebuild`` names something that the catalog does not have, or ``drop``
+                something that it has.
         """
         self._store = store
         self._dead_letters_max = dead_letters_max
@@ -127,7 +131,7 @@ class StateWriter:
         raw_catalog, raw_record = store.get(CATALOG_KEY), store.get(COMMIT_KEY)
         stored = catalog_decoder.decode(raw_catalog) if raw_catalog else None
         self.record = record_decoder.decode(raw_record) if raw_record else CommitRecord()
-        wish = Wish(rebuild, rebuild_request, starts or {}, aside or {}, wrong or {})
+        wish = Wish(rebuild, rebuild_request, drop, starts or {}, aside or {}, wrong or {})
         self._waiting = {one.name: one.fingerprint for one in catalog.sources if one.waiting}
         self._adopt(adopt(stored, catalog, self.record, wish))
         catalog = self.catalog
@@ -294,6 +298,7 @@ class StateWriter:
         """Take over what is kept from now on; the next commit writes what changed."""
         self._stored = adoption.stored
         self.catalog = adoption.stored.catalog
+        self.gone = adoption.gone
         for view_id in adoption.dropped:
             prefix = view_prefix(view_id)
             self._pending.ranges.append((prefix, prefix_end(prefix)))

@@ -191,6 +191,7 @@ def kept(keyfold: Keyfold, message: str, *flags: str) -> None:
         (("run", "pipeline.sql", "--workers", "0"), "setting workers: "),
         (("run", "pipeline.sql", "--log-level", "loud"), "setting log_level: "),
         (("run", "pipeline.sql", "--rebuild", "spent"), "--rebuild names spent"),
+        (("run", "pipeline.sql", "--drop", "spend"), "--drop names spend"),
         (("serve", "--host", "no-such-host.invalid"), "is not known"),
     ],
 )

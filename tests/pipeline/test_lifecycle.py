@@ -151,7 +151,13 @@ def test_a_new_view_is_filled_from_the_log_and_a_removed_one_disappears(tmp_path
 
     # Small batches, so that filling takes a while; what is not there yet is no 404 meanwhile.
     sql = with_views(SOURCE, digits=BY_ID, big=BIG)
-    with pipeline(tmp_path, sql, "--no-lake", batch_messages_max=200) as run:
+    (tmp_path / "pipeline.sql").write_text(sql)
+    with keyfold(tmp_path, "run", "pipeline.sql", "--data-dir", "data", "--port", "0") as run:
+        told = refused(run)
+        assert "the state has what the SQL file has not: view spend" in told
+        assert "--drop spend" in told
+    flags = ("--no-lake", "--drop", "spend")
+    with pipeline(tmp_path, sql, *flags, batch_messages_max=200) as run:
         until(lambda: run.ready_to_answer() and "big" in names(run), what="the new view")
         codes = set[str]()
         while "" not in codes:
@@ -169,6 +175,11 @@ def test_a_new_view_is_filled_from_the_log_and_a_removed_one_disappears(tmp_path
         assert names(run) == {"digits", "big"}
         gone = httpx.get(f"{run.url}/v1/views/spend/rows/u1", timeout=30.0)
         assert (gone.status_code, gone.json()["code"]) == (404, "no_such_view")
+        assert "dropped view spend, which the file no longer has" in run.messages()
+        died = run.kill("ingest")  # the restart has the same flags, and nothing left to drop
+        until(lambda: run.pid("ingest") != died, what="the restart")
+        run.push("events", events_of(20_100, 10))
+        take(run, "events", len(events) + 10)
 
 
 def names(run: Run) -> set[str]:

@@ -116,6 +116,27 @@ def test_what_is_to_be_rebuilt_stays_until_its_columns_are_known() -> None:
     assert joined.record.sources["clicks"] == START["clicks"]
 
 
+def test_views_that_wait_for_columns_are_not_mistaken_for_dropped_ones() -> None:
+    store = MemoryStore()
+    put(opened(store, FILE, COLUMNS), "clicked")
+    with pytest.raises(ViewChangedError, match=r"has not: view clicked \("):
+        opened(store, ORDERS + CLICKS.format("") + SPEND, COLUMNS)
+    # Built again: its columns are to be detected anew, and meanwhile it is not in the catalog.
+    waiting = opened(store, CHANGED, rebuild=["clicks"], rebuild_request="w")
+    assert waiting.gone == []
+    assert rows(store, waiting, "clicked") == 1
+    with pytest.raises(SettingsError, match="--drop clicked"):
+        opened(store, FILE, drop=["clicked"])
+
+
+def test_a_source_that_waited_and_left_the_file_is_refused_until_it_is_dropped() -> None:
+    store = MemoryStore()
+    opened(store, FILE)
+    with pytest.raises(ViewChangedError, match=r"has not: source clicks \("):
+        opened(store, ORDERS + SPEND)
+    assert opened(store, ORDERS + SPEND, drop=["clicks"]).gone == ["source clicks"]
+
+
 def test_a_view_that_moved_to_a_source_that_waits_is_refused_until_it_is_rebuilt() -> None:
     store = MemoryStore()
     put(opened(store, FILE), "spend")
@@ -181,7 +202,8 @@ def test_where_a_source_begins_anew_is_forgotten_with_the_statement_that_it_was_
     waiting.begin("clicks", START["clicks"])
     waiting.commit(2)
     rebuild = wish["rebuild"] if request_name else []
-    later = opened(store, sql, schemas, rebuild=rebuild, rebuild_request=request_name)
+    drop = [] if CLICKED in sql else ["clicked"]
+    later = opened(store, sql, schemas, rebuild=rebuild, rebuild_request=request_name, drop=drop)
     assert later.record.begins == {}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 import pytest
 
@@ -30,9 +32,9 @@ class Life:
         self.store = MemoryStore()
         self.number = 0
 
-    def live(self, sql: str, *rebuild: str) -> None:
+    def live(self, sql: str, *rebuild: str, drop: Sequence[str] = ()) -> None:
         self.number += 1
-        state = StateWriter(self.store, compile_sql(sql), rebuild=rebuild)
+        state = StateWriter(self.store, compile_sql(sql), rebuild=rebuild, drop=drop)
         named = [("orders", ""), ("orders", "v"), ("orders", "w"), ("clicks", "")]
         known = {""} | {view.name for view in state.catalog.views}
         sources = {source.name for source in state.catalog.sources}
@@ -58,22 +60,27 @@ FIRST = ["orders 1", "v 1", "w 1", "clicks 1"]
 
 
 @pytest.mark.parametrize(
-    ("sql", "rebuild", "present"),
+    ("sql", "rebuild", "drop", "present"),
     [
-        (ALL, [], [*FIRST, "orders 2", "v 2", "w 2", "clicks 2"]),
-        (ALL, ["v"], ["orders 1", "w 1", "clicks 1", "orders 2", "v 2", "w 2", "clicks 2"]),
-        (ALL, ["orders"], ["clicks 1", "orders 2", "v 2", "w 2", "clicks 2"]),
-        (ALL, ["clicks"], ["orders 1", "v 1", "w 1", "orders 2", "v 2", "w 2", "clicks 2"]),
-        (ORDERS + CLICKS + V, [], ["orders 1", "v 1", "clicks 1", "orders 2", "v 2", "clicks 2"]),
-        (ORDERS + V + W, [], ["orders 1", "v 1", "w 1", "orders 2", "v 2", "w 2"]),
+        (ALL, [], [], [*FIRST, "orders 2", "v 2", "w 2", "clicks 2"]),
+        (ALL, ["v"], [], ["orders 1", "w 1", "clicks 1", "orders 2", "v 2", "w 2", "clicks 2"]),
+        (ALL, ["orders"], [], ["clicks 1", "orders 2", "v 2", "w 2", "clicks 2"]),
+        (ALL, ["clicks"], [], ["orders 1", "v 1", "w 1", "orders 2", "v 2", "w 2", "clicks 2"]),
+        (
+            ORDERS + CLICKS + V,
+            [],
+            ["w"],
+            ["orders 1", "v 1", "clicks 1", "orders 2", "v 2", "clicks 2"],
+        ),
+        (ORDERS + V + W, [], ["clicks"], ["orders 1", "v 1", "w 1", "orders 2", "v 2", "w 2"]),
     ],
 )
 def test_letters_of_what_was_built_again_or_dropped_are_kept_as_earlier_ones(
-    sql: str, rebuild: list[str], present: list[str]
+    sql: str, rebuild: list[str], drop: list[str], present: list[str]
 ) -> None:
     life = Life()
     life.live(ALL)
-    life.live(sql, *rebuild)
+    life.live(sql, *rebuild, drop=drop)
     assert life.letters(present=True) == present
     assert [one for one in life.letters(present=False) if one.endswith("1")] == FIRST
 
@@ -81,7 +88,7 @@ def test_letters_of_what_was_built_again_or_dropped_are_kept_as_earlier_ones(
 def test_a_view_or_source_that_comes_back_is_another_build() -> None:
     life = Life()
     life.live(ALL)
-    life.live(ORDERS + V)
+    life.live(ORDERS + V, drop=["w", "clicks"])
     life.live(ALL)
     assert life.letters(present=True) == [
         *("orders 1", "v 1", "orders 2", "v 2"),

@@ -114,7 +114,8 @@ def test_a_change_of_the_catalog_is_taken_over(data: Data) -> None:
     data.commit("by_user", "a", "b")
     reader = data.reader()
     assert reader.views.keys() == {"by_user", "by_minute"}
-    data.write(SOURCE + BY_USER.replace("COUNT(*)", "COUNT(ts)"), rebuild=["by_user"])
+    changed = SOURCE + BY_USER.replace("COUNT(*)", "COUNT(ts)")
+    data.write(changed, rebuild=["by_user"], drop=["by_minute"])
     assert counts(reader, "by_user") == {"a": 1, "b": 1}
     assert reader.refresh()
     assert reader.views.keys() == {"by_user"}

@@ -158,13 +158,18 @@ def test_a_state_of_another_format_is_refused_untouched(opened: Callable[[], Sto
     ("sql", "named"),
     [
         (
-            SOURCE + BY_USER.replace("SELECT u,", "SELECT lower(u) AS k,").replace("BY u", "BY k"),
+            SOURCE
+            + BY_USER.replace("SELECT u,", "SELECT lower(u) AS k,").replace("BY u", "BY k")
+            + BY_ID,
             "view by_user",
         ),
         (SOURCE + BY_USER.replace("GROUP", "WHERE id > 1 GROUP") + BY_ID, "view by_user"),
         (SOURCE + BY_USER + BY_ID.replace("COUNT(*)", "SUM(id)"), "view by_id"),
         (SOURCE.replace("id BIGINT", "id INTEGER") + BY_USER + BY_ID, "source orders"),
-        (SOURCE.replace("AS ts)", "AS ts - INTERVAL '1' SECOND)") + BY_USER, "source orders"),
+        (
+            SOURCE.replace("AS ts)", "AS ts - INTERVAL '1' SECOND)") + BY_USER + BY_ID,
+            "source orders",
+        ),
     ],
 )
 def test_a_change_of_what_is_kept_is_refused_and_says_how_to_rebuild(
@@ -230,12 +235,64 @@ def test_a_wish_to_rebuild_is_fulfilled_once(opened: Callable[[], Store]) -> Non
     assert rows(store, "by_user") == [{"u": "a", "n": 2}]
 
 
+@pytest.mark.parametrize(
+    ("sql", "named", "flags"),
+    [
+        (SOURCE + BY_USER, "view by_id", "it with --drop by_id"),
+        (SOURCE, "view by_user, view by_id", "them with --drop by_user --drop by_id"),
+        (OTHER_SOURCE + OTHER, "view by_user, view by_id", "them with --drop by_user"),
+    ],
+)
+def test_what_the_file_no_longer_has_is_refused_and_says_how_to_drop_it(
+    opened: Callable[[], Store], sql: str, named: str, flags: str
+) -> None:
+    filled(opened())
+    store = opened()
+    before = list(store.scan(b"\0", b"\xff"))
+    with pytest.raises(ViewChangedError) as refused:
+        StateWriter(store, compiled(sql))
+    assert refused.value.message == f"the state has what the SQL file has not: {named}"
+    assert flags in refused.value.hint
+    assert "--data-dir" in refused.value.hint
+    assert list(store.scan(b"\0", b"\xff")) == before
+
+
+def test_a_source_that_never_had_a_view_is_dropped_by_its_own_name(
+    opened: Callable[[], Store],
+) -> None:
+    StateWriter(opened(), compiled(BASE + OTHER_SOURCE))
+    with pytest.raises(ViewChangedError, match="source clicks") as refused:
+        StateWriter(opened(), compiled(BASE))
+    assert "--drop clicks" in refused.value.hint
+    assert StateWriter(opened(), compiled(BASE), drop=["clicks"]).gone == ["source clicks"]
+
+
+@pytest.mark.parametrize("drop", [["other"], ["clicks"]])
+def test_a_source_goes_with_its_last_view_and_dropping_again_drops_nothing(
+    opened: Callable[[], Store], drop: list[str]
+) -> None:
+    filled(opened(), BASE + OTHER_SOURCE + OTHER)
+    state = StateWriter(opened(), compiled(BASE), drop=drop)
+    assert state.gone == ["view other", "source clicks"]
+    store = opened()
+    assert StateWriter(store, compiled(BASE), drop=drop).gone == []
+    assert stored(store)[0].sources.keys() == {"orders"}
+    assert rows(store, "by_user") == [{"u": "a", "n": 2}, {"u": "b", "n": 1}]
+
+
+def test_what_the_file_still_has_is_not_dropped(opened: Callable[[], Store]) -> None:
+    filled(opened())
+    for name in ("by_user", "orders"):
+        with pytest.raises(SettingsError, match=f"--drop {name}: the SQL file has"):
+            StateWriter(opened(), compiled(BASE), drop=[name])
+
+
 def test_a_new_view_is_empty_and_a_removed_one_is_gone_with_its_rows(
     opened: Callable[[], Store],
 ) -> None:
     filled(opened(), BASE)
     store = opened()
-    StateWriter(store, compiled(SOURCE + BY_USER + OTHER_SOURCE + OTHER))
+    StateWriter(store, compiled(SOURCE + BY_USER + OTHER_SOURCE + OTHER), drop=["by_id"])
     record, catalog = stored(store)
     assert catalog.view_ids == {"by_user": 1, "other": 3}
     assert record.views.keys() == {"by_user", "other"}
@@ -246,7 +303,7 @@ def test_a_new_view_is_empty_and_a_removed_one_is_gone_with_its_rows(
 
 def test_an_id_is_never_used_again(opened: Callable[[], Store]) -> None:
     StateWriter(opened(), compiled(BASE))
-    StateWriter(opened(), compiled(SOURCE + BY_USER))
+    StateWriter(opened(), compiled(SOURCE + BY_USER), drop=["by_id"])
     store = opened()
     StateWriter(store, compiled(BASE))
     assert stored(store)[1].view_ids == {"by_user": 1, "by_id": 3}
