@@ -64,6 +64,7 @@ SNAPSHOTS = Metric("keyfold_lake_snapshots_total", "counter", ("view",), "Iceber
 SNAPSHOT_SECONDS = Metric(
     "keyfold_lake_snapshot_duration_seconds", "gauge", ("view",), "Time of the last snapshot."
 )
+LAKE_UP = Metric("keyfold_lake_up", "gauge", ("view",), "0 where a view's last snapshot failed.")
 
 METRICS: tuple[Metric, ...] = tuple(
     value for value in list(globals().values()) if isinstance(value, Metric)

@@ -163,8 +163,7 @@ def run_role(main: Callable[[], None]) -> NoReturn:
     try:
         main()
     except KeyfoldError as error:
-        refusal = isinstance(error, SettingsError | SqlError | StateError)
-        code = EXIT_REFUSED if refusal and not _started.is_set() else EXIT_CRASH
+        code = EXIT_CRASH if _started.is_set() else _exit_code(error)
         _ensure_logging()
         _logger.error("%s", error, extra={"code": error.code})
     except KeyboardInterrupt:
@@ -175,6 +174,23 @@ def run_role(main: Callable[[], None]) -> NoReturn:
         _logger.exception("the process failed")
     logging.shutdown()
     sys.exit(code)
+
+
+def run_job(main: Callable[[], None]) -> NoReturn:
+    """Run a job to its end for somebody who waits for it: errors are told as by ``keyfold``."""
+    code = EXIT_CLEAN
+    try:
+        main()
+    except KeyfoldError as error:
+        code = _exit_code(error)
+        hint = f"hint: {error.hint}\n" if error.hint else ""
+        sys.stderr.write(f"error: {error.message}\n{hint}")
+    sys.exit(code)
+
+
+def _exit_code(error: KeyfoldError) -> int:
+    refusal = isinstance(error, SettingsError | SqlError | StateError)
+    return EXIT_REFUSED if refusal else EXIT_CRASH
 
 
 def role_environment(settings: Settings) -> dict[str, str]:

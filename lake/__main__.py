@@ -28,14 +28,15 @@ from keyfold.errors import (
     StateFormatError,
     did_you_mean,
 )
-from keyfold.process import mark_started, run_role, start_role, stop_event
+from keyfold.process import mark_started, run_job, run_role, start_role, stop_event
 from keyfold.settings import Settings
 from keyfold.state.layout import counter_path, lake_directory, state_directory
 from keyfold.state.reader import StateReader
 from lake.localfiles import lock_directory
 from lake.schedule import Schedule
+from lake.status import TableStatus, read_status
 from lake.table import identifier_of, load_table, open_catalog
-from lake.verify import verify_view
+from lake.verify import Verdict, verify_view
 
 BLOCK_CACHE_BYTES = 16 << 20
 """Scans read every block once, so a cache would only take memory."""
@@ -58,16 +59,15 @@ def main() -> None:
     drop = commands.add_parser("drop")
     drop.add_argument("view")
     arguments = parser.parse_args()
-    settings = start_role("lake")
     match arguments.command:
         case "once":
-            _once(settings)
+            run_role(lambda: _once(start_role("lake")))
         case "verify":
-            _verify(settings, arguments.views)
+            run_job(lambda: _verify(start_role("lake"), arguments.views))
         case "drop":
-            _drop(settings, arguments.view)
+            run_job(lambda: _drop(start_role("lake"), arguments.view))
         case _:
-            _run(settings)
+            run_role(lambda: _run(start_role("lake")))
 
 
 def _run(settings: Settings) -> None:
@@ -154,7 +154,9 @@ def _verify(settings: Settings, names: list[str]) -> None:
         SystemExit: No table differs, and some were not compared.
     """
     reader = StateReader.open(settings.data_dir, os.getpid(), block_cache_bytes=BLOCK_CACHE_BYTES)
-    different, not_compared = False, []
+    different, not_compared, refused = False, [], []
+    status = read_status(settings.data_dir)
+    failed = status.views if status else {}
     try:
         for name in names:
             if name not in reader.views:
@@ -165,39 +167,55 @@ def _verify(settings: Settings, names: list[str]) -> None:
         with open_catalog(settings) as catalog:
             for name in names or sorted(reader.views):
                 view = reader.view(name)
-                verdict = verify_view(reader, view, load_table(catalog, settings, name))
+                verdict = verify_view(settings, reader, view, load_table(catalog, settings, name))
+                _tell_failure(verdict, failed.get(name))
                 different |= verdict.state == "different"
-                if verdict.state not in ("same", "different"):
+                if verdict.state == "refused":
+                    refused.append(verdict.detail)
+                elif verdict.state not in ("same", "different"):
                     not_compared.append(name)
                 sys.stdout.write(msgspec.json.encode(verdict).decode() + "\n")
     finally:
         reader.close()
     if different:
         raise LakeError("a table differs from the state", hint="the examples above say where")
+    for detail in refused:
+        sys.stderr.write(f"not compared: {detail}\n")
     if not_compared:
-        _logger.error(
-            "not compared: %s; ask again once a snapshot was taken and no events come in, "
-            "or after a clean stop of `keyfold run`, which takes a last one",
-            ", ".join(not_compared),
+        sys.stderr.write(
+            f"not compared: {', '.join(not_compared)}; ask again once a snapshot was taken and no "
+            "events come in, or after a clean stop of `keyfold run`, which takes a last one\n"
         )
+    if refused or not_compared:
         sys.exit(EXIT_NOT_COMPARED)
+
+
+def _tell_failure(verdict: Verdict, told: TableStatus | None) -> None:
+    """Add why the last try of a snapshot failed, where that is what keeps a view uncompared."""
+    if told and told.error and verdict.state in ("other_offsets", "outdated", "no_snapshot"):
+        verdict.detail += f"; the last snapshot failed: {told.error}"
 
 
 def _drop(settings: Settings, name: str) -> None:
     """Drop the table of a view, with its files."""
-    with lock_directory(lake_directory(settings.data_dir)), open_catalog(settings) as catalog:
+    directory = lake_directory(settings.data_dir)
+    if not settings.lake_catalog and not directory.is_dir():
+        raise StateError(
+            f"there is no lake in {settings.data_dir}",
+            hint="give the data directory of the pipeline with --data-dir",
+        )
+    with lock_directory(directory), open_catalog(settings) as catalog:
         if load_table(catalog, settings, name) is None:
             raise NotFoundError(
                 f"there is no table of view {name!r}", code="no_such_view",
                 hint=f"tables stand in namespace {settings.lake_namespace}",
             )  # fmt: skip
         catalog.purge_table(identifier_of(settings, name))
-    _logger.info(
-        "table dropped, with its files; the next `keyfold run` or `keyfold lake` writes it anew "
-        "for as long as there is such a view",
-        extra={"view": name},
+    sys.stdout.write(
+        f"the table of view {name} was dropped, with its files; the next `keyfold run` or "
+        "`keyfold lake` writes it anew for as long as there is such a view\n"
     )
 
 
 if __name__ == "__main__":
-    run_role(main)
+    main()

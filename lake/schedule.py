@@ -36,6 +36,7 @@ from lake.table import (
 _logger = logging.getLogger(__name__)
 
 RETRY_S_MIN = 1.0
+LOG_AGAIN_S = 600.0
 WAIT_S_MAX = 0.5
 """A catalog that changes while the process waits is noticed within this."""
 
@@ -48,11 +49,13 @@ class _Due:
         at_s: Monotonic time.
         retry_s: The wait after the last failure; 0 after a success.
         swept: Whether the table's location was looked through for orphans.
+        logged_s: Monotonic time at which the log last told of a failure.
     """
 
     at_s: float
     retry_s: float = 0.0
     swept: bool = False
+    logged_s: float = 0.0
 
 
 class Schedule:
@@ -146,7 +149,10 @@ class Schedule:
         )
         due.at_s = self._monotonic_s() + due.retry_s
         due.swept = False
-        if str(problem) != told.error:  # a lasting fault is logged once, and stays in the status
+        now_s = self._monotonic_s()
+        # A lasting fault stays in the status; the log tells of it now and then.
+        if str(problem) != told.error or now_s >= due.logged_s + LOG_AGAIN_S:
+            due.logged_s = now_s
             _logger.error("%s", problem, extra={"view": view.plan.name, "code": problem.code})
         told.error = str(problem)
         told.error_time_ms = self._now_ms()

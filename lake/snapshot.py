@@ -27,6 +27,7 @@ from lake.table import (
     changed,
     check_continuity,
     current_data_files,
+    needed_change,
     open_table,
     stage_replacement,
     stage_schema,
@@ -80,12 +81,14 @@ def take_snapshot(
         table = open_table(catalog, settings, plan)
         last = table.current_snapshot()
         # Step 1.
-        check_continuity(plan, record, last)
+        check_continuity(settings, plan, record, last)
         if not changed(plan, record, last):
             return None
         # Step 2.
         transaction = table.transaction()
-        stage_schema(transaction, plan)
+        stage_schema(
+            transaction, needed_change(settings, plan, transaction.table_metadata.schema())
+        )
         # Step 3.
         metadata = transaction.table_metadata
         files = DataFilesWriter(table.io, metadata)

@@ -85,6 +85,14 @@ def write_status(data_directory: Path, status: LakeStatus) -> None:
     replace_file(path, msgspec.json.format(msgspec.json.encode(status)) + b"\n")
 
 
+def read_status(data_directory: Path) -> LakeStatus | None:
+    """Return the status, or None when no lake process has written one yet."""
+    try:
+        return msgspec.json.decode(status_path(data_directory).read_bytes(), type=LakeStatus)
+    except FileNotFoundError:
+        return None
+
+
 def data_files(metadata_location: str) -> list[str]:
     """Return the Parquet files of the current snapshot under a metadata file, in key order.
 

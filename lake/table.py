@@ -15,6 +15,7 @@ current metadata file, for readers without a catalog (DuckDB's ``iceberg_scan``,
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -25,6 +26,7 @@ from pyiceberg.exceptions import (
     TableAlreadyExistsError,
 )
 from pyiceberg.manifest import DataFile, ManifestFile
+from pyiceberg.schema import Schema
 from pyiceberg.table import Table, Transaction
 from pyiceberg.table.snapshots import Operation, Snapshot
 from pyiceberg.table.update.snapshot import _OverwriteFiles
@@ -37,7 +39,7 @@ from keyfold.state.record import CommitRecord
 from keyfold.view.plan import ViewPlan, fingerprint
 from keyfold.view.types import timestamp_text
 from lake.localfiles import local_path, replace_file
-from lake.schema import evolution, schema_of, sort_order_of
+from lake.schema import Evolution, evolution, schema_of, sort_order_of
 
 CATALOG_NAME = "keyfold"
 CATALOG_TIMEOUT_S = 30
@@ -184,7 +186,9 @@ def changed(plan: ViewPlan, record: CommitRecord, last: Snapshot | None) -> bool
     return offsets_in(last) != record.views[plan.name].offsets or not same_view(plan, last)
 
 
-def check_continuity(plan: ViewPlan, record: CommitRecord, last: Snapshot | None) -> None:
+def check_continuity(
+    settings: Settings, plan: ViewPlan, record: CommitRecord, last: Snapshot | None
+) -> None:
     """Refuse a state that does not continue the table.
 
     Raises:
@@ -200,8 +204,8 @@ def check_continuity(plan: ViewPlan, record: CommitRecord, last: Snapshot | None
             raise LakeError(
                 f"the table of view {plan.name} was written from another log: its {fact} is "
                 f"{then[fact]!r}, that of source {plan.source} is {now[fact]!r}",
-                hint=f"keep the old table and set another lake_namespace, or drop it with "
-                f"`keyfold lake drop {plan.name}`",
+                hint=f"keep the old table and set another lake_namespace, or "
+                f"{_how_to_drop(settings, plan)}",
             )
     offsets = record.views[plan.name].offsets
     behind = {
@@ -218,21 +222,29 @@ def check_continuity(plan: ViewPlan, record: CommitRecord, last: Snapshot | None
         )
 
 
-def stage_schema(transaction: Transaction, plan: ViewPlan) -> None:
-    """Make the table's schema able to hold the view's rows, within the transaction.
+def needed_change(settings: Settings, plan: ViewPlan, schema: Schema) -> Evolution:
+    """Return the change that makes a table's schema able to hold the view's rows.
 
     Raises:
         LakeError: The view changed in a way that the table refuses; see lake/schema.py.
     """
-    view = schema_of(plan)
-    change = evolution(transaction.table_metadata.schema(), view)
+    change = evolution(schema, schema_of(plan))
     if change.refused:
         raise LakeError(
             f"the table of view {plan.name} cannot take its new columns: "
             + "; ".join(change.refused),
-            hint=f"name the view differently, or drop its table with "
-            f"`keyfold lake drop {plan.name}`",
+            hint=f"name the view differently, or {_how_to_drop(settings, plan)}",
         )
+    return change
+
+
+def _how_to_drop(settings: Settings, plan: ViewPlan) -> str:
+    command = ["keyfold", "lake", "drop", plan.name, "--data-dir", str(settings.data_dir)]
+    return f"stop `keyfold run` and drop its table with `{shlex.join(command)}`"
+
+
+def stage_schema(transaction: Transaction, change: Evolution) -> None:
+    """Change the table's schema, within the transaction."""
     if change.needed:
         with transaction.update_schema() as update:
             for field in change.added:

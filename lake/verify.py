@@ -16,10 +16,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyiceberg.table import Table
 
+from keyfold.errors import LakeError
+from keyfold.settings import Settings
 from keyfold.state.reader import StateReader, ViewReader
 from keyfold.view.columns import contiguous
 from lake.export import CHUNK_ROWS, Exporter
-from lake.table import current_data_files, offsets_in, same_view
+from lake.table import current_data_files, needed_change, offsets_in, same_view
 
 BATCH_ROWS = 65_536
 EXAMPLES_MAX = 5
@@ -31,7 +33,8 @@ class Verdict(msgspec.Struct):
     Attributes:
         view: Its name.
         state: ``same``, ``different``, or why they cannot be compared now: ``other_offsets``,
-            ``outdated`` (the view changed since the snapshot), ``no_snapshot``.
+            ``outdated`` (the view changed since the snapshot), ``refused`` (it changed so that the
+            table takes no more snapshots of it), ``no_snapshot``.
         rows: Rows of the state that were compared.
         missing: Rows of the state that the table does not have.
         extra: Rows of the table that the state does not have.
@@ -49,11 +52,17 @@ class Verdict(msgspec.Struct):
 
 
 def verify_view(
-    reader: StateReader, view: ViewReader, table: Table | None, *, chunk_rows: int = CHUNK_ROWS
+    settings: Settings,
+    reader: StateReader,
+    view: ViewReader,
+    table: Table | None,
+    *,
+    chunk_rows: int = CHUNK_ROWS,
 ) -> Verdict:
     """Compare the current snapshot of a view's table with the state at the reader's commit.
 
     Args:
+        settings: Where table and state lie.
         reader: The state; must not be refreshed meanwhile.
         view: The view.
         table: Its table, or None when there is none.
@@ -63,6 +72,10 @@ def verify_view(
     snapshot = table.current_snapshot() if table is not None else None
     if table is None or snapshot is None:
         return Verdict(name, "no_snapshot", detail="no snapshot was taken yet")
+    try:
+        needed_change(settings, view.plan, table.schema())
+    except LakeError as problem:
+        return Verdict(name, "refused", detail=str(problem))
     if not same_view(view.plan, snapshot):
         return Verdict(name, "outdated", detail="the view changed since the snapshot")
     told = reader.record.views[name]

@@ -138,6 +138,7 @@ def _families(
     for view, table in _lake(state.data_directory).views.items():
         add(names.SNAPSHOTS, (view,), table.snapshots)
         add(names.SNAPSHOT_SECONDS, (view,), table.seconds)
+        add(names.LAKE_UP, (view,), float(not table.error))
     families = [_family(metric, samples[metric.name]) for metric in names.METRICS
                 if metric.name in samples]  # fmt: skip
     families.append(_lookup_family(counts))
@@ -179,6 +180,7 @@ def _add_state(add: Add, state: LiveState, now_ms: int, stale_after_ms: int) -> 
 class _TableStatus(msgspec.Struct):
     snapshots: int = 0
     seconds: float = 0.0
+    error: str = ""
 
 
 class _LakeStatus(msgspec.Struct):

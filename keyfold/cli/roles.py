@@ -155,7 +155,8 @@ def lake_verify(
     """Compare the Iceberg tables with the state, row by row: one JSON object per view.
 
     A view is compared where its last snapshot stands at the offsets of the state. Where it does
-    not, its "state" says why: other_offsets, outdated (the view changed since) or no_snapshot.
+    not, its "state" says why: other_offsets, outdated (the view changed since), refused (the table
+    cannot take the changed view) or no_snapshot.
 
     \b
     Example:

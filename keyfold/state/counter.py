@@ -153,7 +153,8 @@ class CounterReader:
         except FileNotFoundError:
             raise StateError(
                 f"there is no commit counter at {path} yet",
-                hint="start `keyfold run` or `keyfold ingest` first",
+                hint="give the data directory of the pipeline with --data-dir, or start "
+                "`keyfold run` first",
             ) from None
         try:
             if os.fstat(descriptor).st_size < SIZE:

@@ -263,7 +263,8 @@ class RocksReplica(_RocksReader):
         if not (directory / "CURRENT").exists():
             raise StateError(
                 f"there is no state in {directory} yet",
-                hint="start `keyfold run` or `keyfold ingest` first",
+                hint="give the data directory of the pipeline with --data-dir, or start "
+                "`keyfold run` first",
             )
         self._directory = directory
         self._own_directory = own_directory

@@ -136,7 +136,7 @@ def test_without_a_state_there_is_an_error_that_says_what_makes_one(
 ) -> None:
     told = keyfold(*words)
     assert told.returncode == 2
-    assert "start `keyfold run` or `keyfold ingest` first" in told.stderr
+    assert "--data-dir, or start `keyfold run` first" in told.stderr
 
 
 def test_batches_are_cut_by_number_and_by_bytes_and_count_the_lines_of_the_input() -> None:

@@ -222,7 +222,9 @@ def test_lake_verify_and_drop_end_as_the_lake_says(keyfold: Keyfold) -> None:
     assert json.loads(verified.stdout)["state"] == "same"
     mistyped = keyfold("lake", "verify", "spnd")
     assert (mistyped.returncode, mistyped.stdout) == (2, "")
-    assert "there is no view spnd in keyfold-data (hint: did you mean spend?)" in mistyped.stderr
+    assert mistyped.stderr == (
+        "error: there is no view spnd in keyfold-data\nhint: did you mean spend?\n"
+    )
     assert keyfold("lake", "drop", "spend").returncode == 0
     uncompared = keyfold("lake", "verify")
     assert uncompared.returncode == 3

@@ -8,8 +8,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from keyfold.settings import Settings
 from keyfold.state.counter import CounterWriter, Status
 from keyfold.state.layout import counter_path, state_directory
@@ -30,7 +28,7 @@ from keyfold.view.plan import (
     Window,
     fingerprint,
 )
-from lake.status import LakeStatus, status_path
+from lake.status import LakeStatus, read_status
 from tests.delta import Rows, delta_of
 
 SOURCE = SourcePlan(
@@ -50,10 +48,7 @@ _pids = count(1)
 
 def status_of(directory: Path) -> LakeStatus:
     """What the lake process last said; an empty status before it said anything."""
-    path = status_path(directory)
-    return (
-        msgspec.json.decode(path.read_bytes(), type=LakeStatus) if path.exists() else LakeStatus()
-    )
+    return read_status(directory) or LakeStatus()
 
 
 def plan(

@@ -12,8 +12,9 @@ from pyiceberg.table import StaticTable
 
 from lake.localfiles import lock_directory
 from lake.maintenance import ORPHAN_AGE_S_MIN, referenced, remove_orphans
+from lake.schedule import LOG_AGAIN_S
 from tests.lake.dying import MOMENTS
-from tests.lake.state import SPEND, status_of
+from tests.lake.state import COUNT, SPEND, SUM, LakeState, plan, status_of
 
 ROOT = Path(__file__).parents[2]
 AFTER_THE_COMMIT = {"the catalog is updated", "the version hint is written"}
@@ -129,6 +130,38 @@ def test_there_is_no_last_snapshot_to_take_of_no_state(tmp_path):
     _, errors = once.communicate(timeout=60)
     assert once.returncode == 0, errors
     assert not (tmp_path / "lake").exists()
+
+
+def test_a_refused_table_is_told_by_verify_and_a_lasting_fault_by_the_log_again(house, caplog):
+    lake = house(SPEND)
+    lake.snapshot()
+    lake.state.close()
+    renamed = plan("spend", {"user_id": "VARCHAR"}, {"n": COUNT, "total": SUM})
+    lake.state = LakeState(lake.directory, renamed, rebuild=["spend"])
+    lake.state.commit()
+    schedule = lake.schedule()
+    for later_s, times in [(0.0, 1), (100.0, 1), (LOG_AGAIN_S, 2)]:
+        lake.now_s += later_s
+        schedule.step()
+        assert caplog.text.count("column orders is gone") == times
+    assert "column orders is gone" in told(lake.directory).error
+    verify = run_lake(lake.directory, "verify")
+    out, errors = verify.communicate(timeout=60)
+    assert verify.returncode == 3
+    assert '"state":"refused"' in out
+    assert "not compared: the table of view spend cannot take its new columns" in errors
+    assert "ask again" not in errors
+
+
+@pytest.mark.parametrize("job", ["verify", "drop"])
+def test_a_job_in_the_wrong_place_says_so_to_people_and_leaves_nothing(tmp_path, job):
+    asked = run_lake(tmp_path, job, "spend")
+    out, errors = asked.communicate(timeout=60)
+    assert (asked.returncode, out) == (2, "")
+    first, second = errors.splitlines()
+    assert first.startswith("error: there is no ")
+    assert second.startswith("hint: give the data directory of the pipeline with --data-dir")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_process_waits_for_a_state_and_can_be_stopped_meanwhile(tmp_path):

@@ -69,7 +69,11 @@ def test_a_column_that_is_gone_or_means_something_else_is_refused(house, view, r
     change(lake, view) if view.keys[0].type == "VARCHAR" else _change_key(lake, view)
     with pytest.raises(LakeError, match=reason) as refusal:
         lake.snapshot()
-    assert "keyfold lake drop spend" in refusal.value.hint
+    command = f"`keyfold lake drop spend --data-dir {lake.directory}`"
+    assert refusal.value.hint.endswith(f"stop `keyfold run` and drop its table with {command}")
+    verdict = verify(lake)
+    assert verdict.state == "refused"
+    assert verdict.detail == str(refusal.value)
     assert lake.rows() == [{"user_id": "al", "orders": 1, "total": 1}]
 
 
@@ -188,4 +192,4 @@ def span(lake):
 
 
 def verify(lake):
-    return verify_view(lake.reader, lake.reader.view("spend"), lake.table())
+    return verify_view(lake.settings, lake.reader, lake.reader.view("spend"), lake.table())

@@ -10,7 +10,7 @@ from tests.lake.state import COUNT, SPEND, SUM, plan
 def verify(lake, view="spend", **options):
     lake.reader.refresh()
     table = lake.table(view) if lake.catalog.table_exists(("keyfold", view)) else None
-    return verify_view(lake.reader, lake.reader.view(view), table, **options)
+    return verify_view(lake.settings, lake.reader, lake.reader.view(view), table, **options)
 
 
 @pytest.mark.parametrize("chunk_rows", [1, 7, 1_000])
