@@ -22,6 +22,7 @@ from keyfold.state.counter import MissingView
 from keyfold.state.protocol import Pair
 from keyfold.state.reader import StateReader, ViewReader
 from keyfold.state.record import CommitRecord
+from keyfold.view.plan import ViewPlan
 from keyfold.view.rowkey import encode_value
 from keyfold.view.types import ColumnType, parse_text
 
@@ -171,6 +172,7 @@ class ViewLookup:
 
         Raises:
             RequestError: The cursor is not of this view and range.
+            NotReadyError: There is no row, and the view has never caught up.
         """
         start = wanted.start if cursor is None else self._resume(cursor, wanted)
         cut = len(self._prefix)
@@ -178,6 +180,8 @@ class ViewLookup:
         # The iterator is made by the first step: label and iterator are of one moment.
         pair = next(pairs, None)
         label, horizon = self.label(now_ms), self.horizon()
+        if pair is None and cursor is None and not self.ready:
+            raise self._absent()
         expired = self.view.compiled.expired
         rows: list[T] = []
         seen, last = 0, b""
@@ -294,9 +298,7 @@ class ViewLookup:
     def _absent(self) -> Exception:
         if self.ready:
             return NotFoundError(f"view {self.plan.name} has no such key", code="no_such_key")
-        told = self._reader.record.views.get(self.plan.name)
-        why = f"stopped before it had caught up: {told.error}" if told and told.error else ""
-        return not_ready(f"view {self.plan.name} {why or 'has not caught up with its source yet'}")
+        return not_ready(f"view {self.plan.name} {why_behind(self._reader, self.plan)}")
 
     def _wrong_count(self, given: int) -> RequestError:
         names = ", ".join(self.key_names)
@@ -346,6 +348,16 @@ def why_missing(view: MissingView) -> str:
     if view.error:
         return f"stopped: {view.error}"
     return f"it waits for the columns of source {view.source}"
+
+
+def why_behind(reader: StateReader, plan: ViewPlan) -> str:
+    """Say how a view is that has not caught up with its source yet."""
+    told = reader.record.views.get(plan.name)
+    if told is not None and told.error:
+        return f"stopped before it had caught up: {told.error}"
+    live = reader.status()[2].sources.get(plan.source)
+    why = f", which stopped: {live.error}" if live is not None and live.error else " yet"
+    return f"has not caught up with its source {plan.source}{why}"
 
 
 def not_ready(message: str) -> NotReadyError:

@@ -17,7 +17,7 @@ from serving.deadletters import letters_page
 from serving.describe import source_detail, source_plan, view_detail, view_summary
 from serving.formats import ARROW, arrow_answer, chosen_format, page_answer
 from serving.hot import HotPath, method_not_allowed
-from serving.lookup import ViewLookup, visible_pairs, why_missing
+from serving.lookup import ViewLookup, visible_pairs, why_behind, why_missing
 from serving.many import ManyPath, whole_body
 from serving.metrics import exposition
 from serving.predicates import Query, rows_query
@@ -285,11 +285,10 @@ def missing_for_ready(worker: Worker) -> list[str]:
             missing.append(f"view {name}: {why_missing(one)}")
     if not reader.views and not missing:
         missing.append("state: it has no views yet")
-    for name in reader.views:
+    for name, view in reader.views.items():
         told = reader.record.views.get(name)
         if told is None or not told.ready:
-            why = f"stopped: {told.error}" if told and told.error else "not caught up yet"
-            missing.append(f"view {name}: {why}")
+            missing.append(f"view {name}: {why_behind(reader, view.plan)}")
     return missing
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from keyfold.state.counter import MissingView, PartitionStatus, Sample
+from keyfold.state.layout import lake_directory
 from keyfold.state.reader import StateReader
 from serving.size import view_size
 from tests.serving.conftest import Server, problem, until
@@ -149,7 +150,10 @@ def test_dead_letter_refusals(server: Server, query: str) -> None:
     problem(server.get(f"/v1/dead-letters?{query}"), 400, "bad_request")
 
 
-def test_metrics_of_state_and_requests(server: Server) -> None:
+def test_metrics_of_state_and_requests(server: Server, made: State) -> None:
+    status = lake_directory(made.directory) / "status.json"
+    status.parent.mkdir()
+    status.write_text('{"views": {"spend": {"error": "a column is gone"}, "often": {}}}')
     server.get("/v1/views/spend/rows/AA")
     server.get("/v1/views/spend/rows/nobody")
     server.get("/v1/views/spend")
@@ -169,6 +173,8 @@ def test_metrics_of_state_and_requests(server: Server) -> None:
         'keyfold_hot_keys{view="spend"} 2.0',
         'keyfold_hot_keys{view="a\\"b"} 3.0',
         "keyfold_replica_commit ",
+        'keyfold_lake_up{view="spend"} 0.0',
+        'keyfold_lake_up{view="often"} 1.0',
     ):
         assert line in text, line
     assert "unknown_metric" not in text
@@ -224,16 +230,32 @@ def test_readyz_lists_what_has_not_caught_up(server: Server, made: State) -> Non
     server.at(made.commit())
     answer = server.get("/readyz")
     assert answer.status_code == 503
-    assert answer.json()["missing"] == ["view by_region: not caught up yet"]
+    behind = "has not caught up with its source orders"
+    assert answer.json()["missing"] == [f"view by_region: {behind} yet"]
     refused = server.get("/v1/views/by_region/rows/eu/1")
     problem(refused, 503, "not_caught_up")
     assert refused.headers["retry-after"] == "1"
     lookup = server.client.post("/v1/views/by_region/lookup", json={"keys": [["eu", 1]]})
     problem(lookup, 503, "not_caught_up")
+    for query in ("", "?region=eu"):  # nothing is there yet, which is not the same as no row
+        problem(server.get(f"/v1/views/by_region/rows{query}"), 503, "not_caught_up")
+    gone = "source 'orders': topic 'ordres' is not on the Kafka broker"
+    made.status.sources["orders"].error = gone
+    made.publish()
+    assert server.get("/readyz").json()["missing"] == [
+        f"view by_region: {behind}, which stopped: {gone}"
+    ]
+    for path in ("rows/eu/1", "rows"):
+        told = problem(server.get(f"/v1/views/by_region/{path}"), 503, "not_caught_up")
+        assert told["detail"] == f"view by_region {behind}, which stopped: {gone}"
+    made.status.sources["orders"].error = ""
     made.put("by_region", {("eu", 1): (1,)})
     server.at(made.commit())
     early = server.get("/v1/views/by_region/rows/eu/1").json()
     assert (early["row"]["orders"], early["freshness"]["state"]) == (1, "catching_up")
+    page = server.get("/v1/views/by_region/rows").json()
+    assert (len(page["rows"]), page["freshness"]["state"]) == (1, "catching_up")
+    problem(server.get("/v1/views/by_region/rows?region=us"), 503, "not_caught_up")
     made.record.views["by_region"].ready = True
     made.commit()
     until(lambda: server.get("/readyz").status_code == 200, "ready again")
