@@ -5,7 +5,9 @@
 - A role that dies is started again after a wait that doubles with every death and starts afresh
   once the role was healthy for a while. A serving worker is started again at once the first time.
 - The lake that is down at a stop is started once more, for its last snapshots.
-- A role that refuses to start (exit code 2) would refuse again: everything stops, with that code.
+- A role that refuses its first start (exit code 2) would refuse again: everything stops, with that
+  code. Where it had run before, something changed beside the running service (its SQL file, say):
+  the other roles go on, and it is tried again as one that died.
 - The listening socket is bound here, once, and inherited by the serving workers: while one of them
   is dead, connections wait in the kernel's queue or go to the others, and none is refused.
 
@@ -150,13 +152,14 @@ def backoff_ms(deaths: int, *, first_at_once: bool, minimum_ms: int, maximum_ms:
 
 @dataclass(slots=True)
 class _Child:
-    """A role and its process, or the time at which it starts again."""
+    """A role, and its process or the time of its next start; ``ran``: it was started before."""
 
     role: Role
     process: subprocess.Popen[bytes] | None = None
     started_s: float = 0.0
     start_at_s: float = 0.0
     deaths: int = 0
+    ran: bool = False
 
     def waits(self) -> bool:
         """Say whether the role died and was not started again yet."""
@@ -164,7 +167,7 @@ class _Child:
 
 
 class Supervisor:
-    """Runs roles until it is told to stop or one refuses to start.
+    """Runs roles until it is told to stop or one refuses its first start.
 
     Args:
         settings: Handed to every role; its backoff and drain times are kept here.
@@ -179,7 +182,7 @@ class Supervisor:
         """Run the roles until ``stop`` is set; every child has ended when this returns.
 
         Returns:
-            The exit code: 0, or 2 where a role refused to start.
+            The exit code: 0, or 2 where a role refused its first start.
         """
         code = EXIT_CLEAN
         try:
@@ -206,8 +209,10 @@ class Supervisor:
         if code is None:
             return False
         child.process = None
-        if code == EXIT_REFUSED:
+        refused = code == EXIT_REFUSED
+        if refused and not child.ran:
             return True
+        child.ran = True
         settings = self._settings
         if (now_s - child.started_s) * 1000 >= settings.restart_backoff_ms_max:
             child.deaths = 0  # it was healthy
@@ -219,8 +224,11 @@ class Supervisor:
             maximum_ms=settings.restart_backoff_ms_max,
         )
         child.start_at_s = now_s + wait_ms / 1000
-        _logger.warning(
-            "%s died (%s): restarting in %d ms",
+        _logger.log(
+            logging.ERROR if refused else logging.WARNING,
+            "%s refused to start again, the line above says why (%s): restarting in %d ms"
+            if refused
+            else "%s died (%s): restarting in %d ms",
             child.role.name,
             exit_text(code),
             wait_ms,

@@ -60,6 +60,15 @@ FINISHES = JOURNAL + 'tell("last")\n'
 
 REFUSES = JOURNAL + 'tell("start")\nsys.exit(2)\n'
 
+REFUSES_AGAIN = (
+    JOURNAL
+    + """
+before = journal.exists() and journal.read_text().count("start " + name)
+tell("start")
+sys.exit(2 if before in (1, 2) else 7)
+"""
+)
+
 DEAF = (
     JOURNAL
     + """
@@ -226,6 +235,21 @@ def test_a_role_that_refuses_to_start_stops_everything(scene: Scene) -> None:
     assert scene.wait() == 2
     assert scene.told("start", "lake") == ["lake"]
     assert not any(alive(pid) for pid in scene.pids())
+
+
+def test_a_role_that_refuses_after_it_had_run_is_tried_again_and_stops_nobody(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    supervisor = scene.start(
+        settings(), scene.role(REFUSES_AGAIN, "ingest"), scene.role(STAYS, "lake")
+    )
+    until(lambda: len(scene.told("start", "ingest")) >= 4)
+    assert "lake" in supervisor.pids()
+    assert scene.told("start", "lake") == ["lake"]
+    assert scene.end() == 0
+    told = [one for one in caplog.records if "refused to start again" in one.getMessage()]
+    assert [one.levelname for one in told] == ["ERROR"] * 2
+    assert told[0].getMessage().endswith("(exit code 2): restarting in 100 ms")
 
 
 def test_roles_stop_in_their_order_and_none_is_left(scene: Scene) -> None:

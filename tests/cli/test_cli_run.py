@@ -70,6 +70,24 @@ def test_wrong_sql_is_refused_with_its_place_before_anything_starts(keyfold: Key
     assert not (keyfold.directory / "keyfold-data").exists()
 
 
+def test_a_file_that_is_gone_while_it_runs_costs_the_writer_and_not_the_lookups(
+    keyfold: Keyfold,
+) -> None:
+    running = keyfold.start("run", "pipeline.sql", "--port", "0", "--no-lake")
+    try:
+        url = running.url()
+        until(lambda: ready(url))
+        (keyfold.directory / "pipeline.sql").unlink()
+        os.kill(running.pid("ingest"), signal.SIGKILL)
+        running.logged("ingest refused to start again")
+        assert ready(url)
+        (keyfold.directory / "pipeline.sql").write_text(PIPELINE)
+        kept = "keeping 1 views of 1 sources"
+        until(lambda: [one["message"] for one in running.log()].count(kept) == 2)
+    finally:
+        assert running.end() == 0
+
+
 def test_a_role_that_refuses_to_start_ends_the_run_with_exit_2(keyfold: Keyfold) -> None:
     state = keyfold.directory / "keyfold-data" / "state"
     state.mkdir(parents=True)
