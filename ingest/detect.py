@@ -21,9 +21,9 @@ import numpy as np
 from ingest.opening import RETRY_MS, first_line
 from ingest.source.connect import connect, starts_at_beginning
 from ingest.source.file_columns import file_columns
-from ingest.source.file_options import file_options
 from ingest.source.message import BATCH_BYTES_MAX
 from ingest.source.protocol import Source
+from keyfold.connector.file_options import file_options
 from keyfold.errors import KeyfoldError, SourceError, SqlError
 from keyfold.sql.compile import bind_source
 from keyfold.sql.infer import infer_columns

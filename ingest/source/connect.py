@@ -7,13 +7,14 @@ from pathlib import Path
 from ingest.source.ahead import AheadSource, ReadAhead
 from ingest.source.events import EventsSource
 from ingest.source.file import FileSource
-from ingest.source.file_options import file_options
-from ingest.source.kafka import KafkaSource, kafka_options
+from ingest.source.kafka import KafkaSource
 from ingest.source.protocol import Source
 from ingest.source.remote import RemoteSource
-from keyfold.errors import SettingsError
+from keyfold.connector.file_options import FileOptions
+from keyfold.connector.kafka_options import KafkaOptions
+from keyfold.connector.options import connector_options
 from keyfold.eventlog.format import source_directory
-from keyfold.eventlog.options import events_options
+from keyfold.eventlog.options import EventsOptions
 from keyfold.view.plan import SourcePlan
 
 
@@ -27,25 +28,14 @@ def connect(plan: SourcePlan, data_directory: Path) -> Source:
     Raises:
         SettingsError: An option is missing, unknown or wrong, or the format does not fit.
     """
-    options = plan.connector_options
-    if plan.connector != "file" and plan.encode not in ("", "json"):
-        raise SettingsError(
-            f"source {plan.name}: a {plan.connector} source cannot be ENCODE {plan.encode.upper()}",
-            hint="use FORMAT PLAIN ENCODE JSON",
-        )
-    match plan.connector:
-        case "kafka":
-            # Keys and headers are kept even where no view reads them: a dead letter needs them.
-            return KafkaSource(kafka_options(plan.name, options, frozenset({"key", "header"})))
-        case "events":
-            directory = source_directory(data_directory, plan.name)
-            return EventsSource(directory, events_options(plan.name, options))
-        case "file":
-            return FileSource(
-                file_options(plan.name, options, plan.encode or None),
-                columns=[column.name for column in plan.columns],
-            )
-    raise SettingsError(f"source {plan.name}: there is no connector {plan.connector}")
+    options = connector_options(plan)
+    match options:
+        case KafkaOptions():
+            return KafkaSource(options)
+        case EventsOptions():
+            return EventsSource(source_directory(data_directory, plan.name), options)
+        case FileOptions():
+            return FileSource(options, columns=[column.name for column in plan.columns])
 
 
 def connect_ahead(plan: SourcePlan, data_directory: Path) -> ReadAhead:

@@ -31,10 +31,10 @@ import numpy as np
 import pyarrow as pa
 
 from ingest.background import in_background
-from ingest.source.file_options import FileOptions, matching_files
 from ingest.source.file_records import BrokenFileError, count_records, field_names, read_messages
 from ingest.source.message import BATCH_BYTES_MAX, MessageBatch
 from ingest.source.protocol import OffsetGoneError, SourceProgress
+from keyfold.connector.file_options import FileOptions, matching_files
 from keyfold.errors import SourceError
 
 _log = logging.getLogger("keyfold.ingest")

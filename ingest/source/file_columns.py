@@ -21,9 +21,9 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
-from ingest.source.file_options import FileFormat, FileOptions, format_of, matching_files
 from ingest.source.file_records import BrokenFileError, parquet_schema, read_messages
 from ingest.source.message import BATCH_BYTES_MAX
+from keyfold.connector.file_options import FileFormat, FileOptions, format_of, matching_files
 from keyfold.errors import SourceError, SqlError
 from keyfold.sql.infer import infer_columns
 from keyfold.view.plan import Column

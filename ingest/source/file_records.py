@@ -22,7 +22,7 @@ import pyarrow.csv as arrow_csv
 from pyarrow import compute, parquet
 
 from ingest.source.file_json import JsonRows
-from ingest.source.file_options import (
+from keyfold.connector.file_options import (
     FileFormat,
     FileOptions,
     compression_of,

@@ -22,10 +22,10 @@ from confluent_kafka.admin import OffsetSpec
 from ingest.source import kafka_errors as errors
 from ingest.source.kafka_batch import GrowingBatch
 from ingest.source.kafka_ends import PartitionEnds
-from ingest.source.kafka_options import KafkaOptions, kafka_options
 from ingest.source.kafka_topic import KafkaTopic, LibrdkafkaLog, TopicFacts, facts_of
 from ingest.source.message import BATCH_BYTES_MAX, MessageBatch
 from ingest.source.protocol import SourceProgress
+from keyfold.connector.kafka_options import KafkaOptions, kafka_options
 from keyfold.errors import SourceError
 
 __all__ = ["KafkaOptions", "KafkaSource", "kafka_options"]

@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 from confluent_kafka import Message
 
-from ingest.source.kafka_options import KafkaOptions
 from ingest.source.message import Headers, MessageBatch
+from keyfold.connector.kafka_options import KafkaOptions
 
 _NOTHING = pa.array([], pa.binary())
 _milliseconds = itemgetter(1)

@@ -24,7 +24,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from ingest.source import kafka_errors as errors
-from ingest.source.kafka_options import KafkaOptions
+from keyfold.connector.kafka_options import KafkaOptions
 
 _log = logging.getLogger("keyfold.ingest")
 

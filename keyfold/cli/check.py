@@ -8,6 +8,7 @@ from pathlib import Path
 
 from keyfold.cli.infer import inferred
 from keyfold.cli.show import add_row, out, table
+from keyfold.connector.options import connector_options
 from keyfold.errors import SettingsError, SqlError
 from keyfold.sql.compile import Known, compile_known, unbound_sources
 from keyfold.sql.infer import Inferred
@@ -49,6 +50,8 @@ def compile_file(file: Path, *, look: bool = True) -> Compiled:
     text = file_text(file)
     sources = [one for one in unbound_sources(text, str(file)) if one.columns is None]
     known = compile_known(text, str(file), {})  # what is wrong anyhow is said before files are read
+    for source in known.catalog.sources:
+        connector_options(source)
     readable = [one.name for one in sources if look and one.connector == "file"]
     found = inferred(text, readable, "warning") if readable else {}
     for one in found.values():
@@ -131,7 +134,7 @@ def check_file(file: Path) -> None:
         console.print(
             f"not checked: columns of source {name}{also}: {why}", markup=False, soft_wrap=True
         )
-    counts = [_count(len(catalog.sources), "source"), _count(len(catalog.views), "view")]
+    counts = [_count(len(catalog.sources), "source"), _count(len(compiled.views), "view")]
     good = "good as far as it was checked" if compiled.reasons else "good"
     console.print(f"{file}: {good}, {' and '.join(counts)}", markup=False)
 

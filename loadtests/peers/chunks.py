@@ -1,8 +1,8 @@
 """Kafka messages in chunks, as a careful Python program reads them: for the hand-written peers.
 
-The librdkafka settings are those of Keyfold's own source (ingest/source/kafka_options.py), so that
-what differs between the two is not how the topic is read; a test holds them together. Partitions
-are assigned, not subscribed to: the offsets are kept with the state, as in Keyfold.
+The librdkafka settings are those of Keyfold's own source (keyfold/connector/kafka_options.py), so
+that what differs between the two is not how the topic is read; a test holds them together.
+Partitions are assigned, not subscribed to: the offsets are kept with the state, as in Keyfold.
 """
 
 from __future__ import annotations

@@ -60,6 +60,32 @@ def test_a_file_source_without_columns_is_looked_into(keyfold: Keyfold) -> None:
     assert told.returncode == 0, told.stderr
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("connector = 'kafka', topic = 'orders'", "'properties.bootstrap.servers' is missing"),
+        ("connector = 'events', retention.ms = 'long'", "source orders has retention.ms = 'long'"),
+        ("connector = 'file', path = 'a.csv', delimiter = 'ab'", "has delimiter = 'ab'"),
+    ],
+)
+@pytest.mark.parametrize("columns", ["(user_id VARCHAR) ", ""])
+def test_options_that_a_run_refuses_are_refused_by_a_check(
+    keyfold: Keyfold, columns: str, options: str, message: str
+) -> None:
+    (keyfold.directory / "pipeline.sql").write_text(
+        f"CREATE SOURCE orders {columns}WITH ({options});\n"
+        "CREATE MATERIALIZED VIEW v AS SELECT user_id, COUNT(*) AS n FROM orders GROUP BY user_id;"
+    )
+    for command in (("check",), ("run", "--port", "0")):
+        told = keyfold(command[0], "pipeline.sql", *command[1:])
+        assert (told.returncode, told.stdout) == (2, "")
+        first, second = told.stderr.splitlines()
+        assert first.startswith("error: source ")
+        assert message in first
+        assert second.startswith("hint: ")
+    assert not (keyfold.directory / "keyfold-data").exists()
+
+
 MIXED = """
 CREATE SOURCE clicks WITH (connector = 'events');
 CREATE SOURCE taps WITH (
@@ -92,7 +118,7 @@ def test_what_waits_for_columns_is_named_and_the_rest_is_checked(keyfold: Keyfol
         "not checked: columns of source g: no file matches none*.csv; for a column list: keyfold"
         " sources infer --name g 'none*.csv'",
     ]
-    assert "mixed.sql: good as far as it was checked, 5 sources and 2 views\n" in told.stdout
+    assert "mixed.sql: good as far as it was checked, 5 sources and 4 views\n" in told.stdout
 
 
 @pytest.mark.parametrize(

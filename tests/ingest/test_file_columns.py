@@ -17,7 +17,7 @@ from ingest.decode.json import JsonDecoder
 from ingest.detect import detect
 from ingest.source.file import FileSource
 from ingest.source.file_columns import file_columns
-from ingest.source.file_options import FileOptions
+from keyfold.connector.file_options import FileOptions
 from keyfold.errors import SourceError, SqlError
 from keyfold.sql.bind import locked_connection
 from keyfold.sql.compile import compile_sql, unbound_sources

@@ -19,9 +19,9 @@ from pyarrow import parquet
 
 from ingest.source import file_records
 from ingest.source.file import FileSource
-from ingest.source.file_options import FileFormat, FileOptions, file_options
 from ingest.source.message import BATCH_BYTES_MAX, MessageBatch
 from ingest.source.protocol import Source
+from keyfold.connector.file_options import FileFormat, FileOptions, file_options
 from keyfold.errors import SettingsError, SourceError
 
 UTC = datetime.UTC

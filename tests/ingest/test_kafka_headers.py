@@ -9,7 +9,7 @@ from importlib.metadata import distribution
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 from ingest.source.kafka_batch import GrowingBatch
-from ingest.source.kafka_options import kafka_options
+from keyfold.connector.kafka_options import kafka_options
 
 LATIN_1 = "trace-ä".encode("latin-1")
 DEADLINE_S = 30.0

@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from ingest.source.kafka_options import KafkaOptions
+from keyfold.connector.kafka_options import KafkaOptions
 from loadtests.bench.events import SELECT, Stream
 from loadtests.bench.topics import fill_file, fill_topic
 from loadtests.peers import peer

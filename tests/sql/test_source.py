@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ingest.source.file_options import file_options
-from ingest.source.kafka_options import kafka_options
+from keyfold.connector.file_options import file_options
+from keyfold.connector.kafka_options import kafka_options
 from keyfold.errors import SqlError
 from keyfold.eventlog.options import events_options
 from keyfold.sql.compile import bind_source, compile_sql, statement_fingerprint, unbound_sources
