@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
+import pydantic_settings
 from pydantic import Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
@@ -18,9 +19,10 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from keyfold.errors import SettingsError
+from keyfold.errors import SettingsError, did_you_mean
 
 CONFIG_FILE = "keyfold.toml"
+_WHERE_LISTED = "docs/operating.md lists every setting with its bounds"
 
 
 class Settings(BaseSettings):
@@ -142,9 +144,20 @@ def load_settings(**flags: Any) -> Settings:
     except ValidationError as problem:
         first = problem.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise SettingsError(
+                f"unknown setting {name} in {CONFIG_FILE}",
+                hint=did_you_mean(name, Settings.model_fields, _WHERE_LISTED),
+            ) from problem
         raise SettingsError(
             f"setting {name}: {first['msg'][:1].lower()}{first['msg'][1:]}, got {first['input']!r}",
-            hint="docs/operating.md lists every setting with its bounds",
+            hint=_WHERE_LISTED,
+        ) from problem
+    except pydantic_settings.SettingsError as problem:  # lists and tables are JSON there
+        field = str(problem).partition('"')[2].partition('"')[0]
+        raise SettingsError(
+            f"the environment variable KEYFOLD_{field.upper()} is no JSON: {problem.__cause__}",
+            hint='write lists as \'["a", "b"]\' and tables as \'{"key": "value"}\'',
         ) from problem
     except ValueError as problem:  # keyfold.toml is no TOML
         raise SettingsError(f"{CONFIG_FILE} cannot be read: {problem}") from problem

@@ -222,6 +222,30 @@ def test_a_wrong_flag_is_an_error_with_a_hint(
     assert "hint: " in told.stderr
 
 
+@pytest.mark.parametrize(
+    ("toml", "environment", "message", "hint"),
+    [
+        ("data_dri = 'x'", {}, "unknown setting data_dri in keyfold.toml", "did you mean data_dir"),
+        ("qq = 1", {}, "unknown setting qq in keyfold.toml", "docs/operating.md lists"),
+        ("port =", {}, "keyfold.toml cannot be read: ", ""),
+        (
+            "",
+            {"KEYFOLD_API_TOKENS": "abc"},
+            "the environment variable KEYFOLD_API_TOKENS is no JSON: ",
+            "write lists as",
+        ),
+    ],
+)
+def test_a_wrong_setting_says_where_it_stands(
+    keyfold: Keyfold, toml: str, environment: dict[str, str], message: str, hint: str
+) -> None:
+    (keyfold.directory / "keyfold.toml").write_text(toml)
+    told = keyfold("serve", **environment)
+    assert told.returncode == 2
+    assert told.stderr.startswith(f"error: {message}")
+    assert hint in told.stderr
+
+
 def test_an_address_in_use_is_refused(keyfold: Keyfold) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         told = keyfold("run", "pipeline.sql", "--port", str(other.getsockname()[1]))
