@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from keyfold.demo.tell import tell, wait_for_lake
 from keyfold.errors import StateError
 from keyfold.process import EXIT_CLEAN, EXIT_CRASH, set_up_logging
 from keyfold.settings import Settings, load_settings
+from keyfold.state.adopt import Wish
+from keyfold.state.fit import check_fit
 from keyfold.supervise import (
     Supervisor,
     address_url,
@@ -62,13 +64,16 @@ def play(
 
     Raises:
         SettingsError: A setting is wrong, the port is in use, or the flights are not installed.
-        StateError: Another demo is running in the directory.
+        StateError: Another demo or pipeline is running in the directory, or it has other views.
     """
-    flights = load_flights()
-    flights = flights if events is None else flights.slice(0, events)
     settings = demo_settings(data_dir=data_dir, host=host, port=port)
-    set_up_logging("demo", settings)
-    with _alone(settings.data_dir), _running(settings) as (server, ended):
+    with ExitStack() as stack:
+        stack.enter_context(_alone(settings.data_dir))
+        check_fit(settings.data_dir, PIPELINE.read_text(), str(PIPELINE), Wish())
+        flights = load_flights()
+        flights = flights if events is None else flights.slice(0, events)
+        set_up_logging("demo", settings)
+        server, ended = stack.enter_context(_running(settings))
         try:
             print(f"starting on {server.url}, data in {settings.data_dir}", flush=True)
             server.wait_until_live(ended, START_TIMEOUT_S)

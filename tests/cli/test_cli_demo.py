@@ -34,6 +34,24 @@ def test_the_flights_become_events_day_by_day_with_null_for_what_is_absent() -> 
     assert (next(iter(days.values()))[1:] >= next(iter(days.values()))[:-1]).all()
 
 
+def test_a_directory_in_use_or_of_other_views_is_refused_at_once(keyfold: Keyfold) -> None:
+    running = keyfold.start("ingest", "pipeline.sql")
+    try:
+        running.logged("keeping 1 views")
+        in_use = keyfold("demo", "--port", "0", "--data-dir", "keyfold-data")
+    finally:
+        assert running.end() == 0
+    others = keyfold("demo", "--port", "0", "--data-dir", "keyfold-data")
+    for told, message in [
+        (in_use, "another process is writing to keyfold-data/state"),
+        (others, "the state has what the SQL file has not: view spend"),
+    ]:
+        assert (told.returncode, told.stdout) == (2, "")
+        first, second = told.stderr.splitlines()
+        assert first == f"error: {message}"
+        assert second.startswith("hint: ")
+
+
 def test_the_demo_shows_commands_that_work_and_resumes(keyfold: Keyfold) -> None:
     words = ("demo", "--port", "0", "--events", str(EVENTS))
     first = keyfold.start(*words)
