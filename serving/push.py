@@ -23,7 +23,7 @@ from pathlib import Path
 
 from keyfold.errors import KeyfoldError, StateError
 from keyfold.eventlog.format import partition_directories, source_directory
-from keyfold.eventlog.lines import LineBlock, json_array_lines, split_ndjson
+from keyfold.eventlog.lines import LineBlock, json_array_lines, one_value_line, split_ndjson
 from keyfold.eventlog.options import EventsOptions, events_options
 from keyfold.eventlog.writer import AppendResult, EventLogWriter
 from keyfold.state.record import CommitRecord
@@ -309,7 +309,8 @@ def applied_offset(catalog: Catalog, record: CommitRecord, source: str, partitio
 def parse_body(body: bytes, content_type: str, events_max: int) -> LineBlock:
     """Split a pushed body into events.
 
-    A JSON array where it starts with ``[``, unless the content type says NDJSON.
+    A JSON array where it starts with ``[``, and one event where it is one JSON object over several
+    lines, unless the content type says NDJSON.
 
     Raises:
         RequestError: It cannot be split.
@@ -321,7 +322,10 @@ def parse_body(body: bytes, content_type: str, events_max: int) -> LineBlock:
         "application/jsonl",
     )
     array = not ndjson and body.lstrip(_WHITESPACE).startswith(b"[")
-    block = json_array_lines(body) if array else split_ndjson(body)
+    if array:
+        block = json_array_lines(body)
+    else:
+        block = (None if ndjson else one_value_line(body)) or split_ndjson(body)
     if block.count > events_max:
         raise RefusedError(
             "too_large",

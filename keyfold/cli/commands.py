@@ -120,6 +120,7 @@ def sources_infer(
 @app.command()
 def push(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="An `events` source.")],
+    file: Annotated[str | None, typer.Argument(hidden=True)] = None,
     url: Url = None,
     token: Token = None,
     batch: Annotated[int, typer.Option(min=1, metavar="N", help="Events per request.")] = 5_000,
@@ -127,7 +128,8 @@ def push(
     """Send the NDJSON events on stdin to an `events` source of a running server.
 
     A batch is accepted once it is durable. Where it stops early, it says how many lines were
-    accepted, so that the rest can be sent with `tail -n +N`.
+    accepted, so that the rest can be sent with `tail -n +N`. Lines that are no JSON objects become
+    dead letters, and it says how many there were.
 
     \b
     Example:
@@ -138,7 +140,7 @@ def push(
     """
     from keyfold.cli.push import push_stdin
 
-    push_stdin(source, url, token, batch)
+    push_stdin(source, file, url, token, batch)
 
 
 @app.command(cls=NegativeNumbers)

@@ -7,6 +7,7 @@ answer or the server failed, it may or may not have been taken; the error says w
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 import sys
 import time
@@ -15,15 +16,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+import msgspec
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from keyfold.cli.client import ServerError, ask, connect, path
 from keyfold.cli.show import err, out
+from keyfold.errors import SettingsError
 
 BATCH_BYTES_MAX = 8 << 20
 """Half of what a server takes by default, whatever the number of events."""
 RETRIES_MAX = 5
 RETRY_WAIT_S = 0.5
+_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _BUSY = ("busy", "not_caught_up")  # refused before anything was written
 _UNSURE = ("no_answer", "no_problem", "internal_error", "bad_state", "answer_timeout")
 
@@ -35,11 +39,13 @@ class Accepted:
     Attributes:
         events: Their number.
         lines: Lines of the input that they end at, blank ones included.
+        unusable: Events that are no JSON objects, and become dead letters.
         offsets: By partition: first and last offset.
     """
 
     events: int = 0
     lines: int = 0
+    unusable: int = 0
     offsets: dict[int, tuple[int, int]] = field(default_factory=dict)
 
     def add(self, answer: dict[str, Any], lines: int) -> None:
@@ -56,16 +62,25 @@ class Accepted:
             f"partition {partition}, offsets {first} to {last}"
             for partition, (first, last) in sorted(self.offsets.items())
         )
-        return f"{self.events:,} events accepted by {source}{f': {where}' if where else ''}"
+        noun = "event" if self.events == 1 else "events"
+        return f"{self.events:,} {noun} accepted by {source}{f': {where}' if where else ''}"
 
 
-def push_stdin(source: str, url: str | None, token: str | None, batch: int) -> None:
+def push_stdin(
+    source: str, file: str | None, url: str | None, token: str | None, batch: int
+) -> None:
     """Send stdin, show progress on a terminal, and print what was accepted.
 
     Raises:
+        SettingsError: A file was named: only the shell opens files.
         ServerError: The server refused a batch or does not answer; the message says from which
             line on to send again.
     """
+    if file is not None:
+        raise SettingsError(
+            f"push reads stdin and opens no file, {file} was given",
+            hint=f"write `keyfold push {source} < {shlex.quote(file)}`",
+        )
     accepted = Accepted()
     size = _input_bytes()
     columns = (TextColumn("pushing"), BarColumn(), TextColumn("{task.fields[told]}"))
@@ -81,12 +96,38 @@ def push_stdin(source: str, url: str | None, token: str | None, batch: int) -> N
         for events, count, lines in batches(sys.stdin.buffer, batch):
             try:
                 accepted.add(send(client, source, events), lines)
+                accepted.unusable += unusable(events)
             except ServerError as problem:
                 raise _stopped(problem, accepted, source, count) from problem
             rate = accepted.events / max(time.monotonic() - started_s, 1e-3)
             told = f"{accepted.events:,} events, {rate:,.0f} events/s"
             bar.update(task, advance=len(events), told=told)
     out().print(accepted.text(source), markup=False)
+    if accepted.unusable:
+        many = "1 line is" if accepted.unusable == 1 else f"{accepted.unusable:,} lines are"
+        console.print(
+            f"warning: {many} no JSON object, and a dead letter now: `keyfold dead-letters` shows "
+            "them\nhint: send one object per line; `jq -c .` writes pretty-printed JSON so, and "
+            "`jq -c '.[]'` an array",
+            markup=False,
+        )
+
+
+def unusable(events: bytes) -> int:
+    """Count the lines of an NDJSON batch that are no JSON objects."""
+    try:
+        _OBJECT.decode_lines(events)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return sum(not _is_object(line) for line in events.splitlines())
+    return 0
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        _OBJECT.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return True
 
 
 def send(client: httpx.Client, source: str, events: bytes) -> dict[str, Any]:

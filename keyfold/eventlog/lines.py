@@ -26,6 +26,7 @@ NEWLINE: Final = 10
 CARRIAGE_RETURN: Final = 13
 SPACE: Final = 32
 
+_VALUE_DECODER: Final = msgspec.json.Decoder(msgspec.Raw)
 _ARRAY_DECODER: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -70,6 +71,25 @@ def split_ndjson(body: bytes, line_bytes_max: int = LINE_BYTES_MAX) -> LineBlock
             f"the body has a NUL byte (byte {place})", hint="send JSON in UTF-8, one event per line"
         )
     return split_lines(body, line_bytes_max)
+
+
+def one_value_line(body: bytes, line_bytes_max: int = LINE_BYTES_MAX) -> LineBlock | None:
+    """Return the one line of a body that is one JSON value over several lines; None for any other.
+
+    A raw newline in valid JSON is whitespace between tokens, so it becomes a space.
+
+    Raises:
+        RequestError: The line is longer than ``line_bytes_max``.
+    """
+    if b"\n" not in body.strip():
+        return None
+    try:
+        _VALUE_DECODER.decode(body)  # of NDJSON it looks at the first line only, and fails
+    except msgspec.DecodeError:
+        return None
+    line = body.strip().replace(b"\n", b" ")
+    _check_lengths(np.array([len(line)]), line_bytes_max)
+    return block_of([line])
 
 
 def split_lines(body: bytes, line_bytes_max: int) -> LineBlock:

@@ -89,6 +89,21 @@ def test_a_row_that_is_not_there_is_the_servers_problem_and_exit_1(
     assert told in found.stderr
 
 
+def test_a_push_of_a_file_that_is_named_says_how_to_send_it(running: Door) -> None:
+    keyfold, _ = running
+    pushed = keyfold("push", "orders", "my orders.ndjson")
+    assert (pushed.returncode, pushed.stdout) == (2, "")
+    assert "hint: write `keyfold push orders < 'my orders.ndjson'`" in pushed.stderr
+    assert "FILE" not in keyfold("push", "--help").stdout
+
+
+def test_one_event_is_one_event(running: Door) -> None:
+    keyfold, url = running
+    pushed = keyfold("push", "orders", "--url", url, stdin=events(("one", "1", "eu")))
+    assert pushed.stdout.startswith("1 event accepted by orders: ")
+    assert pushed.stderr == ""
+
+
 def test_a_push_into_no_source_is_the_servers_problem_and_exit_1(running: Door) -> None:
     keyfold, url = running
     pushed = keyfold("push", "oders", "--url", url, stdin=events(("a", "1", "eu")))
@@ -101,6 +116,9 @@ def test_a_message_that_cannot_be_used_is_shown_among_the_dead_letters(running: 
     keyfold, url = running
     pushed = keyfold("push", "orders", "--url", url, stdin='{"amount": "much"}\nno json\n')
     assert pushed.returncode == 0, pushed.stderr
+    warning, hint = pushed.stderr.splitlines()
+    assert warning.startswith("warning: 1 line is no JSON object, and a dead letter now: `keyfold ")
+    assert "jq -c" in hint
     until(applied(url))
     told = keyfold("dead-letters", "--source", "orders", "--limit", "2")
     assert told.returncode == 0, told.stderr

@@ -83,6 +83,17 @@ def test_forms_of_a_body(server: Server, state: State) -> None:
     assert logged(state.directory) == events * 5 + [*events[:2], b"5"]
 
 
+def test_one_object_over_several_lines_is_one_event(server: Server, state: State) -> None:
+    pretty = json.dumps({"user_id": "a b", "n": [1]}, indent=2).encode()
+    for headers in ({}, {"content-type": "application/json"}):
+        assert server.client.post(PATH, content=pretty, headers=headers).json()["accepted"] == 1
+    said = {"content-type": "application/x-ndjson"}
+    assert server.client.post(PATH, content=pretty, headers=said).json()["accepted"] == 6
+    events = logged(state.directory)
+    assert [json.loads(event) for event in events[:2]] == [{"user_id": "a b", "n": [1]}] * 2
+    assert events[2:] == pretty.split(b"\n")
+
+
 def test_an_array_may_be_sent_as_lines_of_arrays(server: Server, state: State) -> None:
     answer = server.client.post(
         PATH, content=b"[1]\n[2]\n", headers={"content-type": "application/x-ndjson; x=y"}
