@@ -114,6 +114,13 @@ class Binder:
         value = self._connection.execute(f"SELECT CAST({expression} AS VARCHAR)").fetchone()
         return (value[0] if value else None), kind
 
+    def has_function(self, name: str) -> bool:
+        """Say whether DuckDB has a function of that name, in lower case."""
+        found = self._connection.execute(
+            "SELECT 1 FROM duckdb_functions() WHERE lower(function_name) = ? LIMIT 1", [name]
+        )
+        return found.fetchone() is not None
+
     def volatile_functions(self) -> frozenset[str]:
         """Return the names of functions whose value is not a function of their arguments."""
         rows = self._connection.execute(

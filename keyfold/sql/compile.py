@@ -224,6 +224,6 @@ def _within_depth(view: UnboundView, work: Callable[[], T]) -> T:
     except RecursionError as problem:
         raise SqlError(
             f"the SELECT of view {view.name} is nested too deeply",
-            hint="write long conditions with IN, or as several views",
+            hint="write long conditions with IN, or as several views of the source",
             location=view.location,
         ) from problem

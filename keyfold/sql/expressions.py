@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import duckdb
 from sqlglot import exp
 
-from keyfold.errors import SqlError
+from keyfold.errors import SqlError, did_you_mean
 from keyfold.sql.dialect import call_name, find_aggregate, sql_text
 from keyfold.sql.relation import Relation
 from keyfold.view import expression as ex
@@ -22,6 +22,7 @@ from keyfold.view.types import Physical, column_type
 
 _GROUPS = "groups"  # the relation that expressions over keys and answers are described in
 _AROUND_HINT = "apply it inside the aggregate, or group by its result"
+_FUNCTIONS_HINT = "docs/sql.md lists what can stand around aggregates; the rest are DuckDB's"
 _KEYS_HINT = "group by its result; a condition on keys belongs in WHERE"
 _OPERATORS: dict[type[exp.Expr], str] = {
     exp.Add: "+",
@@ -173,6 +174,10 @@ class Expressions:
         function, counts = CALLS.get(name, ("", range(0)))
         if isinstance(node, exp.Anonymous) and len(node.expressions) in counts:
             return self._call(function, node, node.expressions)
+        if isinstance(node, exp.Anonymous) and not self._binder.has_function(name):
+            raise self._text.error(
+                node, f"there is no function {name}", did_you_mean(name, AROUND, _FUNCTIONS_HINT)
+            )
         raise self._text.error(
             node,
             f"{name or node.key.lower()} cannot stand around aggregates or key columns",

@@ -168,7 +168,7 @@ def parse_tree(
     except RecursionError as problem:
         raise SqlError(
             "the statement is nested too deeply",
-            hint="write long conditions with IN or as several views",
+            hint="write long conditions with IN, or as several views of the source",
             location=source.token(tokens[0]),
         ) from problem
     except (ValueError, TypeError, AttributeError, IndexError, KeyError) as problem:

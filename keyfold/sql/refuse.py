@@ -142,7 +142,8 @@ def _refuse_node(text: SqlText, view: UnboundView, query: exp.Select, node: exp.
         if not isinstance(node, exp.Table):
             raise SqlError(
                 "a subquery cannot be kept",
-                hint="write a view of its own",
+                hint="a view reads a source: compute over one event in WHERE and GROUP BY, and "
+                "combine rows of views when you read",
                 location=text.token(_inner_select(view.tokens)),
             )
     elif isinstance(node, exp.Columns) or (

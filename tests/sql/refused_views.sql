@@ -35,16 +35,16 @@ WITH x AS (SELECT * FROM orders) SELECT user_id FROM x GROUP BY user_id
 
 -- a subquery in FROM
 SELECT user_id, COUNT(*) FROM (SELECT * FROM orders) GROUP BY user_id
---> 1:32 SELECT | a subquery cannot be kept | write a view of its own
+--> 1:32 SELECT | a subquery cannot be kept | a view reads a source: compute over one event in WHERE and GROUP BY, and combine rows of views when you read
 
 -- a subquery in WHERE
 SELECT user_id, COUNT(*) FROM orders
 WHERE amount > (SELECT 1) GROUP BY user_id
---> 2:17 SELECT | a subquery cannot be kept | write a view of its own
+--> 2:17 SELECT | a subquery cannot be kept | a view reads a source: compute over one event in WHERE and GROUP BY, and combine rows of views when you read
 
 -- EXISTS
 SELECT user_id FROM orders WHERE EXISTS (SELECT 1) GROUP BY user_id
---> 1:42 SELECT | a subquery cannot be kept | write a view of its own
+--> 1:42 SELECT | a subquery cannot be kept | a view reads a source: compute over one event in WHERE and GROUP BY, and combine rows of views when you read
 
 -- GROUPING SETS
 SELECT user_id, COUNT(*) FROM orders GROUP BY GROUPING SETS ((user_id), ())
@@ -324,6 +324,14 @@ SELECT user_id FROM orders WHERE lenght(user_id) > 2 GROUP BY user_id
 -- a function with the wrong types
 SELECT user_id FROM orders WHERE date_trunc('hour', qty) = ts GROUP BY user_id
 --> 1:34 date_trunc | no function matches the given name and argument types 'date_trunc(STRING_LITERAL, INTEGER)' | you might need to add explicit type casts
+
+-- a misspelt function around an aggregate
+SELECT user_id, rond(AVG(amount)) AS m FROM orders GROUP BY user_id
+--> 1:17 rond | there is no function rond | did you mean round?
+
+-- a function that there is not, beside a key
+SELECT user_id, fzqxw(amount) AS m FROM orders GROUP BY user_id
+--> 1:17 fzqxw | there is no function fzqxw | docs/sql.md lists what can stand around aggregates; the rest are DuckDB's
 
 -- a function around an aggregate
 SELECT user_id, upper(MAX(user_id)) AS m FROM orders GROUP BY user_id
