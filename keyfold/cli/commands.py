@@ -22,7 +22,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Views of event streams, defined in SQL, served over REST and as Iceberg tables.",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 sources_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 for role in (run, ingest, serve):
@@ -228,6 +228,24 @@ def demo(
     raise typer.Exit(
         play(data_dir=data_dir, host=host, port=port, speed=speed, events=events, leave=leave)
     )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        version()
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    asked: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Views of event streams, defined in SQL, served over REST and as Iceberg tables."""
 
 
 @app.command()

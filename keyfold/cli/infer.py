@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import glob
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from keyfold.view.plan import Column
 
 SAMPLE_EVENTS = 10_000
 _ENCODES = {".csv": "CSV", ".tsv": "CSV", ".parquet": "PARQUET"}
+_DELIMITERS = (";", "\t", "|")
 _REFUSALS = {error.code: error for error in (SettingsError, SqlError)}
 
 
@@ -44,7 +46,15 @@ def infer_from_files(name: str, pattern: str, options: Sequence[str]) -> None:
         raise SettingsError(f"no file matches {pattern}", hint="quote a glob, or give - for stdin")
     encode = next((word for end, word in _ENCODES.items() if end in found[0].lower()), "JSON")
     given = {"connector": "file", "path": pattern} | _given(options)
-    _print(name, _columns(name, given, encode, "warning"), given, encode)
+    columns = _columns(name, given, encode, "warning")
+    _print(name, columns, given, encode)
+    if encode == "CSV" and "delimiter" not in given and len(columns) == 1:
+        seen = next((mark for mark in _DELIMITERS if mark in columns[0].name), None)
+        if seen is not None:
+            sys.stderr.write(
+                f"hint: the one column has {seen!r} in its name; if that stands between columns, "
+                f"add --option {shlex.quote(f'delimiter={seen}')}\n"
+            )
 
 
 def infer_from_topic(
@@ -64,7 +74,7 @@ def infer_from_topic(
         SqlError: There is no event, or none is a JSON object.
         SourceError: The broker or the topic cannot be read.
     """
-    given = {"connector": "kafka", "topic": topic, "properties.bootstrap.server": bootstrap}
+    given = {"connector": "kafka", "topic": topic, "properties.bootstrap.servers": bootstrap}
     given |= _given(options)
     # The broker may keep it waiting, and then it should say so.
     _print(name, _columns(name, given, "JSON", "info", wait=wait), given, "JSON")

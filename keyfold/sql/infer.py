@@ -35,6 +35,7 @@ from keyfold.errors import SqlError
 from keyfold.sql.bind import Binder, quoted, text_literal
 from keyfold.sql.dialect import plain_name
 from keyfold.sql.interval import span_text
+from keyfold.sql.options import CONNECTOR_OPTIONS
 from keyfold.view.plan import Column, Watermark
 
 Struct = dict[str, "Shape"]
@@ -260,7 +261,8 @@ def _name(name: str) -> str:
 
 
 def _option_name(key: str) -> str:
-    plain = all(plain_name(part) for part in key.split("."))
+    known = any(key in options for options in CONNECTOR_OPTIONS.values())
+    plain = known or all(plain_name(part) for part in key.split("."))
     return key if plain else text_literal(key)
 
 

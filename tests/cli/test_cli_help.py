@@ -27,6 +27,19 @@ def test_the_help_of_every_command_shows_an_example_and_its_exit_codes(words: li
         assert "Exit codes" in shown.output
 
 
+@pytest.mark.parametrize("words", [["-h"], ["run", "-h"], ["lake", "drop", "-h"]], ids=" ".join)
+def test_h_is_help(words: list[str]) -> None:
+    shown = CliRunner().invoke(app, words)
+    assert shown.exit_code == 0
+    assert "Usage: " in shown.output
+
+
+def test_the_version_is_a_flag_too() -> None:
+    flag, command = (CliRunner().invoke(app, [word]) for word in ("--version", "version"))
+    assert (flag.exit_code, flag.output) == (0, command.output)
+    assert flag.output.startswith("keyfold ")
+
+
 def test_there_are_the_commands_that_the_readme_names() -> None:
     named = "run ingest serve lake check explain push get dead-letters demo version sources".split()
     assert {words[0] for words in commands()} == set(named)

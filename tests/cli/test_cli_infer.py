@@ -10,6 +10,8 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from keyfold.sql.compile import compile_sql
+from keyfold.sql.infer import create_source_sql
+from keyfold.view.plan import Column
 from tests.cli.scene import Keyfold
 
 
@@ -23,10 +25,25 @@ def test_names_and_values_are_quoted_where_sql_needs_it(keyfold: Keyfold) -> Non
         '  "Order Id" BIGINT,\n'
         '  "select" VARCHAR\n'
         ")\n"
-        "WITH (\n  connector = 'file',\n  path = 'it''s.csv',\n  'delimiter' = ';'\n)\n"
+        "WITH (\n  connector = 'file',\n  path = 'it''s.csv',\n  delimiter = ';'\n)\n"
         "FORMAT PLAIN ENCODE CSV;\n"
     )
     compile_sql(told.stdout)
+
+
+def test_another_delimiter_is_hinted_at(keyfold: Keyfold) -> None:
+    (keyfold.directory / "a.csv").write_text("id;name\n1;x\n")
+    told = keyfold("sources", "infer", "a.csv")
+    assert told.returncode == 0
+    assert told.stderr.endswith("add --option 'delimiter=;'\n")
+    assert keyfold("sources", "infer", "a.csv", "--option", "delimiter=;").stderr == ""
+
+
+def test_a_statement_says_options_as_the_documentation_does() -> None:
+    options = {"connector": "kafka", "topic": "t", "properties.bootstrap.servers": "h:1"}
+    sql = create_source_sql("s", (Column("a", "BIGINT"),), options)
+    assert "properties.bootstrap.servers = 'h:1'" in sql
+    compile_sql(sql)
 
 
 def test_a_wrong_option_is_refused(keyfold: Keyfold) -> None:
