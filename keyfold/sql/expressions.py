@@ -176,7 +176,9 @@ class Expressions:
             return self._call(function, node, node.expressions)
         if isinstance(node, exp.Anonymous) and not self._binder.has_function(name):
             raise self._text.error(
-                node, f"there is no function {name}", did_you_mean(name, AROUND, _FUNCTIONS_HINT)
+                node,
+                f"there is no function {name}",
+                did_you_mean(name, [*CALLS, "if"], _FUNCTIONS_HINT),
             )
         raise self._text.error(
             node,
