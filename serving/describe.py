@@ -64,9 +64,8 @@ def source_detail(reader: StateReader, name: str, now_ms: int) -> dict[str, Any]
         NotFoundError: There is none of that name.
     """
     plan = source_plan(reader, name)
-    _, heartbeat_ms, status = reader.status()
     told = reader.record.sources.get(name)
-    live = status.sources.get(name)
+    live = reader.status()[2].sources.get(name)
     partitions = []
     known = told.partitions if told else {}
     for number in sorted({*known, *(live.partitions if live else {})}):
@@ -77,21 +76,7 @@ def source_detail(reader: StateReader, name: str, now_ms: int) -> dict[str, Any]
         partitions.append(
             {"partition": number, "offset": offset, "end_offset": end, "lag": end - offset}
         )
-    unheard = "waiting" if plan.waiting else "catching_up"
-    state, error = (live.state, live.error) if live else (unheard, "")
-    silent_ms = now_ms - heartbeat_ms
-    heard = heartbeat_ms > 0  # a writer that waits for its first commit has said nothing yet
-    if state not in ("complete", "stopped") and (
-        status.stopped or (heard and abs(silent_ms) > HEARTBEAT_MS_MAX)
-    ):
-        state = "stopped"
-        error = (
-            "the ingest process was stopped"
-            if status.stopped
-            else f"nothing was heard of the ingest process for {silent_ms / 1000:.0f} s"
-            if silent_ms > 0
-            else "nothing was heard of the ingest process since the clock was set back"
-        )
+    state, error = source_state(reader, plan, now_ms)
     return {
         "name": name,
         "connector": plan.connector,
@@ -105,6 +90,35 @@ def source_detail(reader: StateReader, name: str, now_ms: int) -> dict[str, Any]
             "dead_lettered": sum(one.dead_lettered for one in known.values()),
         },
     }
+
+
+def source_state(reader: StateReader, plan: SourcePlan, now_ms: int) -> tuple[str, str]:
+    """Return (state of a source, why it stopped or empty)."""
+    _, heartbeat_ms, status = reader.status()
+    live = status.sources.get(plan.name)
+    unheard = "waiting" if plan.waiting else "catching_up"
+    state, error = (live.state, live.error) if live else (unheard, "")
+    silent_ms = now_ms - heartbeat_ms
+    heard = heartbeat_ms > 0  # a writer that waits for its first commit has said nothing yet
+    if state in ("complete", "stopped"):
+        return state, error
+    if status.stopped:
+        return "stopped", "the ingest process was stopped"
+    if heard and silent_ms > HEARTBEAT_MS_MAX:
+        return "stopped", f"nothing was heard of the ingest process for {silent_ms / 1000:.0f} s"
+    if heard and silent_ms < -HEARTBEAT_MS_MAX:
+        return "stopped", "nothing was heard of the ingest process since the clock was set back"
+    return state, error
+
+
+def ingestion(reader: StateReader, now_ms: int) -> dict[str, Any]:
+    """Say whether ingestion moves, and which sources stopped, with the reason of each."""
+    stopped = {}
+    for plan in reader.catalog.catalog.sources:
+        state, error = source_state(reader, plan, now_ms)
+        if state == "stopped":
+            stopped[plan.name] = error
+    return {"advancing": not stopped, "stopped": stopped}
 
 
 def source_plan(reader: StateReader, name: str) -> SourcePlan:

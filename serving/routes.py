@@ -14,7 +14,7 @@ from keyfold.errors import KeyfoldError, RequestError
 from keyfold.state.reader import StateReader
 from serving import documentation as doc
 from serving.deadletters import letters_page
-from serving.describe import source_detail, source_plan, view_detail, view_summary
+from serving.describe import ingestion, source_detail, source_plan, view_detail, view_summary
 from serving.formats import ARROW, arrow_answer, chosen_format, page_answer
 from serving.hot import HotPath, method_not_allowed
 from serving.lookup import ViewLookup, visible_pairs, why_behind, why_missing
@@ -196,7 +196,9 @@ def _operating_routes(app: FastAPI, worker: Worker) -> None:
             "behind_s": round(stuck_s, 3),
             "problem": state.problem or None,
         }
-        return _json({"status": "ok", "worker": worker.number, "replica": replica})
+        ingest = ingestion(reader, _now_ms()) if reader else None
+        told = {"status": "ok", "worker": worker.number, "replica": replica, "ingest": ingest}
+        return _json(told)
 
     @app.get("/readyz", tags=["operating"], summary="Can it answer for every view?")
     async def readyz() -> Response:

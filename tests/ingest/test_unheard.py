@@ -59,7 +59,8 @@ class Writer:
         self.connection = locked_connection()
 
     def start(self, *names: str, rebuild: Collection[str] = ()) -> None:
-        self.state = StateWriter(self.store, compiled(frozenset(names)), rebuild=rebuild)
+        catalog, gone = compiled(frozenset(names)), VIEWS.keys() - {*names}
+        self.state = StateWriter(self.store, catalog, rebuild=rebuild, drop=gone)
         self.lane = Lane(self.state.catalog.sources[0], self.state, self.connection, Path("none"))
         source = self.state.record.sources["s"]
         own = {partition: told.offset for partition, told in source.partitions.items()}

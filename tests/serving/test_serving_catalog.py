@@ -100,6 +100,9 @@ def test_a_dead_ingest_process_is_said_to_be_stopped(server: Server, made: State
     source = server.get("/v1/sources/orders").json()
     assert source["state"] == "stopped"
     assert "nothing was heard of the ingest process for 60 s" in source["error"]
+    ingest = server.get("/healthz").json()["ingest"]
+    assert ingest["advancing"] is False
+    assert "nothing was heard of the ingest process for 60 s" in ingest["stopped"]["orders"]
 
 
 def test_an_ingest_process_that_died_before_the_clock_was_set_back_is_stopped(
@@ -205,6 +208,7 @@ def test_health_says_whether_the_replica_advances(server: Server, made: State) -
     assert body["replica"]["open"] is True
     assert body["replica"]["advancing"] is True
     assert body["replica"]["commit"] == made.record.sequence
+    assert body["ingest"].keys() == {"advancing", "stopped"}
 
 
 def test_the_hot_route_stands_in_the_openapi_document(server: Server) -> None:

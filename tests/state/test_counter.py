@@ -104,7 +104,7 @@ def test_a_new_writer_goes_on_in_the_same_file(path: Path) -> None:
 def test_a_reader_before_the_first_writer_says_what_to_start(path: Path) -> None:
     with pytest.raises(StateError, match="no commit counter") as refused:
         CounterReader(path)
-    assert "keyfold ingest" in refused.value.hint
+    assert "--data-dir" in refused.value.hint
 
 
 def test_a_file_that_is_cut_short_is_not_mapped(path: Path) -> None:

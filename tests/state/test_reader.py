@@ -176,10 +176,10 @@ def test_the_status_is_the_last_that_was_published_whole(data: Data) -> None:
 def test_what_is_not_there_yet_is_said_with_what_to_start(tmp_path: Path) -> None:
     with pytest.raises(StateError, match="no state") as refused:
         StateReader.open(tmp_path, 1, block_cache_bytes=1 << 20)
-    assert "keyfold ingest" in refused.value.hint
+    assert "--data-dir" in refused.value.hint
     with pytest.raises(StateError, match="no commit counter") as refused:
         CounterReader(counter_path(tmp_path))
-    assert "keyfold ingest" in refused.value.hint
+    assert "--data-dir" in refused.value.hint
     counter = CounterWriter(counter_path(tmp_path))
     with pytest.raises(StateError, match="the state is empty"):
         StateReader(MemoryStore(), CounterReader(counter_path(tmp_path)))

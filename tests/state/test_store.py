@@ -159,7 +159,7 @@ def test_a_second_writer_is_refused(tmp_path: Path) -> None:
 def test_a_replica_without_a_state_says_what_to_start(tmp_path: Path) -> None:
     with pytest.raises(StateError, match="no state") as refused:
         RocksReplica(tmp_path / "state", tmp_path / "replica")
-    assert "keyfold ingest" in refused.value.hint
+    assert "--data-dir" in refused.value.hint
 
 
 @pytest.mark.parametrize("wal_bytes_max", [2_000, 1 << 30])
