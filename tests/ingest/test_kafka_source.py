@@ -42,6 +42,17 @@ def create(admin: AdminClient, name: str, partitions: int) -> str:
     return name
 
 
+def grow(admin: AdminClient, topic: str, partitions: int) -> None:
+    """Add partitions and wait until the broker tells clients of them."""
+    admin.create_partitions([NewPartitions(topic, partitions)])[topic].result()
+
+    def told() -> bool:
+        found = admin.describe_topics(TopicCollection([topic]))[topic].result()
+        return len(found.partitions) == partitions
+
+    until(told)
+
+
 def topic_id(admin: AdminClient, name: str) -> str | None:
     try:
         return str(admin.describe_topics(TopicCollection([name]))[name].result().topic_id)
@@ -73,10 +84,18 @@ def send(
     if end is not None:
         producer.init_transactions(_DEADLINE_S)
         producer.begin_transaction()
+    refused: list[object] = []
     for partition, values in bodies.items():
         for value in values:
-            producer.produce(topic, value, partition=partition, **fields)
+            producer.produce(
+                topic,
+                value,
+                partition=partition,
+                on_delivery=lambda error, _: refused.append(error) if error else None,
+                **fields,
+            )
     assert producer.flush(_DEADLINE_S) == 0
+    assert not refused
     if end == "commit":
         producer.commit_transaction(_DEADLINE_S)
     elif end == "abort":
@@ -258,7 +277,7 @@ def test_a_partition_that_appears_in_mid_run_is_read_from_its_beginning(
     send(kafka_bootstrap, topic, {0: texts("a", 5)})
     with opened(new_source(kafka_bootstrap, topic)) as source:
         reading = read(source, lambda so_far: len(so_far) == 5)
-        admin.create_partitions([NewPartitions(topic, 5)])[topic].result()
+        grow(admin, topic, 5)
         send(kafka_bootstrap, topic, {4: texts("new", 3), 0: texts("old", 1)})
         read(source, lambda so_far: len(so_far) == 9, reading)
         assert reading.bodies[4] == texts("new", 3)
