@@ -41,7 +41,7 @@ class Settings(BaseSettings):
     )
 
     commit_interval_ms: int = Field(
-        20, ge=1, le=60_000, description="Longest wait of an applied event for its commit."
+        10, ge=1, le=60_000, description="Longest wait of an applied event for its commit."
     )
     commit_interval_backlog_ms: int = Field(
         1_000, ge=1, le=60_000, description="The same while the source is far ahead."

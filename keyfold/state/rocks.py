@@ -80,7 +80,7 @@ def _writer_options(block_cache_bytes: int) -> Options:
     options.create_if_missing(True)
     options.set_write_buffer_size(MEMTABLE_BYTES)
     options.set_max_background_jobs(2)
-    options.set_level_zero_file_num_compaction_trigger(4)
+    options.set_level_zero_file_num_compaction_trigger(12)
     options.set_level_zero_slowdown_writes_trigger(40)
     options.set_level_zero_stop_writes_trigger(64)
     options.set_max_manifest_file_size(16 << 20)
