@@ -43,7 +43,6 @@ from tests.kafka_broker import kafka_unavailable
 
 RATE = 50_000
 _LOOK_S = 0.001
-_SETTLE_S = 1.0
 _ANSWERS_S_MAX = 30.0
 
 
@@ -112,10 +111,10 @@ def live(bootstrap: str, topic: str, per_second: int, seconds: float, **settings
             began = time.monotonic()
             before = [one.usage().cpu_s for one in (writer, server)]
             with _producing(bootstrap, topic, per_second, seconds) as moments_of:
-                seen = _watch(port, seconds + _SETTLE_S)
+                moments, seen = _watch(port, seconds + _ANSWERS_S_MAX, moments_of)
                 took = time.monotonic() - began
                 after = [one.usage().cpu_s for one in (writer, server)]
-                found = visible_ms(moments_of(), seen)
+                found = visible_ms(moments, seen)
     costs = [(b - a) / took for a, b in zip(before, after, strict=True)]
     return Live(found, *costs)
 
@@ -176,8 +175,8 @@ def visible_ms(moments: Sequence[float], seen: Sequence[tuple[float, int]]) -> n
 @contextmanager
 def _producing(
     bootstrap: str, topic: str, per_second: int, seconds: float
-) -> Iterator[Callable[[], list[float]]]:
-    """Start the producer; give what waits for its moments."""
+) -> Iterator[Callable[[], list[float] | None]]:
+    """Start the producer; give what returns its moments, None before it has ended."""
     argv = (
         *PYTHON, "loadtests.bench.produce", bootstrap, topic, str(PARTITIONS),
         "--rate", str(per_second), "--seconds", str(seconds),
@@ -188,9 +187,10 @@ def _producing(
     )  # fmt: skip
     try:
 
-        def moments() -> list[float]:
-            out, _ = popen.communicate(timeout=seconds + _ANSWERS_S_MAX)
-            told: list[float] = json.loads(out)
+        def moments() -> list[float] | None:
+            if popen.poll() is None:
+                return None
+            told: list[float] = json.loads(popen.communicate()[0])
             return told
 
         yield moments
@@ -200,12 +200,18 @@ def _producing(
         popen.wait()
 
 
-def _watch(port: int, seconds: float) -> list[tuple[float, int]]:
-    """Look the probes' row up every millisecond until it stands still for so long."""
+def _watch(
+    port: int, seconds: float, moments_of: Callable[[], list[float] | None]
+) -> tuple[list[float], list[tuple[float, int]]]:
+    """Look the probes' row up every millisecond until all are visible, or for so long.
+
+    Returns:
+        The moments of the probes, and what was seen: (moment, how many were visible then).
+    """
     seen: list[tuple[float, int]] = []
+    moments: list[float] | None = None
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    deadline = time.monotonic() + seconds + _ANSWERS_S_MAX
-    still_since = time.monotonic()
+    deadline = time.monotonic() + seconds
     mine = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cpu(0))
     try:
@@ -216,11 +222,12 @@ def _watch(port: int, seconds: float) -> list[tuple[float, int]]:
             count = json.loads(body)["row"]["orders"] if answer.status == 200 else 0
             if count != (seen[-1][1] if seen else 0):
                 seen.append((moment, count))
-                still_since = time.monotonic()
-            elif seen and time.monotonic() - still_since > _SETTLE_S + 1.0:
+            elif moments is None:
+                moments = moments_of()
+            elif count >= len(moments):
                 break
             time.sleep(_LOOK_S)
     finally:
         os.sched_setaffinity(0, mine)
         connection.close()
-    return seen
+    return moments or [], seen
