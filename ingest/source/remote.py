@@ -24,7 +24,7 @@ from ingest.source.protocol import Source, SourceProgress
 from ingest.source.requests import Begin, Close, Committed, Open, Poll, Reply
 from keyfold.errors import SourceError
 
-_CLOSE_S_MAX = 5.0
+_CLOSE_S_MAX = 2.5
 
 
 class RemoteSource:
