@@ -108,7 +108,9 @@ class ViewLookup:
             NotReadyError: There is none yet, and the view has never caught up.
         """
         if len(texts) != self._key_count:
-            raise self._wrong_count(len(texts))
+            if self._key_count or texts != [""]:
+                raise self._wrong_count(len(texts))
+            texts = []  # /rows/ names the one row of a view without a key
         if None in texts:
             key = encode_columns(self._key_types, texts)
         else:
@@ -302,11 +304,14 @@ class ViewLookup:
 
     def _wrong_count(self, given: int) -> RequestError:
         names = ", ".join(self.key_names)
-        first = self.key_names[0] if self.key_names else ""
+        hint = "it has one row: ask /rows/ with nothing behind it"
+        if self.key_names:
+            first = self.key_names[0]
+            hint = f"the key is ({names}); for all rows of a prefix ask /rows?{first}=…"
         return RequestError(
             f"the key of view {self.plan.name} has "
             f"{self._key_count} value{'' if self._key_count == 1 else 's'}, {given} given",
-            hint=f"the key is ({names}); for all rows of a prefix ask /rows?{first}=…",
+            hint=hint,
         )
 
     def _bad_predicate(self) -> RequestError:

@@ -120,7 +120,7 @@ def check_file(file: Path) -> None:
         )
     views = table("view", "source", "key", "columns", "window")
     for view in catalog.views:
-        keys = ", ".join(key.name for key in view.keys)
+        keys = ", ".join(key.name for key in view.keys) or "none: one row"
         columns_of_view = ", ".join(output.name for output in view.outputs)
         add_row(views, [view.name, view.source, keys, columns_of_view, window_text(view)])
     for name, source_name in compiled.waiting.items():

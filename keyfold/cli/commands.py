@@ -147,8 +147,12 @@ def push(
 def get(
     view: Annotated[str, typer.Argument(metavar="VIEW", help="The view.")],
     key: Annotated[
-        list[str], typer.Argument(metavar="KEY...", help="Its whole key, in order; \\N is NULL.")
-    ],
+        list[str] | None,
+        typer.Argument(
+            metavar="[KEY...]",
+            help="Its whole key, in order; \\N is NULL. Nothing where the view has one row.",
+        ),
+    ] = None,
     url: Url = None,
     token: Token = None,
 ) -> None:
@@ -167,7 +171,7 @@ def get(
     """
     from keyfold.cli.get import get_row
 
-    get_row(view, key, url, token)
+    get_row(view, key or [], url, token)
 
 
 @app.command("dead-letters")

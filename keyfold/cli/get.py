@@ -22,7 +22,8 @@ def get_row(view: str, key: Sequence[str], url: str | None, token: str | None) -
     Raises:
         ServerError: There is no such row, or no answer.
     """
-    parts = [_NULL_TEXT if part == NULL_WORD else part for part in key]
+    # The row of a view without a key stands behind a slash with nothing after it.
+    parts = [_NULL_TEXT if part == NULL_WORD else part for part in key] or [""]
     with connect(url, token) as client:
         answer = ask(client, "GET", path("v1", "views", view, "rows", *parts))
     if sys.stdout.isatty():

@@ -47,7 +47,8 @@ class BatchQuery:
             conditions.append(f"{WINDOW_US} + {self.window.size_us} > {HORIZON}")
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         groups = ", ".join(str(i + 1) for i in range(len(self.keys)))
-        return f"SELECT {', '.join(columns)} FROM {self.relation}{where} GROUP BY {groups}"
+        by = f" GROUP BY {groups}" if groups else ""  # without a key it is one row
+        return f"SELECT {', '.join(columns)} FROM {self.relation}{where}{by}"
 
     def counts_sql(self) -> str:
         """Return the ledger's query per partition, empty where every event is applied."""

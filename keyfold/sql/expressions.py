@@ -94,7 +94,7 @@ class Expressions:
             return leaf
         if isinstance(node, exp.Paren):
             return self.lower(node.this)
-        if _constant(node):
+        if constant(node):
             return self._lower_constant(node)
         return self._lower_call(node)
 
@@ -329,7 +329,8 @@ class Expressions:
         return self._relation.kept_type(node, kind).name
 
 
-def _constant(node: exp.Expr) -> bool:
+def constant(node: exp.Expr) -> bool:
+    """Say whether an expression reads neither columns nor rows."""
     return not any(node.find_all(exp.Column, exp.AggFunc, exp.Star)) and not any(
         call_name(call) in _COUNTS for call in node.find_all(exp.Anonymous)
     )

@@ -1,7 +1,8 @@
 """A SELECT → the parts of a plan: keys, aggregates, answers, output expressions.
 
 A view can be kept if its rows are groups: every SELECT item is built from GROUP BY columns and
-aggregates. Each aggregate call becomes a partial and an answer (keyfold/sql/aggregates.py); what
+aggregates. SELECT DISTINCT makes its items the key; aggregates without GROUP BY make one row, whose
+key is empty. Each aggregate call becomes a partial and an answer (keyfold/sql/aggregates.py); what
 stands around it becomes an expression that readers evaluate (keyfold/sql/expressions.py).
 Everything else is refused here, with its place and the nearest thing that works.
 """
@@ -14,7 +15,7 @@ from sqlglot import exp
 
 from keyfold.sql.aggregates import Partials
 from keyfold.sql.dialect import call_name, find_aggregate, sql_text, without_parens
-from keyfold.sql.expressions import Expressions
+from keyfold.sql.expressions import Expressions, constant
 from keyfold.sql.relation import WINDOW_COLUMNS, Relation
 from keyfold.sql.scope import Scope
 from keyfold.view import expression as ex
@@ -94,20 +95,43 @@ class Lowering:
     # --- GROUP BY ----------------------------------------------------------------------------
 
     def lower_keys(self) -> None:
-        """Read GROUP BY into ``keys``."""
+        """Read GROUP BY, or what stands for it, into ``keys``."""
         group = self._query.args.get("group")
         if group is None:
-            raise self._text.error(
-                self._query.expressions[0],
-                "a view without GROUP BY has no key to look it up by",
-                "add GROUP BY with the columns that applications look up",
-            )
+            if not self._one_row():
+                self._lower_distinct()
+            return
         for item in group.expressions:
+            if isinstance(item, exp.Tuple) and not item.expressions:
+                continue  # GROUP BY () is one group of everything
             if isinstance(item, exp.Tuple):
                 raise self._text.error(
                     item, "GROUP BY takes columns, not a row of them", "leave the parentheses out"
                 )
             self._lower_key(item)
+
+    def _one_row(self) -> bool:
+        """Say whether a SELECT without GROUP BY is one row about all events."""
+        aggregates = any(find_aggregate(item.resolved) for item in self._items)
+        return aggregates or self._query.args.get("having") is not None
+
+    def _lower_distinct(self) -> None:
+        """Make the columns of SELECT DISTINCT the key."""
+        if not self._query.args.get("distinct"):
+            raise self._text.error(
+                self._query.expressions[0],
+                "a view without GROUP BY, DISTINCT or aggregates has no key to look it up by",
+                "add GROUP BY with the columns that applications look up, or write SELECT DISTINCT",
+            )
+        for item in self._items:
+            if not constant(item.resolved) and without_parens(item.resolved) not in self._key_trees:
+                self._add_key(item.written, _bare(item.resolved))
+        if not self.keys:
+            raise self._text.error(
+                self._query.expressions[0],
+                "SELECT DISTINCT of constants has no key",
+                "select a column of the source",
+            )
 
     def _lower_key(self, item: exp.Expr) -> None:
         aggregate = find_aggregate(item)
@@ -121,6 +145,9 @@ class Lowering:
             raise self._text.error(
                 item, f"{sql_text(item)} is an aggregate", "GROUP BY takes columns of the source"
             )
+        self._add_key(place, node)
+
+    def _add_key(self, place: exp.Expr, node: exp.Expr) -> None:
         tree = without_parens(node)
         sql = sql_text(node)
         if tree in self._key_trees:

@@ -14,14 +14,13 @@ from keyfold.sql.dialect import call_name
 from keyfold.sql.location import SqlText
 from keyfold.sql.parse import UnboundView
 
-_KEPT = frozenset({"expressions", "from_", "from", "where", "group", "having"})
+_KEPT = frozenset({"expressions", "from_", "from", "where", "group", "having", "distinct"})
 _CLAUSES: dict[str, tuple[str, str, str]] = {
     # Key of the tree → (the clause, the words that it starts with, what to do instead).
     "with_": ("WITH", "WITH", "write one view per subquery"),
     "with": ("WITH", "WITH", "write one view per subquery"),
     "joins": ("JOIN", "JOIN", "views read one source; join when you look up, or before the stream"),
     "laterals": ("LATERAL", "LATERAL", "views read one source"),
-    "distinct": ("SELECT DISTINCT", "DISTINCT", "GROUP BY the columns and select COUNT(*)"),
     "qualify": ("QUALIFY", "QUALIFY", "filter with WHERE or HAVING"),
     "windows": ("WINDOW", "WINDOW", "group by the columns of PARTITION BY"),
     "order": ("ORDER BY", "ORDER BY", "rows are kept in key order; GROUP BY sets it"),
@@ -89,6 +88,15 @@ def refuse_unkept(text: SqlText, view: UnboundView) -> exp.Select:
         if key == "joins":
             word, name = _join_words(view.tokens)
         raise _at_word(text, view.tokens, word, f"{name} cannot be kept", hint)
+    distinct = query.args.get("distinct")
+    if distinct is not None and distinct.args.get("on") is not None:
+        raise _at_word(
+            text,
+            view.tokens,
+            "DISTINCT",
+            "DISTINCT ON cannot be kept",
+            "GROUP BY its columns, and take MIN or MAX of the others",
+        )
     for node in query.walk():
         _refuse_node(text, view, query, node)
     _refuse_groupings(text, view, query)

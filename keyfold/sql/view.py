@@ -83,6 +83,7 @@ def compile_view(
             window,
             expires,
         ),
+        standing_keys=() if lowering.keys else ((),),
     )
 
 

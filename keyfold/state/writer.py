@@ -42,9 +42,10 @@ from keyfold.state.record import (
     record_encoder,
 )
 from keyfold.state.retention import Reclaimer
+from keyfold.view.aggregate import zero
 from keyfold.view.partial import PartialCodec
 from keyfold.view.plan import Catalog, ViewPlan
-from keyfold.view.rowkey import prefix_end
+from keyfold.view.rowkey import encode_key, prefix_end
 
 
 @dataclass(slots=True)
@@ -285,14 +286,13 @@ class StateWriter:
         codec = PartialCodec(plan.slots)
         no_rows = next(iter(self._store.scan(prefix, prefix_end(prefix))), None) is None
         reclaimer = Reclaimer(plan, prefix) if plan.retention_us is not None else None
-        return ViewState(
-            plan,
-            prefix,
-            HotPartials(
-                plan.aggregates, codec, self._store.get_many, bytes_max, store_empty=no_rows
-            ),
-            reclaimer,
+        hot = HotPartials(
+            plan.aggregates, codec, self._store.get_many, bytes_max, store_empty=no_rows
         )
+        if no_rows and plan.standing_keys:
+            keys = [prefix + encode_key(plan.key_types, key) for key in plan.standing_keys]
+            hot.merge(keys, zero(plan.slots, len(keys)))
+        return ViewState(plan, prefix, hot, reclaimer)
 
     def _adopt(self, adoption: Adoption) -> None:
         """Take over what is kept from now on; the next commit writes what changed."""

@@ -176,6 +176,8 @@ class ViewPlan(msgspec.Struct, frozen=True, kw_only=True):
         columns_read: Source columns that the view reads.
         sql: The statement as written.
         fingerprint: Changes with anything that changes the content of the state.
+        standing_keys: Keys, in physical values, of the rows that are there before any event: over
+            nothing, aggregates without GROUP BY are one row in SQL.
     """
 
     name: str
@@ -194,6 +196,7 @@ class ViewPlan(msgspec.Struct, frozen=True, kw_only=True):
     columns_read: tuple[str, ...]
     sql: str
     fingerprint: str
+    standing_keys: tuple[tuple[int | None, ...], ...] = ()
 
     @property
     def slots(self) -> tuple[Slot, ...]:

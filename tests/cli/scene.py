@@ -21,6 +21,7 @@ WITH (connector = 'events') FORMAT PLAIN ENCODE JSON;
 CREATE MATERIALIZED VIEW spend AS
 SELECT user_id, region, COUNT(*) AS orders, SUM(amount) AS total
 FROM orders GROUP BY user_id, region;
+CREATE MATERIALIZED VIEW everyone AS SELECT COUNT(*) AS orders FROM orders;
 """
 
 

@@ -17,7 +17,8 @@ def test_a_good_file_is_summarised(keyfold: Keyfold) -> None:
     told = keyfold("check", "pipeline.sql")
     assert (told.returncode, told.stderr) == (0, "")
     assert "user_id, region, orders, total" in told.stdout
-    assert told.stdout.endswith("pipeline.sql: good, 1 source and 1 view\n")
+    assert "none: one row" in told.stdout
+    assert told.stdout.endswith("pipeline.sql: good, 1 source and 2 views\n")
 
 
 def test_an_error_names_the_place_shows_it_and_gives_a_hint(keyfold: Keyfold) -> None:

@@ -71,9 +71,19 @@ def test_a_mistyped_option_of_get_is_no_key(keyfold: Keyfold) -> None:
     assert "--url" in told.stderr
 
 
+def test_the_one_row_of_a_view_without_a_key_needs_none(running: Door) -> None:
+    keyfold, url = running
+    before = json.loads(keyfold("get", "everyone", "--url", url).stdout)["row"]["orders"]
+    assert keyfold("push", "orders", "--url", url, stdin=events(("one", "4", "eu"))).returncode == 0
+    until(applied(url))
+    assert json.loads(keyfold("get", "everyone", "--url", url).stdout)["row"]["orders"] > before
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
+        (("spend",), "has 2 values, 1 given"),
+        (("everyone", "a"), "has 0 values, 1 given"),
         (("spend", "nobody", "eu"), "has no such key"),
         (("spent", "ann", "eu"), "there is no view 'spent'"),
         (("spend", "ann"), "key"),

@@ -10,6 +10,7 @@ import threading
 import types
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from pathlib import Path
 from urllib.parse import quote
 
 import pyarrow as pa
@@ -22,6 +23,10 @@ from tests.serving.state import TS, TS_US, State, now_ms, spend
 
 ODD_KEYS = ["a/b", "a+b", "", "ü %", "a\0b", '"quoted"\n', "..", "."]
 HOUR_US = 3_600_000_000
+GLOBAL = """
+CREATE SOURCE orders (item BIGINT) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW everyone AS SELECT COUNT(*) AS orders, MAX(item) AS most FROM orders;
+"""
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +60,27 @@ def test_one_row_with_its_freshness(server: Server) -> None:
     assert freshness["state"] in ("live", "stale")
     assert freshness["watermark"] == TS
     assert set(body) == {"row", "freshness"}
+
+
+def test_the_row_of_a_view_without_a_key_is_there_before_any_event(
+    tmp_path: Path, serve: Callable[..., Server]
+) -> None:
+    state = State(tmp_path / "data", GLOBAL)
+    server = serve(state.directory)
+    server.up().at(state.record.sequence)
+    nothing = {"orders": 0, "most": None}
+    assert server.get("/v1/views/everyone/rows/").json()["row"] == nothing
+    state.put("everyone", {(): (3, True, 7)})
+    server.at(state.commit())
+    row = {"orders": 3, "most": 7}
+    assert server.get("/v1/views/everyone/rows/").json()["row"] == row
+    assert server.get("/v1/views/everyone/rows").json()["rows"] == [row]
+    body = b'{"keys": [[], []]}'
+    assert server.client.post("/v1/views/everyone/lookup", content=body).json()["rows"] == [row] * 2
+    told = problem(server.get("/v1/views/everyone/rows/x"), 400, "bad_request")
+    assert told["hint"] == "it has one row: ask /rows/ with nothing behind it"
+    problem(server.get("/v1/views/everyone/rows?orders=3"), 400, "bad_request")
+    state.close()
 
 
 def test_the_clock_runs_on_while_nothing_is_committed(server: Server) -> None:

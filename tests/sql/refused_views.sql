@@ -1,8 +1,24 @@
 -- Views that are refused: a title, the SELECT, and `line:column word | message | hint`.
 
--- SELECT DISTINCT
-SELECT DISTINCT user_id FROM orders GROUP BY user_id
---> 1:8 DISTINCT | SELECT DISTINCT cannot be kept | GROUP BY the columns and select COUNT(*)
+-- DISTINCT ON
+SELECT DISTINCT ON (user_id) user_id, qty FROM orders
+--> 1:8 DISTINCT | DISTINCT ON cannot be kept | GROUP BY its columns, and take MIN or MAX of the others
+
+-- SELECT DISTINCT of constants
+SELECT DISTINCT 1 AS one, 'x' AS x FROM orders
+--> 1:17 1 | SELECT DISTINCT of constants has no key | select a column of the source
+
+-- SELECT DISTINCT of an expression without a name
+SELECT DISTINCT user_id, qty + 1 FROM orders
+--> 1:26 qty | key column qty + 1 has no name | write qty + 1 AS name in SELECT
+
+-- SELECT DISTINCT of what is no key
+SELECT DISTINCT ts - ts AS i FROM orders
+--> 1:17 ts | a view cannot hold a value of type INTERVAL | turn it into a number, for example epoch_ms(b) - epoch_ms(a)
+
+-- a column beside an aggregate of all events
+SELECT user_id, COUNT(*) AS n FROM orders
+--> 1:8 user_id | column user_id is neither in GROUP BY nor in an aggregate | add user_id to GROUP BY, or take MIN(user_id) or MAX(user_id)
 
 -- ORDER BY
 SELECT user_id, COUNT(*) FROM orders GROUP BY user_id ORDER BY user_id
@@ -63,8 +79,8 @@ SELECT user_id, COUNT(*) FROM orders GROUP BY ALL
 --> 1:47 ALL | GROUP BY ALL names no key order | list the key columns in their order
 
 -- no GROUP BY
-SELECT COUNT(*) AS n FROM orders
---> 1:8 COUNT | a view without GROUP BY has no key to look it up by | add GROUP BY with the columns that applications look up
+SELECT user_id, qty FROM orders
+--> 1:8 user_id | a view without GROUP BY, DISTINCT or aggregates has no key to look it up by | add GROUP BY with the columns that applications look up, or write SELECT DISTINCT
 
 -- a row in GROUP BY
 SELECT user_id, qty FROM orders GROUP BY (user_id, qty)

@@ -125,3 +125,24 @@ SELECT date_trunc('day', window_start) AS d, epoch_ms(window_end) AS e, COUNT(*)
 -- TUMBLE, window_start by alias and in HAVING
 SELECT window_start AS ws, COUNT(*) AS n, MAX(qty) AS m FROM tumble(orders, local,
   interval 5 second) GROUP BY ws HAVING MIN(local) < ws;
+
+-- the keys alone
+SELECT DISTINCT user_id, qty FROM orders;
+
+-- distinct expressions over some events
+SELECT DISTINCT date_trunc('month', ts) AS month, lower(user_id) AS u, 'x' AS x, s.a AS a FROM
+  orders WHERE qty > 3;
+
+-- one row about all events
+SELECT COUNT(*) AS n, COUNT(amount) AS c, SUM(amount) AS t, MIN(user_id) AS u, MAX(price) AS p,
+  AVG(qty) AS a, SUM(price) AS s FROM orders;
+
+-- one row about no event
+SELECT COUNT(*) AS n, SUM(amount) AS t, MIN(user_id) AS u, MAX(ts) AS m, SUM(price) AS s,
+  SUM(big) AS b FROM orders WHERE qty > 1000;
+
+-- one row, by an empty GROUP BY
+SELECT COUNT(*) AS n, SUM(big) AS b FROM orders GROUP BY () HAVING COUNT(*) > 1;
+
+-- one row that HAVING hides
+SELECT COUNT(*) AS n, SUM(big) AS b FROM orders HAVING COUNT(*) > 1000;
