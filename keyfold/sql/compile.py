@@ -1,8 +1,8 @@
 """An SQL file → its catalog of frozen plans.
 
 parse (parse.py, source.py) → bind the source's columns (source.py) → refuse what is no view
-(refuse.py) → bind names (scope.py) → lower each view (lower.py) → write the SQL that runs per batch
-(batch.py).
+(refuse.py) → read FROM (fromclause.py) → bind names (scope.py) → lower each view (lower.py) → write
+the SQL that runs per batch (batch.py).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from keyfold.sql.location import SqlText
 from keyfold.sql.parse import UnboundSource, UnboundView, other_statement, parse_view, statements
 from keyfold.sql.source import parse_source
 from keyfold.sql.sourceplan import bind, statement_fingerprint, visible_columns
-from keyfold.sql.view import compile_view, source_of
+from keyfold.sql.view import check_plain_view, compile_view, source_of
 from keyfold.view.plan import Catalog, Column, SourcePlan, ViewPlan, fingerprint
 
 __all__ = [
@@ -85,11 +85,13 @@ def compile_sql(
         SqlError: With location and hint. Nothing in a file that compiles is ignored.
     """
     source_text = SqlText(text, file)
-    unbound, unbound_views = _parse_all(source_text)
+    unbound, kept, plain = _parse_all(source_text)
     binder = Binder()
     sources = [bind(one, binder, schemas or {}) for one in unbound]
     by_name = {source.name.lower(): source for source in sources}
-    views = [_compiled(source_text, view, by_name, binder) for view in unbound_views]
+    for view in plain:
+        _within_depth(view, partial(check_plain_view, source_text, view, by_name, binder, plain))
+    views = [_compiled(source_text, view, by_name, binder, plain) for view in kept]
     return Catalog(tuple(sources), tuple(views))
 
 
@@ -115,7 +117,7 @@ def compile_known(
         SqlError: Something else is wrong, so that the file cannot be run.
     """
     source_text = SqlText(text, file)
-    unbound, unbound_views = _parse_all(source_text)
+    unbound, kept, plain = _parse_all(source_text)
     binder = Binder()
     sources: dict[str, SourcePlan] = {}
     wrong: dict[str, SqlError] = {}
@@ -131,13 +133,20 @@ def compile_known(
     undeclared = {one.name for one in unbound if one.columns is None}
     views: list[ViewPlan] = []
     aside: dict[str, Aside] = {}
-    for view in unbound_views:
-        source = _within_depth(view, partial(source_of, source_text, view, sources))
+    for view in plain:
+        source = _within_depth(view, partial(source_of, source_text, view, sources, plain))
+        # Over detected columns, what does not fit costs the views that read it.
+        if not source.waiting and source.name not in undeclared:
+            _within_depth(
+                view, partial(check_plain_view, source_text, view, sources, binder, plain)
+            )
+    for view in kept:
+        source = _within_depth(view, partial(source_of, source_text, view, sources, plain))
         if source.waiting:
             aside[view.name] = Aside(source.name, view.sql)
             continue
         try:
-            views.append(_compiled(source_text, view, sources, binder))
+            views.append(_compiled(source_text, view, sources, binder, plain))
         except SqlError as problem:
             known_wrong = source.name in undeclared and (told or {}).get(view.name) == view.sql
             if source.name not in late and not known_wrong:
@@ -172,32 +181,38 @@ def bind_source(unbound: UnboundSource, schemas: Mapping[str, tuple[Column, ...]
     return bind(unbound, Binder(), schemas)
 
 
-def _parse(source: SqlText) -> tuple[list[UnboundSource], list[UnboundView]]:
+def _parse(
+    source: SqlText,
+) -> tuple[list[UnboundSource], list[UnboundView], list[UnboundView]]:
+    """Return sources, materialized views and plain views."""
     sources: list[UnboundSource] = []
     views: list[UnboundView] = []
     for tokens in statements(source):
         match [token.text.upper() for token in tokens[:3]]:
             case ["CREATE", "SOURCE", *_]:
                 sources.append(parse_source(source, tokens))
-            case ["CREATE", "MATERIALIZED", "VIEW"]:
+            case ["CREATE", "MATERIALIZED", "VIEW"] | ["CREATE", "VIEW", *_]:
                 views.append(parse_view(source, tokens))
             case _:
                 raise other_statement(source, tokens)
     _refuse_twice(
         [(one.name, one.location) for one in sources] + [(one.name, one.location) for one in views]
     )
-    return sources, views
+    kept = [view for view in views if view.materialized]
+    return sources, kept, [view for view in views if not view.materialized]
 
 
-def _parse_all(source: SqlText) -> tuple[list[UnboundSource], list[UnboundView]]:
-    sources, views = _parse(source)
+def _parse_all(
+    source: SqlText,
+) -> tuple[list[UnboundSource], list[UnboundView], list[UnboundView]]:
+    sources, kept, plain = _parse(source)
     if not sources:
         raise SqlError(
             "the file defines no source",
             hint="start with CREATE SOURCE name (column TYPE, …) WITH (connector = …)",
             location=source.at(0),
         )
-    return sources, views
+    return sources, kept, plain
 
 
 def _refuse_twice(names: Sequence[tuple[str, SqlLocation]]) -> None:
@@ -213,9 +228,13 @@ def _refuse_twice(names: Sequence[tuple[str, SqlLocation]]) -> None:
 
 
 def _compiled(
-    text: SqlText, view: UnboundView, sources: Mapping[str, SourcePlan], binder: Binder
+    text: SqlText,
+    view: UnboundView,
+    sources: Mapping[str, SourcePlan],
+    binder: Binder,
+    plain: Sequence[UnboundView],
 ) -> ViewPlan:
-    return _within_depth(view, partial(compile_view, text, view, sources, binder))
+    return _within_depth(view, partial(compile_view, text, view, sources, binder, plain))
 
 
 def _within_depth(view: UnboundView, work: Callable[[], T]) -> T:

@@ -15,6 +15,7 @@ from sqlglot import exp
 from keyfold.errors import SqlError, did_you_mean
 from keyfold.sql.dialect import call_name, find_aggregate, sql_text
 from keyfold.sql.relation import Relation
+from keyfold.sql.scope import WRITTEN
 from keyfold.view import expression as ex
 from keyfold.view.cast import common_type
 from keyfold.view.plan import Column
@@ -93,10 +94,18 @@ class Expressions:
         if leaf is not None:
             return leaf
         if isinstance(node, exp.Paren):
-            return self.lower(node.this)
+            return self._lower_paren(node)
         if constant(node):
             return self._lower_constant(node)
         return self._lower_call(node)
+
+    def _lower_paren(self, node: exp.Paren) -> ex.Expression:
+        try:
+            return self.lower(node.this)
+        except SqlError:
+            if WRITTEN in node.meta:  # a column of a subquery: the reader knows it by that name
+                raise self._not_grouped(node) from None
+            raise
 
     def _lower_constant(self, node: exp.Expr) -> ex.Expression:
         try:
@@ -188,8 +197,8 @@ class Expressions:
 
     def _not_grouped(self, node: exp.Expr) -> SqlError:
         name = next((c.name for c in node.find_all(exp.Column)), sql_text(node))
-        if isinstance(node, exp.Column) or not name:
-            shown = node.name or sql_text(node)
+        if isinstance(node, exp.Column) or WRITTEN in node.meta or not name:
+            shown = node.meta.get(WRITTEN) or node.name or sql_text(node)
             return self._text.error(
                 node,
                 f"column {shown} is neither in GROUP BY nor in an aggregate",

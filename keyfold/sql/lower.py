@@ -67,8 +67,8 @@ class Lowering:
         match item, resolved:
             case exp.Alias(), _:
                 name = str(item.alias)
-            case _, exp.Column():
-                name = resolved.name
+            case _ if column := self._scope.column_name(item):
+                name = column
             case _, exp.Dot(expression=exp.Identifier() as field):
                 name = field.name
             case _:
@@ -76,21 +76,6 @@ class Lowering:
                 call: exp.Expr = resolved.this if isinstance(resolved, exp.Filter) else resolved
                 name = call_name(call) if aggregate is call else ""
         return _Item(name, item, resolved)
-
-    def condition(self) -> str:
-        """Return WHERE as SQL, empty where there is none."""
-        where = self._query.args.get("where")
-        if where is None:
-            return ""
-        aggregate = find_aggregate(where)
-        if aggregate is not None:
-            raise self._text.error(aggregate, "an aggregate cannot stand in WHERE", "use HAVING")
-        condition = self._scope.resolve(where.this)
-        if self._relation.type_of(condition) != "BOOLEAN":
-            raise self._text.error(
-                condition, "WHERE takes a condition", "compare it with something"
-            )
-        return sql_text(condition)
 
     # --- GROUP BY ----------------------------------------------------------------------------
 

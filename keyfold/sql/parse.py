@@ -32,7 +32,6 @@ _NOT_NAMES = frozenset({"AS", "WITH", "SELECT", "IF", "FROM"})
 _SYNTAX_HINT = "look at this word and those before it; a name that is an SQL word takes quotes"
 _OTHER_STATEMENTS = {
     "CREATE TABLE": "use CREATE SOURCE for a stream; a view keeps the state",
-    "CREATE VIEW": "write CREATE MATERIALIZED VIEW name AS SELECT …",
     "CREATE SINK": "every view is served and written to Iceberg as it is: leave the sink out",
     "CREATE OR": "write CREATE; the file says what there is, and `--rebuild NAME` replaces it",
     "CREATE MATERIALIZED": "write CREATE MATERIALIZED VIEW name AS SELECT …",
@@ -80,7 +79,7 @@ class UnboundSource:
 
 @dataclass(frozen=True, slots=True)
 class UnboundView:
-    """A CREATE MATERIALIZED VIEW as written.
+    """A CREATE MATERIALIZED VIEW, or a CREATE VIEW, as written.
 
     Attributes:
         name: Of the view.
@@ -89,6 +88,7 @@ class UnboundView:
         tokens: The SELECT's tokens.
         sql: The statement's text.
         location: Of its name.
+        materialized: It is kept; otherwise it is a name for a subquery.
     """
 
     name: str
@@ -97,6 +97,7 @@ class UnboundView:
     tokens: tuple[Token, ...]
     sql: str
     location: SqlLocation
+    materialized: bool = True
 
 
 def statements(source: SqlText) -> list[list[Token]]:
@@ -245,12 +246,14 @@ def name_at(source: SqlText, tokens: Sequence[Token], at: int, what: str) -> tup
 
 
 def parse_view(source: SqlText, tokens: list[Token]) -> UnboundView:
-    """Parse a CREATE MATERIALIZED VIEW.
+    """Parse a CREATE MATERIALIZED VIEW or a CREATE VIEW.
 
     Raises:
         SqlError: It is no such statement; with its location.
     """
-    name, at = name_at(source, tokens, 3, "view")
+    materialized = tokens[1].text.upper() == "MATERIALIZED"
+    create = "CREATE MATERIALIZED VIEW" if materialized else "CREATE VIEW"
+    name, at = name_at(source, tokens, 3 if materialized else 2, "view")
     options: dict[str, Option] = {}
     if at < len(tokens) and tokens[at].token_type is TokenType.L_PAREN:
         raise SqlError(
@@ -259,18 +262,24 @@ def parse_view(source: SqlText, tokens: list[Token]) -> UnboundView:
             location=source.token(tokens[at]),
         )
     if at < len(tokens) and tokens[at].token_type is TokenType.WITH:
+        if not materialized:
+            raise SqlError(
+                "a view that is not materialized has no options",
+                hint="they belong to the CREATE MATERIALIZED VIEW that reads it",
+                location=source.token(tokens[at]),
+            )
         options, at = _view_options(source, tokens, at + 1)
     if at >= len(tokens) or tokens[at].text.upper() != "AS":
         raise SqlError(
             "AS and a SELECT belong here",
-            hint=f"CREATE MATERIALIZED VIEW {name.text} AS SELECT …",
+            hint=f"{create} {name.text} AS SELECT …",
             location=source.token(tokens[min(at, len(tokens) - 1)]),
         )
     body = tokens[at + 1 :]
     if not body or body[0].text.upper() not in ("SELECT", "FROM", "WITH", "(", "VALUES"):
         raise SqlError(
             "a SELECT belongs after AS",
-            hint=f"CREATE MATERIALIZED VIEW {name.text} AS SELECT …",
+            hint=f"{create} {name.text} AS SELECT …",
             location=source.token(body[0] if body else tokens[at]),
         )
     text = _plain_window_calls(blank(source.text, body[0].start, body[-1].end + 1), body)
@@ -279,7 +288,13 @@ def parse_view(source: SqlText, tokens: list[Token]) -> UnboundView:
     while isinstance(query, exp.Subquery) and set(_given(query)) == {"this"}:
         query = query.this
     return UnboundView(
-        name.text, options, query, tuple(body), sql_of(source, tokens), source.token(name)
+        name.text,
+        options,
+        query,
+        tuple(body),
+        sql_of(source, tokens),
+        source.token(name),
+        materialized,
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from itertools import pairwise
 
 from sqlglot import Token, TokenType, exp
 
@@ -12,13 +11,16 @@ from keyfold.errors import SqlError
 from keyfold.sql.bind import Binder
 from keyfold.sql.dialect import call_name
 from keyfold.sql.location import SqlText
-from keyfold.sql.parse import UnboundView
 
-_KEPT = frozenset({"expressions", "from_", "from", "where", "group", "having", "distinct"})
+_KEPT = frozenset(
+    {"expressions", "from_", "from", "where", "group", "having", "distinct", "with_", "with"}
+)
+_QUERIES_IN = frozenset({"from_", "from", "with_", "with"})
+"""Clauses that may hold a query that works row by row."""
+_ROW_BY_ROW: dict[str, str] = {"group": "GROUP BY", "having": "HAVING", "distinct": "DISTINCT"}
+"""Clauses that work on many rows: a view has them, a subquery has not."""
 _CLAUSES: dict[str, tuple[str, str, str]] = {
     # Key of the tree → (the clause, the words that it starts with, what to do instead).
-    "with_": ("WITH", "WITH", "write one view per subquery"),
-    "with": ("WITH", "WITH", "write one view per subquery"),
     "joins": ("JOIN", "JOIN", "views read one source; join when you look up, or before the stream"),
     "laterals": ("LATERAL", "LATERAL", "views read one source"),
     "qualify": ("QUALIFY", "QUALIFY", "filter with WHERE or HAVING"),
@@ -65,42 +67,63 @@ def volatile_functions() -> frozenset[str]:
     return Binder().volatile_functions() | _SESSION_WORDS
 
 
-def refuse_unkept(text: SqlText, view: UnboundView) -> exp.Select:
-    """Return a view's SELECT, once nothing in it is of a kind that cannot be kept.
+def refuse_unkept(
+    text: SqlText, query: exp.Expr, tokens: Sequence[Token], *, inner: bool = False
+) -> exp.Select:
+    """Return a query as a SELECT, once nothing in it is of a kind that cannot be kept.
+
+    Args:
+        text: The file.
+        query: The query of a view, or one in its FROM or WITH. The queries within it are not
+            looked at where they may stand.
+        tokens: Its tokens.
+        inner: It is a subquery, which works row by row.
 
     Raises:
         SqlError: At the word that starts what is refused.
     """
-    query = view.query
     if not isinstance(query, exp.Select):
         name = query.key.upper()
         raise _at_word(
             text,
-            view.tokens,
+            tokens,
             name,
             f"{name} cannot be kept",
             "a view is one SELECT … GROUP BY …; write one view per part",
         )
     for key, value in query.args.items():
+        if value and inner and key in _ROW_BY_ROW:
+            raise _at_word(
+                text,
+                tokens,
+                _ROW_BY_ROW[key],
+                f"{_ROW_BY_ROW[key]} in a subquery cannot be kept",
+                "a subquery works row by row: aggregate in the SELECT of the view",
+            )
         if not value or key in _KEPT:
             continue
         name, word, hint = _CLAUSES.get(key, (key.strip("_").upper(), "", "leave it out"))
         if key == "joins":
-            word, name = _join_words(view.tokens)
-        raise _at_word(text, view.tokens, word, f"{name} cannot be kept", hint)
+            word, name = _join_words(tokens)
+        raise _at_word(text, tokens, word, f"{name} cannot be kept", hint)
+    clause = query.args.get("with_") or query.args.get("with")
+    if clause is not None and clause.args.get("recursive"):
+        raise _at_word(
+            text, tokens, "WITH", "WITH RECURSIVE cannot be kept", "a view reads each event once"
+        )
     distinct = query.args.get("distinct")
     if distinct is not None and distinct.args.get("on") is not None:
         raise _at_word(
             text,
-            view.tokens,
+            tokens,
             "DISTINCT",
             "DISTINCT ON cannot be kept",
             "GROUP BY its columns, and take MIN or MAX of the others",
         )
-    for node in query.walk():
-        _refuse_node(text, view, query, node)
-    _refuse_groupings(text, view, query)
-    for token in view.tokens:
+    for node in query.walk(prune=lambda one: _nested_query(query, one)):
+        _refuse_node(text, tokens, query, node, inner=inner)
+    _refuse_groupings(text, tokens, query)
+    for token in tokens:
         # In DuckDB a distance of lists; the parser takes it for MySQL's comparison.
         if token.text == "<=>" and token.token_type is TokenType.NULLSAFE_EQ:
             raise SqlError(
@@ -111,11 +134,55 @@ def refuse_unkept(text: SqlText, view: UnboundView) -> exp.Select:
     return query
 
 
-def _refuse_groupings(text: SqlText, view: UnboundView, query: exp.Select) -> None:
+def inner_tokens(tokens: Sequence[Token], query: exp.Expr) -> Sequence[Token]:
+    """Return the tokens of a query in parentheses, without these; all where it has no place."""
+    starts = [part.meta["start"] for part in query.walk() if "start" in part.meta]
+    opened: int | None = None
+    depth = 0
+    for i, token in enumerate(tokens):
+        if token.token_type is TokenType.L_PAREN:
+            if opened is None and _starts_query(tokens, i):
+                opened, depth = i, 0
+            depth += 1
+        elif token.token_type is TokenType.R_PAREN:
+            depth -= 1
+            if opened is not None and depth == 0:
+                if starts and tokens[opened].start < min(starts) < token.start:
+                    return inner_tokens_of(tokens[opened : i + 1])
+                opened = None
+    return tokens
+
+
+def inner_tokens_of(tokens: Sequence[Token]) -> Sequence[Token]:
+    """Return the tokens within the parentheses around a query."""
+    while tokens and tokens[0].token_type is TokenType.L_PAREN:
+        tokens = tokens[1:-1]
+    return tokens
+
+
+def _starts_query(tokens: Sequence[Token], at: int) -> bool:
+    """Say whether the parenthesis at a place is one around a query."""
+    kinds = (TokenType.SELECT, TokenType.VALUES, TokenType.FROM, TokenType.WITH)
+    first = next((t for t in tokens[at:] if t.token_type is not TokenType.L_PAREN), None)
+    return first is not None and first.token_type in kinds
+
+
+def _nested_query(query: exp.Expr, node: exp.Expr) -> bool:
+    return node is not query and isinstance(node, exp.Query) and not isinstance(node, exp.Table)
+
+
+def _stands_in(query: exp.Expr, node: exp.Expr) -> str:
+    """Return the clause of a query that a node stands in."""
+    while node.parent is not None and node.parent is not query:
+        node = node.parent
+    return str(node.arg_key)
+
+
+def _refuse_groupings(text: SqlText, tokens: Sequence[Token], query: exp.Select) -> None:
     group = query.args.get("group")
     if group is None:
         return
-    words = [word for _, word in _top_words(view.tokens)]
+    words = [word for _, word in _top_words(tokens)]
     for node, word in (
         (exp.GroupingSets, "GROUPING SETS"),
         (exp.Rollup, "ROLLUP"),
@@ -124,19 +191,19 @@ def _refuse_groupings(text: SqlText, view: UnboundView, query: exp.Select) -> No
         if group.find(node) is not None:
             shown = next((w for w in words if w == word or word.startswith(f"{w} ")), "GROUP BY")
             raise _at_word(
-                text, view.tokens, shown, f"{word} cannot be kept", "write one view per grouping"
+                text, tokens, shown, f"{word} cannot be kept", "write one view per grouping"
             )
     if group.args.get("all") or not group.expressions:
         word = "ALL" if "ALL" in words else "GROUP BY"
         raise _at_word(
             text,
-            view.tokens,
+            tokens,
             word,
             "GROUP BY ALL names no key order",
             "list the key columns in their order",
         )
     if group.args.get("totals"):
-        raise _at_word(text, view.tokens, "TOTALS", "TOTALS cannot be kept", "sum when you read")
+        raise _at_word(text, tokens, "TOTALS", "TOTALS cannot be kept", "sum when you read")
 
 
 def _join_words(tokens: Sequence[Token]) -> tuple[str, str]:
@@ -145,17 +212,21 @@ def _join_words(tokens: Sequence[Token]) -> tuple[str, str]:
     return ("JOIN", "JOIN") if any(w == "JOIN" for _, w in words) else ("", "a second source")
 
 
-def _refuse_node(text: SqlText, view: UnboundView, query: exp.Select, node: exp.Expr) -> None:
-    if isinstance(node, exp.Query) and node is not query:
-        if not isinstance(node, exp.Table):
+def _refuse_node(
+    text: SqlText, tokens: Sequence[Token], query: exp.Select, node: exp.Expr, *, inner: bool
+) -> None:
+    if _nested_query(query, node):
+        if _stands_in(query, node) not in _QUERIES_IN:
+            within = inner_tokens(tokens, node)
             raise SqlError(
-                "a subquery cannot be kept",
-                hint="a view reads a source: compute over one event in WHERE and GROUP BY, and "
-                "combine rows of views when you read",
-                location=text.token(_inner_select(view.tokens)),
+                "a subquery that is a value cannot be kept",
+                hint="only FROM and WITH take subqueries; combine rows of views when you read",
+                location=text.token(within[0]),
             )
     elif isinstance(node, exp.Columns) or (
-        isinstance(node, exp.Star) and not (call_name(node.parent) == "count" if node.parent else 0)
+        isinstance(node, exp.Star)
+        and not (call_name(node.parent) == "count" if node.parent else 0)
+        and not (inner and _stands_in(query, node) == "expressions")
     ):
         raise text.error(node, "* names no columns", "list the columns")
     elif isinstance(node, exp.Window):
@@ -164,23 +235,23 @@ def _refuse_node(text: SqlText, view: UnboundView, query: exp.Select, node: exp.
         )
     elif isinstance(node, exp.Parameter | exp.Placeholder | exp.SessionParameter):
         kinds = (TokenType.PARAMETER, TokenType.PLACEHOLDER, TokenType.COLON)
-        token = next((t for t in view.tokens if t.token_type in kinds), view.tokens[0])
+        token = next((t for t in tokens if t.token_type in kinds), tokens[0])
         raise SqlError(
             "a view has no parameters", hint="write the value", location=text.token(token)
         )
     elif isinstance(node, exp.Collate):
         raise text.error(node, "COLLATE cannot be kept", "group by lower(column) instead")
-    _refuse_call(text, view, node)
+    _refuse_call(text, tokens, node)
 
 
-def _refuse_call(text: SqlText, view: UnboundView, node: exp.Expr) -> None:
+def _refuse_call(text: SqlText, tokens: Sequence[Token], node: exp.Expr) -> None:
     name = call_name(node)
     single = name == "age" and len(node.expressions) == 1
     if isinstance(node, _SESSION_NODES) or name in volatile_functions() or single:
         name = name or node.key
         raise _at_node(
             text,
-            view.tokens,
+            tokens,
             node,
             name,
             f"{name} is not a function of the events",
@@ -190,23 +261,12 @@ def _refuse_call(text: SqlText, view: UnboundView, node: exp.Expr) -> None:
         name = name or "unnest"
         raise _at_node(
             text,
-            view.tokens,
+            tokens,
             node,
             name,
             f"{name} makes many rows of one event",
             "send one event per element, or fold the list: list_sum, list_max, len, …",
         )
-
-
-def _inner_select(tokens: Sequence[Token]) -> Token:
-    """Return the token where the first query within the query starts."""
-    kinds = (TokenType.SELECT, TokenType.VALUES, TokenType.FROM)
-    inner = (
-        token
-        for before, token in pairwise(tokens)
-        if before.token_type is TokenType.L_PAREN and token.token_type in kinds
-    )
-    return next(inner, tokens[0])
 
 
 def _at_node(

@@ -2,41 +2,87 @@
 
 After this pass a column has one spelling, whatever the user wrote: ``o.User_ID``, ``user_id`` and
 ``"user_id"`` are one tree, so a key is recognised wherever it stands again, and the fingerprint
-does not change with an alias. A field of a struct is written ``(column).field``, which DuckDB can
-take for nothing else. Methods (``name.lower()``) become the calls that they are.
+does not change with an alias. A column that a subquery computes is replaced by its expression, so
+what is bound reads the relation alone, however deep the query was nested. A field of a struct is
+written ``(column).field``, which DuckDB can take for nothing else. Methods (``name.lower()``)
+become the calls that they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from sqlglot import exp
 
 from keyfold.errors import did_you_mean
-from keyfold.sql.dialect import identifier
+from keyfold.sql.dialect import identifier, sql_text
 from keyfold.sql.location import SqlText
 from keyfold.view.plan import Column
 
 Spelling = list[exp.Identifier]
+WRITTEN = "written"
+"""The entry in the ``meta`` of an expression that a name stood for: that name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Rows that FROM names.
+
+    Attributes:
+        alias: The name, which may qualify columns; empty where there is none.
+        columns: Name in lower case → (name, the expression over the relation that it stands for).
+    """
+
+    alias: str
+    columns: Mapping[str, tuple[str, exp.Expr]]
+
+
+def named_columns(columns: Sequence[Column]) -> dict[str, tuple[str, exp.Expr]]:
+    """Return columns of the relation as themselves."""
+    return {
+        column.name.lower(): (column.name, exp.Column(this=identifier(column.name)))
+        for column in columns
+    }
 
 
 class Scope:
     """The columns that a query can name.
 
     Attributes:
-        used: Names of the columns that were resolved so far.
+        used: Names of the relation's columns that were resolved so far.
     """
 
-    def __init__(self, text: SqlText, columns: Sequence[Column], alias: str) -> None:
+    def __init__(self, text: SqlText, tables: Sequence[Named]) -> None:
         self._text = text
-        self._columns = {column.name.lower(): column.name for column in columns}
-        self._alias = alias.lower()
+        self._tables = tables
         self.used: set[str] = set()
         self.outputs: frozenset[str] = frozenset()
 
     def has(self, name: str) -> bool:
         """Say whether there is a column of that name."""
-        return name.lower() in self._columns
+        return any(name.lower() in table.columns for table in self._tables)
+
+    def column_name(self, node: exp.Expr) -> str:
+        """Return the name of the column that an expression is, empty where it is more or less."""
+        parts = _spelling(node)
+        table = self._table(parts)
+        if table is not None:
+            parts = parts[1:]
+        if len(parts) != 1:
+            return ""
+        name = parts[0].name.lower()
+        tables = self._tables if table is None else [table]
+        return next((t.columns[name][0] for t in tables if name in t.columns), "")
+
+    def _table(self, parts: Spelling) -> Named | None:
+        """Return what the first name of a path qualifies a column of."""
+        if len(parts) < 2:
+            return None
+        alias, name = parts[0].name.lower(), parts[1].name.lower()
+        return next(
+            (t for t in self._tables if t.alias.lower() == alias and name in t.columns), None
+        )
 
     def resolve(self, node: exp.Expr) -> exp.Expr:
         """Return a copy of an expression in which every name is bound.
@@ -119,36 +165,64 @@ class Scope:
 
     def _path(self, parts: Spelling, bound: frozenset[str]) -> exp.Expr:
         """Bind ``a.b.c``: the alias may stand first, fields of a struct may follow."""
-        names = [part.name for part in parts]
-        if names[0].lower() in bound:
+        if parts[0].name.lower() in bound:
             return _fields(parts[0].copy(), parts[1:])
-        qualified = len(names) > 1 and names[0].lower() == self._alias and self.has(names[1])
-        at = 1 if qualified else 0
-        column = self._columns.get(names[at].lower())
-        if column is None:
+        qualifying = self._table(parts)
+        at = 1 if qualifying is not None else 0
+        name = parts[at].name.lower()
+        tables = [qualifying] if qualifying else [t for t in self._tables if name in t.columns]
+        if not tables:
             raise self._unknown(parts)
-        self.used.add(column)
-        head = exp.Column(this=identifier(column))
-        spans = [part.meta for part in parts if "start" in part.meta]
-        if spans:
-            head.this.meta.update(spans[0] | {"end": spans[-1]["end"]})
-        return _fields(head, parts[at + 1 :])
+        if len(tables) > 1:
+            raise self._text.error(
+                parts[at],
+                f"there are two columns {parts[at].name}",
+                f"write {tables[0].alias}.{parts[at].name} or {tables[1].alias}.{parts[at].name}",
+            )
+        written, tree = tables[0].columns[name]
+        names = {column.name for column in tree.find_all(exp.Column)}
+        captured = next((name for name in names if name.lower() in bound), None)
+        if captured is not None:
+            raise self._text.error(
+                parts[at],
+                f"{sql_text(tree)} has another meaning here: {captured} is a parameter as well",
+                "give the parameter another name",
+            )
+        self.used |= names
+        return _fields(_placed(tree, written, parts), parts[at + 1 :])
 
     def _unknown(self, parts: Spelling) -> Exception:
         wanted = parts[0]
-        if len(parts) > 1 and parts[0].name.lower() == self._alias:
+        aliases = [table.alias for table in self._tables if table.alias]
+        if len(parts) > 1 and wanted.name.lower() in (alias.lower() for alias in aliases):
             wanted = parts[1]
         name = wanted.name
+        columns = [column for table in self._tables for column, _ in table.columns.values()]
         if name.lower() in self.outputs:
             hint = "it is a name that SELECT gives: repeat its expression here"
         elif name.lower() in ("window_start", "window_end"):
             hint = "it comes with a window: FROM TUMBLE(source, time column, INTERVAL '1' MINUTE)"
-        elif len(parts) > 1 and wanted is parts[0]:
-            known = did_you_mean(name, self._columns.values())
-            hint = f"the source is called {self._alias} here; {known}"
+        elif len(parts) > 1 and wanted is parts[0] and aliases:
+            hint = f"the source is called {aliases[0]} here; {did_you_mean(name, columns)}"
         else:
-            hint = did_you_mean(name, self._columns.values())
+            hint = did_you_mean(name, columns)
         return self._text.error(wanted, f"there is no column {name}", hint)
+
+
+def _placed(tree: exp.Expr, written: str, parts: Spelling) -> exp.Expr:
+    """Return an expression that stands where a name was written."""
+    spans = [part.meta for part in parts if "start" in part.meta]
+    place = spans[0] | {"end": spans[-1]["end"]} if spans else {}
+    if isinstance(tree, exp.Column):
+        head: exp.Expr = exp.Column(this=identifier(tree.name))
+        head.this.meta.update(place)
+        return head
+    inner = tree.copy()
+    for part in inner.walk():
+        part.meta.pop("start", None)  # it is told of where its name is used
+    head = exp.Paren(this=inner)
+    head.meta.update(place | {WRITTEN: written})
+    return head
 
 
 def _spelling(node: exp.Expr) -> Spelling:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sqlglot import exp
 
@@ -10,12 +10,12 @@ from keyfold.errors import SqlError, did_you_mean
 from keyfold.sql.batch import BatchQuery
 from keyfold.sql.bind import Binder
 from keyfold.sql.dialect import call_name, sql_text
+from keyfold.sql.fromclause import FromClause, Query, named_source, plain_views, together
 from keyfold.sql.location import SqlText
 from keyfold.sql.lower import Lowering
 from keyfold.sql.options import view_spans
 from keyfold.sql.parse import UnboundView
-from keyfold.sql.refuse import refuse_unkept
-from keyfold.sql.relation import WINDOW_COLUMNS, relation
+from keyfold.sql.relation import WINDOW_COLUMNS
 from keyfold.sql.scope import Scope
 from keyfold.sql.source import interval_us
 from keyfold.sql.sourceplan import visible_columns
@@ -26,7 +26,11 @@ _TUMBLE_HINT = "write TUMBLE(source, time column, INTERVAL '1' MINUTE)"
 
 
 def compile_view(
-    text: SqlText, unbound: UnboundView, sources: Mapping[str, SourcePlan], binder: Binder
+    text: SqlText,
+    unbound: UnboundView,
+    sources: Mapping[str, SourcePlan],
+    binder: Binder,
+    views: Sequence[UnboundView] = (),
 ) -> ViewPlan:
     """Compile one view.
 
@@ -35,16 +39,20 @@ def compile_view(
         unbound: The view as written.
         sources: By name in lower case.
         binder: Where expressions are described.
+        views: The plain views of the file.
 
     Raises:
         SqlError: It cannot be kept; at the word.
     """
-    query = refuse_unkept(text, unbound)
-    source, window, alias = _from(text, query, sources)
-    reads = relation(text, binder, source, window)
-    scope = Scope(text, reads.columns(), alias)
+    clause = FromClause(text, sources, binder, _tumble)
+    query, names = clause.select(_query(unbound, views))
+    read = clause.read(query, names)
+    reads, source, window = read.relation, read.relation.source, read.relation.window
+    scope = Scope(text, read.tables)
     lowering = Lowering(reads, scope, query)
-    condition = lowering.condition()
+    own = clause.condition(query, scope, reads)
+    conditions = [*read.conditions, *([own] if own is not None else [])]
+    condition = together(conditions)
     lowering.lower_keys()
     outputs = lowering.lower_outputs()
     having = lowering.lower_having()
@@ -55,9 +63,10 @@ def compile_view(
     if expires:
         _check_retention(unbound, window, window_key, source)
     batch = BatchQuery(reads.sql, condition, lowering.keys, aggregates, window, expires)
-    read = [column.name for column in visible_columns(source) if column.name in scope.used]
-    if window is not None and window.column not in read:
-        read.append(window.column)
+    used = scope.used | {c.name for one in conditions for c in one.find_all(exp.Column)}
+    columns_read = [column.name for column in visible_columns(source) if column.name in used]
+    if window is not None and window.column not in columns_read:
+        columns_read.append(window.column)
     return ViewPlan(
         name=unbound.name,
         source=source.name,
@@ -72,7 +81,7 @@ def compile_view(
         freshness_slo_ms=slo_ms,
         batch_sql=batch.partials_sql(),
         count_sql=batch.counts_sql(),
-        columns_read=tuple(read),
+        columns_read=tuple(columns_read),
         sql=unbound.sql,
         # The content of the state, and no more: names, HAVING and the order of SELECT may change.
         fingerprint=fingerprint(
@@ -87,62 +96,46 @@ def compile_view(
     )
 
 
-def source_of(text: SqlText, unbound: UnboundView, sources: Mapping[str, SourcePlan]) -> SourcePlan:
+def source_of(
+    text: SqlText,
+    unbound: UnboundView,
+    sources: Mapping[str, SourcePlan],
+    views: Sequence[UnboundView] = (),
+) -> SourcePlan:
     """Return the source that a view reads, though its columns may not be known yet.
 
     Raises:
         SqlError: The view cannot be kept, whatever the columns are.
     """
-    table = _table(text, refuse_unkept(text, unbound))
+
+    def only_source(
+        text: SqlText, call: exp.Expr, sources: Mapping[str, SourcePlan]
+    ) -> tuple[SourcePlan, None]:
+        return _tumbled(text, call, sources), None
+
     view_spans(unbound.options)
-    if isinstance(table.this, exp.Func):
-        return _tumbled(text, table.this, sources)
-    return _named_source(text, table.this, sources)
+    clause = FromClause(text, sources, Binder(), only_source)
+    return clause.source(_query(unbound, views), inner=not unbound.materialized)
 
 
-def _from(
-    text: SqlText, query: exp.Select, sources: Mapping[str, SourcePlan]
-) -> tuple[SourcePlan, Window | None, str]:
-    """Return (source, window, the name by which columns are qualified)."""
-    table = _table(text, query)
-    if isinstance(table.this, exp.Func):
-        source, window = _tumble(text, table.this, sources)
-    else:
-        source, window = _named_source(text, table.this, sources), None
-    return source, window, table.alias or source.name
+def check_plain_view(
+    text: SqlText,
+    unbound: UnboundView,
+    sources: Mapping[str, SourcePlan],
+    binder: Binder,
+    views: Sequence[UnboundView],
+) -> None:
+    """Bind a plain view, which nobody may read.
+
+    Raises:
+        SqlError: It is wrong; at the word.
+    """
+    FromClause(text, sources, binder, _tumble).check(_query(unbound, views))
 
 
-def _table(text: SqlText, query: exp.Select) -> exp.Table:
-    """Return what FROM names."""
-    clause = query.args.get("from_") or query.args.get("from")
-    if clause is None:
-        raise text.error(query, "the SELECT has no FROM", "read a source: FROM name")
-    table = clause.this
-    if not isinstance(table, exp.Table):
-        raise text.error(clause, "FROM takes a source, or TUMBLE over one", "write FROM name")
-    alias = table.args.get("alias")
-    if alias is not None and alias.args.get("columns"):
-        raise text.error(
-            alias, "an alias cannot rename columns here", "name columns with AS in SELECT"
-        )
-    extra = [key for key, value in table.args.items() if value and key not in ("this", "alias")]
-    if extra and extra[0] not in ("db", "catalog"):
-        name = extra[0].strip("_").upper()
-        raise text.error(table, f"{name} after FROM cannot be kept", "read the source itself")
-    if extra:
-        raise text.error(table, "a source has a plain name", "leave the schema out")
-    return table
-
-
-def _named_source(text: SqlText, node: exp.Expr, sources: Mapping[str, SourcePlan]) -> SourcePlan:
-    plain = isinstance(node, exp.Identifier) or (isinstance(node, exp.Column) and not node.table)
-    if not plain:
-        raise text.error(node, "a source's name belongs here", _TUMBLE_HINT)
-    source = sources.get(node.name.lower())
-    if source is None:
-        hint = did_you_mean(node.name, [source.name for source in sources.values()])
-        raise text.error(node, f"there is no source {node.name}", hint)
-    return source
+def _query(unbound: UnboundView, views: Sequence[UnboundView]) -> Query:
+    names = plain_views(views, unbound.tokens[0].start)
+    return Query(unbound.query, unbound.tokens, names)
 
 
 def _tumbled(text: SqlText, call: exp.Expr, sources: Mapping[str, SourcePlan]) -> SourcePlan:
@@ -159,7 +152,7 @@ def _tumbled(text: SqlText, call: exp.Expr, sources: Mapping[str, SourcePlan]) -
         raise text.error(
             call, "TUMBLE takes a source, a time column, a size and maybe an offset", _TUMBLE_HINT
         )
-    return _named_source(text, call.expressions[0], sources)
+    return named_source(text, call.expressions[0], sources)
 
 
 def _tumble(

@@ -17,9 +17,41 @@ CREATE SOURCE s (a INT) WITH (connector = 'events');
 CREATE TABLE t (a INT);
 --> 1:1 CREATE | a statement cannot start with CREATE TABLE | use CREATE SOURCE for a stream; a view keeps the state
 
--- CREATE VIEW
-CREATE VIEW v AS SELECT 1;
---> 1:1 CREATE | a statement cannot start with CREATE VIEW | write CREATE MATERIALIZED VIEW name AS SELECT …
+-- CREATE VIEW with options
+CREATE SOURCE s (a INT) WITH (connector = 'events');
+CREATE VIEW v WITH (retention = '7 days') AS SELECT a FROM s;
+--> 2:15 WITH | a view that is not materialized has no options | they belong to the CREATE MATERIALIZED VIEW that reads it
+
+-- CREATE VIEW with GROUP BY
+CREATE SOURCE s (a INT) WITH (connector = 'events');
+CREATE VIEW v AS SELECT a, COUNT(*) AS n FROM s GROUP BY a;
+--> 2:49 GROUP BY | GROUP BY in a subquery cannot be kept | a subquery works row by row: aggregate in the SELECT of the view
+
+-- CREATE VIEW that nobody reads is checked
+CREATE SOURCE s (a INT) WITH (connector = 'events');
+CREATE VIEW v AS SELECT b FROM s;
+--> 2:25 b | there is no column b | known: a
+
+-- CREATE VIEW of the name of a source
+CREATE SOURCE s (a INT) WITH (connector = 'events');
+CREATE VIEW S AS SELECT a FROM s;
+--> 2:13 S | S is defined twice | sources and views share their names, without regard to case
+
+-- CREATE VIEW without AS
+CREATE SOURCE s (a INT) WITH (connector = 'events');
+CREATE VIEW v SELECT a FROM s;
+--> 2:15 SELECT | AS and a SELECT belong here | CREATE VIEW v AS SELECT …
+
+-- a plain view that stands further down
+CREATE SOURCE s (a INT) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW m AS SELECT a FROM v GROUP BY a;
+CREATE VIEW v AS SELECT a FROM s;
+--> 2:45 v | there is no source v | known: s
+
+-- a plain view that reads itself
+CREATE SOURCE s (a INT) WITH (connector = 'events');
+CREATE VIEW v AS SELECT a FROM v;
+--> 2:32 v | there is no source v | known: s
 
 -- CREATE SINK
 CREATE SINK s FROM v WITH (connector = 'kafka');

@@ -45,22 +45,120 @@ SELECT user_id FROM orders GROUP BY user_id
 UNION ALL SELECT user_id FROM orders GROUP BY user_id
 --> 2:1 UNION | UNION cannot be kept | a view is one SELECT … GROUP BY …; write one view per part
 
--- a common table expression
-WITH x AS (SELECT * FROM orders) SELECT user_id FROM x GROUP BY user_id
---> 1:1 WITH | WITH cannot be kept | write one view per subquery
+-- GROUP BY in a CTE
+WITH x AS (SELECT user_id, COUNT(*) AS n FROM orders GROUP BY user_id)
+SELECT user_id, SUM(n) AS n FROM x GROUP BY user_id
+--> 1:54 GROUP BY | GROUP BY in a subquery cannot be kept | a subquery works row by row: aggregate in the SELECT of the view
 
--- a subquery in FROM
-SELECT user_id, COUNT(*) FROM (SELECT * FROM orders) GROUP BY user_id
---> 1:32 SELECT | a subquery cannot be kept | a view reads a source: compute over one event in WHERE and GROUP BY, and combine rows of views when you read
+-- an aggregate in a subquery
+SELECT n, COUNT(*) AS c FROM (SELECT COUNT(*) AS n FROM orders) GROUP BY n
+--> 1:38 COUNT | an aggregate in a subquery cannot be kept | a subquery works row by row: aggregate in the SELECT of the view
+
+-- DISTINCT in a subquery
+SELECT user_id, COUNT(*) AS n FROM (SELECT DISTINCT user_id FROM orders) GROUP BY user_id
+--> 1:44 DISTINCT | DISTINCT in a subquery cannot be kept | a subquery works row by row: aggregate in the SELECT of the view
+
+-- HAVING in a subquery
+SELECT user_id, COUNT(*) AS n FROM (SELECT user_id FROM orders HAVING qty > 1) GROUP BY user_id
+--> 1:64 HAVING | HAVING in a subquery cannot be kept | a subquery works row by row: aggregate in the SELECT of the view
+
+-- LIMIT in a subquery, which is the second pair of parentheses
+SELECT lower(user_id) AS u, COUNT(*) AS n FROM ((SELECT user_id FROM orders LIMIT 3)) GROUP BY u
+--> 1:77 LIMIT | LIMIT cannot be kept | ask for a page with ?limit= when you read
+
+-- a join in a CTE
+WITH x AS (SELECT orders.qty FROM orders JOIN orders AS b ON true) SELECT qty FROM x GROUP BY qty
+--> 1:42 JOIN | JOIN cannot be kept | views read one source; join when you look up, or before the stream
+
+-- UNION in a subquery
+SELECT qty, COUNT(*) AS n FROM (SELECT qty FROM orders UNION ALL SELECT tiny FROM orders) GROUP BY qty
+--> 1:56 UNION | UNION cannot be kept | a view is one SELECT … GROUP BY …; write one view per part
+
+-- a recursive CTE
+WITH RECURSIVE x AS (SELECT qty FROM orders) SELECT qty FROM x GROUP BY qty
+--> 1:1 WITH | WITH RECURSIVE cannot be kept | a view reads each event once
+
+-- a CTE that nobody reads is checked
+WITH x AS (SELECT nosuch FROM orders) SELECT qty FROM orders GROUP BY qty
+--> 1:19 nosuch | there is no column nosuch | known: User Id, amount, big, clock, day, doc, größe, huge, items, local, o, order_id, p, paid, positive, price, qty, ratio, s, tags, tiny, ts, user, user_id
+
+-- a column that a subquery does not have
+SELECT amount, COUNT(*) AS n FROM (SELECT qty FROM orders) GROUP BY amount
+--> 1:8 amount | there is no column amount | known: qty
+
+-- a column that a subquery does not have, qualified
+SELECT COUNT(x.amount) AS n FROM (SELECT qty FROM orders) x
+--> 1:16 amount | there is no column amount | known: qty
+
+-- a column of a subquery without a name
+SELECT COUNT(*) AS n FROM (SELECT qty + 1 FROM orders)
+--> 1:35 qty | qty + 1 has no name | write qty + 1 AS name
+
+-- two columns of a subquery with one name
+SELECT COUNT(*) AS n FROM (SELECT qty AS a, tiny AS A FROM orders)
+--> 1:45 tiny | two columns are named A | give one another name with AS
+
+-- more names than columns
+SELECT COUNT(*) AS n FROM (SELECT qty FROM orders) AS x (a, b)
+--> 1:61 b | 2 names for 1 columns | give as many names as the subquery has columns
+
+-- a computed column that is not grouped is called by its name
+SELECT tiny, x, COUNT(*) AS n FROM (SELECT qty + 1 AS x, tiny FROM orders) GROUP BY tiny
+--> 1:14 x | column x is neither in GROUP BY nor in an aggregate | add x to GROUP BY, or take MIN(x) or MAX(x)
+
+-- a type that does not fit is told of where the column is used
+SELECT tiny, SUM(x) AS s FROM (SELECT lower(user_id) AS x, tiny FROM orders) GROUP BY tiny
+--> 1:14 SUM | no function matches the given name and argument types 'sum(VARCHAR)' | you might need to add explicit type casts
+
+-- a parameter of a lambda that would hide a column
+SELECT list_sum(list_transform([1], qty -> qty + y)) AS l, COUNT(*) AS n
+FROM (SELECT qty AS y FROM orders) GROUP BY l
+--> 1:50 y | qty has another meaning here: qty is a parameter as well | give the parameter another name
+
+-- WHERE of a subquery without a condition
+SELECT COUNT(*) AS n FROM (SELECT qty FROM orders WHERE qty)
+--> 1:57 qty | WHERE takes a condition | compare it with something
+
+-- a source that a subquery does not find
+SELECT COUNT(*) AS n FROM (SELECT qty FROM ordrs)
+--> 1:44 ordrs | there is no source ordrs | did you mean orders?
+
+-- what * leaves out is not there
+SELECT COUNT(*) AS n FROM (SELECT * EXCLUDE (userid) FROM orders)
+--> 1:46 userid | there is no column userid | did you mean user_id?
+
+-- a subquery that is not there
+WITH paid AS (SELECT qty FROM orders) SELECT COUNT(*) AS n FROM payd
+--> 1:65 payd | there is no source payd | did you mean paid?
+
+-- * of another name
+SELECT COUNT(*) AS n FROM (SELECT x.* FROM orders AS y)
+--> 1:35 x | there is nothing called x here | known: y
+
+-- a window over a column that is computed
+SELECT window_start, COUNT(*) AS n
+FROM TUMBLE((SELECT ts + INTERVAL '1' HOUR AS later FROM orders), later, INTERVAL '1' MINUTE)
+GROUP BY window_start
+--> 2:67 later | later is computed, and a window takes a time column of the source | put the window inside the subquery, or GROUP BY time_bucket(…)
+
+-- a window over a column that the subquery does not have
+WITH x AS (SELECT qty FROM orders)
+SELECT window_start, COUNT(*) AS n FROM TUMBLE(x, ts, INTERVAL '1' MINUTE) GROUP BY window_start
+--> 2:51 ts | there is no column ts in the subquery | known: qty
+
+-- a window of a window
+WITH x AS (SELECT ts FROM TUMBLE(orders, ts, INTERVAL '1' MINUTE))
+SELECT window_start FROM TUMBLE(x, ts, INTERVAL '1' HOUR) GROUP BY window_start
+--> 2:26 TUMBLE | a window of a window cannot be kept | take one of them
 
 -- a subquery in WHERE
 SELECT user_id, COUNT(*) FROM orders
 WHERE amount > (SELECT 1) GROUP BY user_id
---> 2:17 SELECT | a subquery cannot be kept | a view reads a source: compute over one event in WHERE and GROUP BY, and combine rows of views when you read
+--> 2:17 SELECT | a subquery that is a value cannot be kept | only FROM and WITH take subqueries; combine rows of views when you read
 
 -- EXISTS
 SELECT user_id FROM orders WHERE EXISTS (SELECT 1) GROUP BY user_id
---> 1:42 SELECT | a subquery cannot be kept | a view reads a source: compute over one event in WHERE and GROUP BY, and combine rows of views when you read
+--> 1:42 SELECT | a subquery that is a value cannot be kept | only FROM and WITH take subqueries; combine rows of views when you read
 
 -- GROUPING SETS
 SELECT user_id, COUNT(*) FROM orders GROUP BY GROUPING SETS ((user_id), ())

@@ -31,6 +31,11 @@ SAME = {
     "AVG beside SUM": VIEW.replace("AS total", "AS total, AVG(amount) AS mean"),
     "HAVING over what is kept": VIEW + " HAVING COUNT(*) > 5",
     "parentheses": VIEW.replace("SUM(amount)", "(SUM(amount))"),
+    "a subquery with the same names and condition": (
+        "SELECT u, SUM(a) AS total, COUNT(*) AS n, MAX(qty) AS m FROM "
+        "(SELECT user_id AS u, amount AS a, qty FROM orders WHERE qty > 1) GROUP BY u"
+    ),
+    "a CTE of everything": "WITH o AS (SELECT * FROM orders) " + VIEW.replace("orders", "o"),
     "spelling of an operator": VIEW.replace("MAX(qty)", "max( qty )"),
 }
 OTHER = {
@@ -47,6 +52,10 @@ OTHER = {
     "a FILTER": VIEW.replace("COUNT(*)", "COUNT(*) FILTER (WHERE paid)"),
     "another condition": VIEW.replace("qty > 1", "qty > 2"),
     "no condition": VIEW.replace("WHERE qty > 1 ", ""),
+    "a condition of a subquery": VIEW.replace("orders", "(SELECT * FROM orders WHERE paid)"),
+    "a computed column of a CTE": (
+        "WITH o AS (SELECT * REPLACE (qty + 1 AS qty) FROM orders) " + VIEW.replace("orders", "o")
+    ),
 }
 
 
@@ -118,3 +127,20 @@ def test_a_source_is_the_same_while_it_reads_the_same_log(old: str, new: str, sa
     assert old in SOURCE
     changed = source_fingerprint(SOURCE.replace(old, new))
     assert (changed == source_fingerprint(SOURCE)) is same
+
+
+def test_a_plain_view_is_part_of_the_views_that_read_it() -> None:
+    def fingerprints(plain: str) -> list[str]:
+        text = (
+            f"{SOURCE}CREATE VIEW p AS {plain};"
+            "CREATE MATERIALIZED VIEW reads AS SELECT q, COUNT(*) AS n FROM p GROUP BY q;"
+            "CREATE MATERIALIZED VIEW other AS SELECT qty, COUNT(*) AS n FROM orders GROUP BY qty;"
+        )
+        return [view.fingerprint for view in compile_sql(text).views]
+
+    before = fingerprints("SELECT qty AS q FROM orders")
+    assert fingerprints("SELECT orders.qty AS q, price FROM orders /* and more */") == before
+    filtered = fingerprints("SELECT qty AS q FROM orders WHERE paid")
+    computed = fingerprints("SELECT qty + 1 AS q FROM orders")
+    assert before[1] == filtered[1] == computed[1]
+    assert len({before[0], filtered[0], computed[0]}) == 3

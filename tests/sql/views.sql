@@ -146,3 +146,51 @@ SELECT COUNT(*) AS n, SUM(big) AS b FROM orders GROUP BY () HAVING COUNT(*) > 1;
 
 -- one row that HAVING hides
 SELECT COUNT(*) AS n, SUM(big) AS b FROM orders HAVING COUNT(*) > 1000;
+
+-- a subquery that names, computes and filters
+SELECT k, day, COUNT(*) AS n, SUM(double) AS d FROM (SELECT lower(user_id) AS k, day, amount * 2 AS
+  double FROM orders WHERE qty > 2) AS s WHERE s.double > 10 GROUP BY s.k, day;
+
+-- a subquery in a subquery, columns that swap names
+SELECT qty, user_id, COUNT(*) AS n, MAX(o.c) AS c FROM (SELECT user_id AS qty, qty AS user_id, c FROM
+  (SELECT *, amount + 1 AS c FROM orders WHERE paid) WHERE qty % 2 = 0) o WHERE c > 3 GROUP BY 1, 2;
+
+-- a CTE, and one that reads it, with names of its own
+WITH paid AS (SELECT * FROM orders WHERE paid), named(who, much) AS (SELECT user_id, amount FROM
+  paid AS p WHERE p.qty > 1) SELECT who, SUM(much) AS s, COUNT(*) AS n FROM named GROUP BY who
+  HAVING COUNT(*) > 1;
+
+-- a CTE within a subquery, and stars with EXCLUDE and REPLACE
+SELECT user_id, MIN(qty) AS q, MAX(amount) AS a FROM (WITH x AS (SELECT * EXCLUDE (price) REPLACE
+  (-qty AS qty) FROM orders) SELECT x.* FROM x) t(i) GROUP BY user_id;
+
+-- a condition of a subquery guards the cast outside
+SELECT n % 3 AS k, COUNT(*) AS c, SUM(n) AS s FROM (SELECT (doc->>'n')::INTEGER AS n FROM orders WHERE
+  TRY_CAST(doc->>'n' AS INTEGER) IS NOT NULL) WHERE n > 1 GROUP BY k;
+
+-- a subquery of structs, lists and lambdas
+SELECT st.a AS a, first, len(big) AS l, COUNT(*) AS n FROM (SELECT s AS st, items[1].sku AS first,
+  [i.qty FOR i IN items IF i.qty > 2] AS big FROM orders) GROUP BY st.a, 2, len(big);
+
+-- a key that is an expression over a computed column, and a constant column
+SELECT k + 1 AS k1, k + 1 > 2 AS big, c, COUNT(*) AS n FROM (SELECT qty * 2 AS k, 'x' AS c FROM
+  orders) GROUP BY k + 1, c;
+
+-- an expression over computed keys
+SELECT a, b, a + b AS sum, COUNT(*) AS n FROM (SELECT qty + 1 AS a, order_id % 3 AS b FROM orders)
+  GROUP BY a, b HAVING a + b > 2;
+
+-- SELECT DISTINCT of a subquery
+SELECT DISTINCT month, u FROM (SELECT date_trunc('month', ts) AS month, lower(user_id) AS u FROM
+  orders);
+
+-- one row about a subquery
+SELECT COUNT(*) AS n, SUM(x) AS s FROM (SELECT amount * 2 AS x FROM orders WHERE paid);
+
+-- windows in a subquery
+SELECT ws, u, COUNT(*) AS n FROM (SELECT window_start AS ws, lower(user_id) AS u FROM
+  TUMBLE(orders, ts, INTERVAL '1' MINUTE) WHERE qty > 1) GROUP BY ws, u;
+
+-- windows in a CTE, with both ends
+WITH w AS (SELECT *, window_end AS until FROM tumble(orders, local, interval 5 second)) SELECT
+  until, window_start, SUM(qty) AS q FROM w GROUP BY until, window_start;

@@ -1,0 +1,429 @@
+"""FROM → what a query reads: one source, maybe in windows, and the names over its columns.
+
+Subqueries, CTEs and plain views work row by row, so none of them is a relation of its own: a column
+of theirs is an expression over the source's columns, and their WHERE is one more condition. What
+the view's own SELECT is lowered from reads the source, however deep the SQL was nested, and two
+spellings of one question have one fingerprint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from sqlglot import Token, exp
+
+from keyfold.errors import did_you_mean
+from keyfold.sql.bind import Binder
+from keyfold.sql.dialect import find_aggregate, identifier, sql_text
+from keyfold.sql.location import SqlText
+from keyfold.sql.parse import UnboundView
+from keyfold.sql.refuse import inner_tokens, refuse_unkept
+from keyfold.sql.relation import WINDOW_COLUMNS, Relation, relation
+from keyfold.sql.scope import Named, Scope, named_columns
+from keyfold.view.plan import SourcePlan, Window
+
+Windowing = Callable[
+    [SqlText, exp.Expr, Mapping[str, SourcePlan]], tuple[SourcePlan, Window | None]
+]
+"""(file, call of a window function over a source, sources) → (source, window)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query that can stand in FROM, and what FROM can name within it.
+
+    Attributes:
+        query: Its tree.
+        tokens: Its tokens, without the parentheses around it.
+        names: Queries by name in lower case: CTEs and plain views.
+        columns: The names that ``AS alias (a, b)`` gives its columns; empty where none are given.
+    """
+
+    query: exp.Expr
+    tokens: Sequence[Token]
+    names: Mapping[str, Query] = field(default_factory=dict)
+    columns: tuple[exp.Identifier, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a FROM gives.
+
+    Attributes:
+        relation: What its expressions are bound over.
+        tables: The rows that the query can name columns of.
+        conditions: The WHERE of the queries within, bound, the innermost first.
+    """
+
+    relation: Relation
+    tables: tuple[Named, ...]
+    conditions: tuple[exp.Expr, ...] = ()
+
+
+def plain_views(views: Sequence[UnboundView], before: int) -> dict[str, Query]:
+    """Return the plain views that a statement can name: those that stand before it.
+
+    Args:
+        views: The plain views of the file.
+        before: Where the statement starts.
+    """
+    names: dict[str, Query] = {}
+    for view in views:
+        if view.tokens[0].start < before:
+            names[view.name.lower()] = Query(view.query, view.tokens, dict(names))
+    return names
+
+
+class FromClause:
+    """Reads the FROM of one view.
+
+    Args of the constructor: the file, the sources by name in lower case, where expressions are
+    described, and how a window function over a source is read.
+    """
+
+    def __init__(
+        self,
+        text: SqlText,
+        sources: Mapping[str, SourcePlan],
+        binder: Binder,
+        windowing: Windowing,
+    ) -> None:
+        self._text = text
+        self._sources = sources
+        self._binder = binder
+        self._windowing = windowing
+
+    def select(self, query: Query, *, inner: bool = False) -> tuple[exp.Select, Query]:
+        """Return the SELECT of a query, and the query with its CTEs among the names.
+
+        Raises:
+            SqlError: There is something in it that cannot be kept.
+        """
+        select = refuse_unkept(self._text, query.query, query.tokens, inner=inner)
+        names = dict(query.names)
+        clause = select.args.get("with_") or select.args.get("with")
+        for one in clause.expressions if clause is not None else ():
+            columns = tuple(one.args["alias"].args.get("columns") or ())
+            tokens = inner_tokens(query.tokens, one.this)
+            names[one.alias.lower()] = Query(_unwrapped(one.this), tokens, dict(names), columns)
+        return select, replace(query, names=names)
+
+    # --- the source alone --------------------------------------------------------------------
+
+    def source(self, query: Query, *, inner: bool = False) -> SourcePlan:
+        """Return the source that a query reads in the end; its columns need not be known.
+
+        Raises:
+            SqlError: The query cannot be kept, whatever the columns are.
+        """
+        select, query = self.select(query, inner=inner)
+        item = self._item(select)
+        if isinstance(item, exp.Table) and isinstance(item.this, exp.Func):
+            call: exp.Expr = item.this
+            read = self._nested(call.expressions[0], query) if call.expressions else None
+            if read is not None:
+                call = _over(call, self.source(read, inner=True).name)
+            return self._windowing(self._text, call, self._sources)[0]
+        read = self._nested(item, query)
+        return self.source(read, inner=True) if read is not None else self._source(item, query)
+
+    def check(self, query: Query) -> None:
+        """Bind a query that works row by row.
+
+        Raises:
+            SqlError: It is wrong; at the word.
+        """
+        self._derived(query, "")
+
+    # --- names and expressions ---------------------------------------------------------------
+
+    def read(self, select: exp.Select, query: Query) -> Read:
+        """Return what the FROM of a SELECT gives.
+
+        Raises:
+            SqlError: It names nothing that a view can read; at the word.
+        """
+        clause = select.args.get("with_") or select.args.get("with")
+        for one in clause.expressions if clause is not None else ():
+            self.check(query.names[one.alias.lower()])  # one that nobody reads is wrong as well
+        item = self._item(select)
+        if isinstance(item, exp.Table) and isinstance(item.this, exp.Func):
+            return self._windowed(item, query)
+        nested = self._nested(item, query)
+        if nested is not None:
+            return self._derived(nested, item.alias_or_name)
+        source = self._source(item, query)
+        over = relation(self._text, self._binder, source, None)
+        return Read(over, (Named(item.alias or source.name, named_columns(over.columns())),))
+
+    def _derived(self, query: Query, alias: str) -> Read:
+        """Return what a query gives that works row by row."""
+        select, query = self.select(query, inner=True)
+        read = self.read(select, query)
+        scope = Scope(self._text, read.tables)
+        condition = self.condition(select, scope, read.relation)
+        columns: dict[str, tuple[str, exp.Expr]] = {}
+        for place, name, tree in self._columns(select, scope, read):
+            if name.lower() in columns:
+                raise self._text.error(
+                    place, f"two columns are named {name}", "give one another name with AS"
+                )
+            columns[name.lower()] = (name, tree)
+        if query.columns:
+            columns = self._renamed(columns, query.columns)
+        conditions = (*read.conditions, condition) if condition is not None else read.conditions
+        return Read(read.relation, (Named(alias, columns),), conditions)
+
+    def _columns(
+        self, select: exp.Select, scope: Scope, read: Read
+    ) -> list[tuple[exp.Expr, str, exp.Expr]]:
+        """Return (where it stands, name, bound expression) of each column of a subquery."""
+        found = []
+        for item in select.expressions:
+            star = item if isinstance(item, exp.Star) else item.this
+            if isinstance(star, exp.Star) and not isinstance(item, exp.Alias):
+                found += [(item, *column) for column in self._all(item, star, scope, read)]
+                continue
+            written = item.unalias()
+            aggregate = find_aggregate(written)
+            if aggregate is not None:
+                raise self._text.error(
+                    aggregate,
+                    "an aggregate in a subquery cannot be kept",
+                    "a subquery works row by row: aggregate in the SELECT of the view",
+                )
+            tree = scope.resolve(written)
+            name = item.alias or scope.column_name(written)
+            if not name and isinstance(tree, exp.Dot):
+                name = tree.expression.name
+            if not name:
+                sql = sql_text(tree)
+                raise self._text.error(item, f"{sql} has no name", f"write {sql} AS name")
+            read.relation.type_of(tree)
+            found.append((item, name, tree))
+        return found
+
+    def _all(
+        self, item: exp.Expr, star: exp.Star, scope: Scope, read: Read
+    ) -> list[tuple[str, exp.Expr]]:
+        """Return (name, expression) of the columns that * stands for."""
+        alias = item.table.lower() if isinstance(item, exp.Column) else ""
+        tables = [t for t in read.tables if not alias or t.alias.lower() == alias]
+        if not tables:
+            raise self._text.error(
+                item,
+                f"there is nothing called {alias} here",
+                did_you_mean(alias, [table.alias for table in read.tables]),
+            )
+        without = {part.name.lower(): part for part in star.args.get("except_") or ()}
+        replaced = {part.alias.lower(): part for part in star.args.get("replace") or ()}
+        if star.args.get("rename"):
+            raise self._text.error(item, "RENAME cannot be kept", "name the columns with AS")
+        columns = [column for table in tables for column in table.columns.values()]
+        known = [name for name, _ in columns]
+        for missing, part in {**without, **replaced}.items():
+            if missing not in {name.lower() for name in known}:
+                raise self._text.error(
+                    part, f"there is no column {missing}", did_you_mean(missing, known)
+                )
+        instead = {name: scope.resolve(part.this) for name, part in replaced.items()}
+        return [
+            (name, instead.get(name.lower(), tree))
+            for name, tree in columns
+            if name.lower() not in without
+        ]
+
+    def _renamed(
+        self, columns: dict[str, tuple[str, exp.Expr]], names: Sequence[exp.Identifier]
+    ) -> dict[str, tuple[str, exp.Expr]]:
+        if len(names) > len(columns):
+            raise self._text.error(
+                names[len(columns)],
+                f"{len(names)} names for {len(columns)} columns",
+                "give as many names as the subquery has columns",
+            )
+        given = [*(name.name for name in names), *list(columns)[len(names) :]]
+        trees = [tree for _, tree in columns.values()]
+        return {name.lower(): (name, tree) for name, tree in zip(given, trees, strict=True)}
+
+    def condition(self, select: exp.Select, scope: Scope, over: Relation) -> exp.Expr | None:
+        """Return WHERE with its names bound, None where there is none.
+
+        Raises:
+            SqlError: It is no condition on one event.
+        """
+        where = select.args.get("where")
+        if where is None:
+            return None
+        aggregate = find_aggregate(where)
+        if aggregate is not None:
+            raise self._text.error(aggregate, "an aggregate cannot stand in WHERE", "use HAVING")
+        condition = scope.resolve(where.this)
+        if over.type_of(condition) != "BOOLEAN":
+            raise self._text.error(
+                condition, "WHERE takes a condition", "compare it with something"
+            )
+        return condition
+
+    # --- what FROM names ---------------------------------------------------------------------
+
+    def _item(self, select: exp.Select) -> exp.Expr:
+        """Return what FROM names first."""
+        clause = select.args.get("from_") or select.args.get("from")
+        if clause is None:
+            raise self._text.error(select, "the SELECT has no FROM", "read a source: FROM name")
+        item: exp.Expr = clause.this
+        if isinstance(item, exp.Subquery):
+            return item
+        if not isinstance(item, exp.Table):
+            raise self._text.error(
+                clause, "FROM takes a source, or TUMBLE over one", "write FROM name"
+            )
+        extra = [key for key, value in item.args.items() if value and key not in ("this", "alias")]
+        if extra and extra[0] not in ("db", "catalog"):
+            name = extra[0].strip("_").upper()
+            raise self._text.error(
+                item, f"{name} after FROM cannot be kept", "read the source itself"
+            )
+        if extra:
+            raise self._text.error(item, "a source has a plain name", "leave the schema out")
+        return item
+
+    def _nested(self, item: exp.Expr, query: Query) -> Query | None:
+        """Return the query that an item of FROM, or the argument of a window, stands for."""
+        alias = item.args.get("alias")
+        columns = tuple(alias.args.get("columns") or ()) if alias is not None else ()
+        if isinstance(item, exp.Subquery):
+            tokens = inner_tokens(query.tokens, item)
+            return Query(_unwrapped(item), tokens, query.names, columns)
+        plain = isinstance(item, exp.Identifier | exp.Table) or (
+            isinstance(item, exp.Column) and not item.table
+        )
+        found = query.names.get(item.name.lower()) if plain else None
+        if columns and found is None:
+            raise self._text.error(
+                alias or item,
+                "an alias cannot rename columns here",
+                "name columns with AS in SELECT",
+            )
+        return replace(found, columns=columns) if found is not None and columns else found
+
+    def _source(self, item: exp.Expr, query: Query) -> SourcePlan:
+        return named_source(self._text, item.this, self._sources, [*query.names])
+
+    def _windowed(self, item: exp.Table, query: Query) -> Read:
+        """Return what a window function gives: the rows that it reads, and the window's columns."""
+        call = item.this
+        nested = self._nested(call.expressions[0], query) if call.expressions else None
+        inner = None
+        if nested is not None:
+            inner = self._derived(nested, "")
+            call = self._over_source(call, inner)
+        source, window = self._windowing(self._text, call, self._sources)
+        over = relation(self._text, self._binder, source, window)
+        columns = named_columns(over.columns())
+        if inner is not None:
+            own = inner.tables[0].columns
+            taken = next((name for name in WINDOW_COLUMNS if name in own), None)
+            if taken is not None:
+                raise self._text.error(
+                    call, f"the subquery has a column {taken}, which the window adds", "rename it"
+                )
+            columns = {**own, **{name: columns[name] for name in WINDOW_COLUMNS}}
+        alias = item.alias or (source.name if nested is None else call.expressions[0].name)
+        return Read(over, (Named(alias, columns),), inner.conditions if inner else ())
+
+    def _over_source(self, call: exp.Expr, inner: Read) -> exp.Expr:
+        """Return the call of a window over a subquery as the same over the source."""
+        source = inner.relation.source
+        if inner.relation.window is not None:
+            raise self._text.error(call, "a window of a window cannot be kept", "take one of them")
+        time = call.expressions[1] if len(call.expressions) > 1 else None
+        columns = inner.tables[0].columns
+        if not isinstance(time, exp.Column) or time.name.lower() not in columns:
+            name = sql_text(time) if time is not None else ""
+            raise self._text.error(
+                time or call,
+                f"there is no column {name} in the subquery",
+                did_you_mean(name, [column for column, _ in columns.values()]),
+            )
+        tree = columns[time.name.lower()][1]
+        if not isinstance(tree, exp.Column):
+            raise self._text.error(
+                time,
+                f"{time.name} is computed, and a window takes a time column of the source",
+                "put the window inside the subquery, or GROUP BY time_bucket(…)",
+            )
+        return _over(call, source.name, tree.name)
+
+
+def named_source(
+    text: SqlText,
+    node: exp.Expr,
+    sources: Mapping[str, SourcePlan],
+    others: Sequence[str] = (),
+) -> SourcePlan:
+    """Return the source that a name names; ``others`` could have stood there.
+
+    Raises:
+        SqlError: It is no name, or none of a source.
+    """
+    plain = isinstance(node, exp.Identifier) or (isinstance(node, exp.Column) and not node.table)
+    if not plain:
+        raise text.error(
+            node,
+            "a source's name belongs here",
+            "write TUMBLE(source, time column, INTERVAL '1' MINUTE)",
+        )
+    source = sources.get(node.name.lower())
+    if source is None:
+        known = [*(source.name for source in sources.values()), *others]
+        hint = did_you_mean(node.name, known)
+        raise text.error(node, f"there is no source {node.name}", hint)
+    return source
+
+
+def together(conditions: Sequence[exp.Expr]) -> str:
+    """Return conditions as one, empty where there is none.
+
+    A condition is evaluated on the rows alone that those before it let through: a subquery that
+    keeps numbers out of a text guards the cast around it.
+    """
+    if not conditions:
+        return ""
+    *before, last = [sql_text(condition) for condition in conditions]
+    sql = last
+    for guard in reversed(before):
+        sql = f"CASE WHEN {guard} THEN {sql} ELSE false END"
+    return sql
+
+
+def _unwrapped(query: exp.Expr) -> exp.Expr:
+    """Return a query without the parentheses around it."""
+    while isinstance(query, exp.Subquery) and isinstance(query.this, exp.Query):
+        if any(value for key, value in query.args.items() if key not in ("this", "alias")):
+            break
+        query = query.this
+    return query
+
+
+def _over(call: exp.Expr, source: str, time: str = "") -> exp.Expr:
+    """Return a call of a window whose rows, and time column, are named otherwise."""
+    copy = call.copy()
+    given = copy.expressions
+    rows = identifier(source)
+    rows.meta.update(_place(call.expressions[0]))
+    given[0] = rows
+    if time:
+        column = identifier(time)
+        column.meta.update(_place(call.expressions[1]))
+        given[1] = exp.Column(this=column)
+    copy.set("expressions", given)
+    return copy
+
+
+def _place(node: exp.Expr) -> dict[str, object]:
+    """Return where a node stands, for another that stands for it."""
+    first = next((part.meta for part in node.walk() if "start" in part.meta), {})
+    return dict(first)
