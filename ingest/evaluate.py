@@ -161,12 +161,17 @@ class Evaluator:
         applied = taken
         if self._plan.count_sql:
             counts = self._query(self._plan.count_sql, horizon_us).to_pydict()
+            found = {
+                p: (passed, expired)
+                for p, passed, expired in zip(
+                    counts["p"], counts["passed"], counts["late"], strict=True
+                )
+            }
             applied = {}
-            for p, passed, expired in zip(
-                counts["p"], counts["passed"], counts["late"], strict=True
-            ):
+            for p, n in taken.items():  # of which some may have no row at all
+                passed, expired = found.get(p, (0, 0))
                 applied[p] = passed - expired
-                filtered[p] = taken[p] - passed
+                filtered[p] = n - passed
                 late[p] = expired
         columns = [contiguous(column) for column in groups.columns]
         width = len(self._types)

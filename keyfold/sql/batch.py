@@ -13,6 +13,7 @@ from keyfold.view.types import Physical, column_type
 
 HORIZON = "$horizon_us"
 """Stands in ``batch_sql`` for the window_end at or before which a row is expired."""
+_EVENT = "__event"  # numbers the events of a batch, in the ledger's query
 NO_HORIZON = -(1 << 62)
 """The horizon while no watermark is known: before every window."""
 
@@ -28,6 +29,7 @@ class BatchQuery:
         aggregates: The partials.
         window: The window, if any.
         expires: Whether rows at or below the horizon are left out.
+        many: Whether the relation has any number of rows per event.
     """
 
     relation: str
@@ -36,6 +38,7 @@ class BatchQuery:
     aggregates: Sequence[Aggregate]
     window: Window | None
     expires: bool
+    many: bool = False
 
     def partials_sql(self) -> str:
         """Return the query for the key columns ``k0…`` and slots ``s0…`` of every group."""
@@ -51,7 +54,12 @@ class BatchQuery:
         return f"SELECT {', '.join(columns)} FROM {self.relation}{where}{by}"
 
     def counts_sql(self) -> str:
-        """Return the ledger's query per partition, empty where every event is applied."""
+        """Return the ledger's query per partition, empty where every event is applied.
+
+        A partition that it does not have was filtered.
+        """
+        if self.many:
+            return self._events_sql()
         if not self.condition and not self.expires:
             return ""
         passed = f"({self.condition})" if self.condition else "true"
@@ -62,6 +70,22 @@ class BatchQuery:
         return (
             f"SELECT {HIDDEN_PARTITION} AS p, count(*) FILTER (WHERE {passed}) AS passed, "
             f"{late_sql} AS late FROM {self.relation} GROUP BY 1"
+        )
+
+    def _events_sql(self) -> str:
+        """Return the ledger's query where it counts the events that rows were made of.
+
+        An event has passed that made a row which passes; it is late where all of these are.
+        """
+        passed = f"({self.condition})" if self.condition else "true"
+        count = f"count(DISTINCT {_EVENT}) FILTER (WHERE {passed}"
+        late_sql = "0::BIGINT"
+        if self.expires and self.window is not None:
+            late_sql = f"{count}) - {count} AND {WINDOW_US} + {self.window.size_us} > {HORIZON})"
+        return (
+            f"WITH batch AS (SELECT *, row_number() OVER () AS {_EVENT} FROM batch) "
+            f"SELECT {HIDDEN_PARTITION} AS p, {count}) AS passed, {late_sql} AS late "
+            f"FROM {self.relation} GROUP BY 1"
         )
 
 

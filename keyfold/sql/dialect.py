@@ -64,14 +64,12 @@ def identifier(name: str) -> exp.Identifier:
 
 def without_parens(node: exp.Expr) -> exp.Expr:
     """Return a copy whose parentheses are in the tree only: equal trees say the same."""
-    bare: exp.Expr = node.copy().transform(_without_paren)
+    bare = node.copy()
+    while isinstance(bare, exp.Paren):
+        bare = bare.this.pop()
+    for paren in list(bare.find_all(exp.Paren)):
+        paren.replace(paren.this)
     return bare
-
-
-def _without_paren(node: exp.Expr) -> exp.Expr:
-    while isinstance(node, exp.Paren):
-        node = node.this
-    return node
 
 
 @cache

@@ -21,6 +21,7 @@ from keyfold.sql.parse import UnboundView
 from keyfold.sql.refuse import inner_tokens, refuse_unkept
 from keyfold.sql.relation import WINDOW_COLUMNS, Relation, relation
 from keyfold.sql.scope import Named, Scope, named_columns
+from keyfold.sql.unnest import Read, unnest_joined, unnest_selected
 from keyfold.view.plan import SourcePlan, Window
 
 Windowing = Callable[
@@ -44,21 +45,6 @@ class Query:
     tokens: Sequence[Token]
     names: Mapping[str, Query] = field(default_factory=dict)
     columns: tuple[exp.Identifier, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """What a FROM gives.
-
-    Attributes:
-        relation: What its expressions are bound over.
-        tables: The rows that the query can name columns of.
-        conditions: The WHERE of the queries within, bound, the innermost first.
-    """
-
-    relation: Relation
-    tables: tuple[Named, ...]
-    conditions: tuple[exp.Expr, ...] = ()
 
 
 def plain_views(views: Sequence[UnboundView], before: int) -> dict[str, Query]:
@@ -148,6 +134,12 @@ class FromClause:
         for one in clause.expressions if clause is not None else ():
             self.check(query.names[one.alias.lower()])  # one that nobody reads is wrong as well
         item = self._item(select)
+        read = self._first(item, query)
+        for join in select.args.get("joins") or ():
+            read = self._joined(read, join, query)
+        return read
+
+    def _first(self, item: exp.Expr, query: Query) -> Read:
         if isinstance(item, exp.Table) and isinstance(item.this, exp.Func):
             return self._windowed(item, query)
         nested = self._nested(item, query)
@@ -157,12 +149,50 @@ class FromClause:
         over = relation(self._text, self._binder, source, None)
         return Read(over, (Named(item.alias or source.name, named_columns(over.columns())),))
 
-    def _derived(self, query: Query, alias: str) -> Read:
-        """Return what a query gives that works row by row."""
+    def _joined(self, read: Read, join: exp.Join, query: Query) -> Read:
+        """Return what a list that is joined to the rows before it makes of them."""
+        if isinstance(join.this, exp.Lateral) and isinstance(join.this.this, exp.Subquery):
+            return self._lateral(read, join, query)
+        left = join.args.get("side") == "LEFT"
+        joined = unnest_joined(self._text, read, join.this, left=left)
+        on = join.args.get("on")
+        if on is None or (isinstance(on, exp.Boolean) and on.this):
+            return joined
+        condition = Scope(self._text, joined.tables).resolve(on)
+        self._check_condition(condition, "ON", joined.relation)
+        return replace(joined, conditions=(*joined.conditions, condition))
+
+    def _lateral(self, read: Read, join: exp.Join, query: Query) -> Read:
+        """Return the rows before it, joined with a subquery that reads them and no others."""
+        lateral = join.this
+        alias = lateral.args.get("alias")
+        columns = tuple(alias.args.get("columns") or ()) if alias is not None else ()
+        tokens = inner_tokens(query.tokens, lateral.this)
+        inner = Query(_unwrapped(lateral.this), tokens, query.names, columns)
+        made = self._derived(inner, lateral.alias, over=read)
+        return replace(made, tables=(*read.tables, *made.tables))
+
+    def _derived(self, query: Query, alias: str, over: Read | None = None) -> Read:
+        """Return what a query gives that works row by row.
+
+        Args:
+            query: The query.
+            alias: The name that it has in FROM.
+            over: What a query behind LATERAL reads, which has no FROM of its own.
+        """
         select, query = self.select(query, inner=True)
-        read = self.read(select, query)
+        read = self.read(select, query) if over is None else over
+        if over is not None and any(select.args.get(key) for key in ("from_", "from", "joins")):
+            raise self._text.error(
+                select.expressions[0],
+                "a subquery behind LATERAL has no FROM here",
+                "write LATERAL (SELECT unnest(list) AS element), or CROSS JOIN UNNEST(list)",
+            )
+        condition = self.condition(select, Scope(self._text, read.tables), read.relation)
+        if condition is not None:
+            read = replace(read, conditions=(*read.conditions, condition))
+        select, read = unnest_selected(self._text, select, read)
         scope = Scope(self._text, read.tables)
-        condition = self.condition(select, scope, read.relation)
         columns: dict[str, tuple[str, exp.Expr]] = {}
         for place, name, tree in self._columns(select, scope, read):
             if name.lower() in columns:
@@ -172,8 +202,7 @@ class FromClause:
             columns[name.lower()] = (name, tree)
         if query.columns:
             columns = self._renamed(columns, query.columns)
-        conditions = (*read.conditions, condition) if condition is not None else read.conditions
-        return Read(read.relation, (Named(alias, columns),), conditions)
+        return replace(read, tables=(Named(alias, columns),))
 
     def _columns(
         self, select: exp.Select, scope: Scope, read: Read
@@ -231,7 +260,7 @@ class FromClause:
         return [
             (name, instead.get(name.lower(), tree))
             for name, tree in columns
-            if name.lower() not in without
+            if name.lower() not in without and not name.startswith("__")
         ]
 
     def _renamed(
@@ -260,11 +289,14 @@ class FromClause:
         if aggregate is not None:
             raise self._text.error(aggregate, "an aggregate cannot stand in WHERE", "use HAVING")
         condition = scope.resolve(where.this)
+        self._check_condition(condition, "WHERE", over)
+        return condition
+
+    def _check_condition(self, condition: exp.Expr, word: str, over: Relation) -> None:
         if over.type_of(condition) != "BOOLEAN":
             raise self._text.error(
-                condition, "WHERE takes a condition", "compare it with something"
+                condition, f"{word} takes a condition", "compare it with something"
             )
-        return condition
 
     # --- what FROM names ---------------------------------------------------------------------
 
@@ -331,6 +363,8 @@ class FromClause:
                     call, f"the subquery has a column {taken}, which the window adds", "rename it"
                 )
             columns = {**own, **{name: columns[name] for name in WINDOW_COLUMNS}}
+            for elements in inner.relation.lists:
+                over = over.unnested(elements)
         alias = item.alias or (source.name if nested is None else call.expressions[0].name)
         return Read(over, (Named(alias, columns),), inner.conditions if inner else ())
 
@@ -382,21 +416,6 @@ def named_source(
         hint = did_you_mean(node.name, known)
         raise text.error(node, f"there is no source {node.name}", hint)
     return source
-
-
-def together(conditions: Sequence[exp.Expr]) -> str:
-    """Return conditions as one, empty where there is none.
-
-    A condition is evaluated on the rows alone that those before it let through: a subquery that
-    keeps numbers out of a text guards the cast around it.
-    """
-    if not conditions:
-        return ""
-    *before, last = [sql_text(condition) for condition in conditions]
-    sql = last
-    for guard in reversed(before):
-        sql = f"CASE WHEN {guard} THEN {sql} ELSE false END"
-    return sql
 
 
 def _unwrapped(query: exp.Expr) -> exp.Expr:

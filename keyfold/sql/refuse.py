@@ -15,7 +15,7 @@ from keyfold.sql.location import SqlText
 _KEPT = frozenset(
     {"expressions", "from_", "from", "where", "group", "having", "distinct", "with_", "with"}
 )
-_QUERIES_IN = frozenset({"from_", "from", "with_", "with"})
+_QUERIES_IN = frozenset({"from_", "from", "with_", "with", "joins"})
 """Clauses that may hold a query that works row by row."""
 _ROW_BY_ROW: dict[str, str] = {"group": "GROUP BY", "having": "HAVING", "distinct": "DISTINCT"}
 """Clauses that work on many rows: a view has them, a subquery has not."""
@@ -102,6 +102,8 @@ def refuse_unkept(
             )
         if not value or key in _KEPT:
             continue
+        if key == "joins" and all(_unnests(join) for join in value):
+            continue
         name, word, hint = _CLAUSES.get(key, (key.strip("_").upper(), "", "leave it out"))
         if key == "joins":
             word, name = _join_words(tokens)
@@ -165,6 +167,21 @@ def _starts_query(tokens: Sequence[Token], at: int) -> bool:
     kinds = (TokenType.SELECT, TokenType.VALUES, TokenType.FROM, TokenType.WITH)
     first = next((t for t in tokens[at:] if t.token_type is not TokenType.L_PAREN), None)
     return first is not None and first.token_type in kinds
+
+
+def _unnests(join: exp.Expr) -> bool:
+    """Say whether a join adds rows of the event itself, and of nothing else."""
+    joined = join.this
+    within = joined.this if isinstance(joined, exp.Lateral) else joined
+    lateral = isinstance(within, exp.Subquery) and isinstance(joined, exp.Lateral)
+    if not isinstance(within, exp.Unnest) and not lateral:
+        return False
+    plain = not any(join.args.get(key) for key in ("using", "method", "hint", "global_"))
+    if join.args.get("side"):
+        on = join.args.get("on")
+        always = isinstance(on, exp.Boolean) and bool(on.this)
+        return plain and join.args["side"] == "LEFT" and always and not lateral
+    return plain
 
 
 def _nested_query(query: exp.Expr, node: exp.Expr) -> bool:
@@ -241,10 +258,10 @@ def _refuse_node(
         )
     elif isinstance(node, exp.Collate):
         raise text.error(node, "COLLATE cannot be kept", "group by lower(column) instead")
-    _refuse_call(text, tokens, node)
+    _refuse_call(text, tokens, node, rows=_stands_in(query, node) == "expressions" and inner)
 
 
-def _refuse_call(text: SqlText, tokens: Sequence[Token], node: exp.Expr) -> None:
+def _refuse_call(text: SqlText, tokens: Sequence[Token], node: exp.Expr, *, rows: bool) -> None:
     name = call_name(node)
     single = name == "age" and len(node.expressions) == 1
     if isinstance(node, _SESSION_NODES) or name in volatile_functions() or single:
@@ -257,6 +274,9 @@ def _refuse_call(text: SqlText, tokens: Sequence[Token], node: exp.Expr) -> None
             f"{name} is not a function of the events",
             "a view reads its events and nothing else: use a column of the event instead",
         )
+    joined = isinstance(node, exp.Unnest) and isinstance(node.parent, exp.Join | exp.Lateral)
+    if joined or (rows and name == "unnest"):
+        return
     if isinstance(node, exp.Unnest | exp.Explode) or name in _MANY_ROWS:
         name = name or "unnest"
         raise _at_node(
@@ -265,7 +285,7 @@ def _refuse_call(text: SqlText, tokens: Sequence[Token], node: exp.Expr) -> None
             node,
             name,
             f"{name} makes many rows of one event",
-            "send one event per element, or fold the list: list_sum, list_max, len, …",
+            "write FROM source, UNNEST(list) AS t(element), or fold it: list_sum, list_max, len, …",
         )
 
 

@@ -1,9 +1,13 @@
-"""The relation that a view's SELECT reads: the batch, with the window's columns where there are."""
+"""The relation that a view's SELECT reads: the batch, with what FROM adds to its columns.
+
+A window adds its bounds. UNNEST adds the elements of a list, and makes of each event as many rows
+as the list has; what it adds has names of Keyfold's own, which queries know by theirs.
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 from sqlglot import exp
@@ -23,6 +27,21 @@ WINDOW_COLUMNS = ("window_start", "window_end")
 
 
 @dataclass(frozen=True, slots=True)
+class Elements:
+    """A list whose elements are rows.
+
+    Attributes:
+        sql: The list, NULL where the event makes no row.
+        columns: The columns that it reads.
+        ordinality: Whether the place of an element is wanted.
+    """
+
+    sql: str
+    columns: frozenset[str]
+    ordinality: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Relation:
     """What expressions of one view are bound over.
 
@@ -32,6 +51,7 @@ class Relation:
         source: The source.
         window: The window, if any.
         sql: The relation as it stands in FROM.
+        lists: What UNNEST made rows of, in order.
     """
 
     text: SqlText
@@ -39,6 +59,17 @@ class Relation:
     source: SourcePlan
     window: Window | None
     sql: str
+    lists: tuple[Elements, ...] = ()
+
+    def unnested(self, elements: Elements) -> Relation:
+        """Return the relation with a row per element of a list."""
+        n = len(self.lists)
+        added = f"unnest({elements.sql}) AS {item_name(n)}"
+        if elements.ordinality:
+            # Two lists side by side: the elements, and the whole numbers from 1.
+            added += f", unnest(range(1, len({elements.sql}) + 1)) AS {place_name(n)}"
+        sql = f"(SELECT *, {added} FROM {self.sql})"
+        return replace(self, sql=sql, lists=(*self.lists, elements))
 
     def columns(self) -> list[Column]:
         """Return the columns that the SELECT can name."""
@@ -72,6 +103,16 @@ class Relation:
             return column_type(kind)
         except SqlError as problem:
             raise self.text.error(node, problem.message, problem.hint) from problem
+
+
+def item_name(n: int) -> str:
+    """Return the name of the column that has the elements of list ``n``."""
+    return f"__item{n}"
+
+
+def place_name(n: int) -> str:
+    """Return the name of the column that has their places."""
+    return f"__place{n}"
 
 
 def relation(text: SqlText, binder: Binder, source: SourcePlan, window: Window | None) -> Relation:

@@ -10,7 +10,7 @@ from keyfold.errors import SqlError, did_you_mean
 from keyfold.sql.batch import BatchQuery
 from keyfold.sql.bind import Binder
 from keyfold.sql.dialect import call_name, sql_text
-from keyfold.sql.fromclause import FromClause, Query, named_source, plain_views, together
+from keyfold.sql.fromclause import FromClause, Query, named_source, plain_views
 from keyfold.sql.location import SqlText
 from keyfold.sql.lower import Lowering
 from keyfold.sql.options import view_spans
@@ -19,6 +19,7 @@ from keyfold.sql.relation import WINDOW_COLUMNS
 from keyfold.sql.scope import Scope
 from keyfold.sql.source import interval_us
 from keyfold.sql.sourceplan import visible_columns
+from keyfold.sql.unnest import together
 from keyfold.view.plan import KeyColumn, SourcePlan, ViewPlan, Window, fingerprint
 from keyfold.view.types import TIMESTAMP, TIMESTAMPTZ
 
@@ -62,8 +63,10 @@ def compile_view(
     expires = retention_us is not None
     if expires:
         _check_retention(unbound, window, window_key, source)
-    batch = BatchQuery(reads.sql, condition, lowering.keys, aggregates, window, expires)
+    many = bool(reads.lists)
+    batch = BatchQuery(reads.sql, condition, lowering.keys, aggregates, window, expires, many)
     used = scope.used | {c.name for one in conditions for c in one.find_all(exp.Column)}
+    used = used.union(*(elements.columns for elements in reads.lists))
     columns_read = [column.name for column in visible_columns(source) if column.name in used]
     if window is not None and window.column not in columns_read:
         columns_read.append(window.column)
@@ -91,6 +94,7 @@ def compile_view(
             condition,
             window,
             expires,
+            *([elements.sql for elements in reads.lists]),
         ),
         standing_keys=() if lowering.keys else ((),),
     )

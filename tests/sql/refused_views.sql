@@ -111,9 +111,9 @@ SELECT tiny, SUM(x) AS s FROM (SELECT lower(user_id) AS x, tiny FROM orders) GRO
 --> 1:14 SUM | no function matches the given name and argument types 'sum(VARCHAR)' | you might need to add explicit type casts
 
 -- a parameter of a lambda that would hide a column
-SELECT list_sum(list_transform([1], qty -> qty + y)) AS l, COUNT(*) AS n
+SELECT list_sum(list_transform([1], lambda qty: qty + y)) AS l, COUNT(*) AS n
 FROM (SELECT qty AS y FROM orders) GROUP BY l
---> 1:50 y | qty has another meaning here: qty is a parameter as well | give the parameter another name
+--> 1:55 y | qty has another meaning here: qty is a parameter as well | give the parameter another name
 
 -- WHERE of a subquery without a condition
 SELECT COUNT(*) AS n FROM (SELECT qty FROM orders WHERE qty)
@@ -275,7 +275,59 @@ SELECT user_id, MAX(nextval('s')) AS n FROM orders GROUP BY user_id
 
 -- UNNEST
 SELECT unnest(items) AS item, COUNT(*) FROM orders GROUP BY item
---> 1:8 unnest | unnest makes many rows of one event | send one event per element, or fold the list: list_sum, list_max, len, …
+--> 1:8 unnest | unnest makes many rows of one event | write FROM source, UNNEST(list) AS t(element), or fold it: list_sum, list_max, len, …
+
+-- UNNEST in the WHERE of a subquery
+SELECT qty, COUNT(*) AS n FROM (SELECT qty FROM orders WHERE unnest([paid])) GROUP BY qty
+--> 1:62 unnest | unnest makes many rows of one event | write FROM source, UNNEST(list) AS t(element), or fold it: list_sum, list_max, len, …
+
+-- other functions that make rows
+SELECT qty, COUNT(*) AS n FROM (SELECT generate_subscripts(items, 1) AS qty FROM orders) GROUP BY qty
+--> 1:40 generate_subscripts | generate_subscripts makes many rows of one event | write FROM source, UNNEST(list) AS t(element), or fold it: list_sum, list_max, len, …
+
+-- UNNEST without a source
+SELECT x, COUNT(*) AS n FROM UNNEST([1, 2]) AS t(x) GROUP BY x
+--> 1:38 1 | unnest makes many rows of one event | write FROM source, UNNEST(list) AS t(element), or fold it: list_sum, list_max, len, …
+
+-- UNNEST of no list
+SELECT x, COUNT(*) AS n FROM orders, UNNEST(qty) AS t(x) GROUP BY x
+--> 1:45 qty | UNNEST takes a list, and this is INTEGER | a column of the type T[] has elements
+
+-- UNNEST of a map
+SELECT x, COUNT(*) AS n FROM orders, UNNEST(tags) AS t(x) GROUP BY x
+--> 1:45 tags | UNNEST takes a list, and this is MAP(VARCHAR, INTEGER) | write UNNEST(map_entries(tags)) AS t(key, value)
+
+-- UNNEST of JSON
+SELECT x, COUNT(*) AS n FROM orders, UNNEST(doc->'list') AS t(x) GROUP BY x
+--> 1:45 doc | UNNEST takes a list, and this is JSON | say what it holds: UNNEST(CAST(doc -> 'list' AS JSON[]))
+
+-- UNNEST of two lists
+SELECT x, COUNT(*) AS n FROM orders, UNNEST(items, items) AS t(x, y) GROUP BY x
+--> 1:45 items | UNNEST takes one list here | zip them: UNNEST(list_zip(a, b)) AS t(a, b)
+
+-- two lists in one SELECT
+SELECT x, COUNT(*) AS n FROM (SELECT unnest(items) AS x, unnest([1]) AS y FROM orders) GROUP BY x
+--> 1:58 unnest | a SELECT unnests one list | put one into a subquery, or zip them: unnest(list_zip(a, b))
+
+-- more names than fields
+SELECT a, COUNT(*) AS n FROM orders, UNNEST(items) AS t(a, b, c) GROUP BY a
+--> 1:63 c | an element has 2 fields, and there are 3 names | give one name, and read fields as name.field
+
+-- more names than a number has
+SELECT a, COUNT(*) AS n FROM orders, UNNEST([qty]) AS t(a, b) GROUP BY a
+--> 1:60 b | an element has one column, and there are 2 names | give one name, and read fields as name.field
+
+-- LEFT JOIN of a list with a condition
+SELECT x, COUNT(*) AS n FROM orders LEFT JOIN UNNEST(items) AS t(x) ON x.qty > 1 GROUP BY x
+--> 1:42 JOIN | JOIN cannot be kept | views read one source; join when you look up, or before the stream
+
+-- a subquery with a FROM behind LATERAL
+SELECT a, COUNT(*) AS n FROM orders AS o, LATERAL (SELECT b.qty AS a FROM orders AS b) GROUP BY a
+--> 1:59 b | a subquery behind LATERAL has no FROM here | write LATERAL (SELECT unnest(list) AS element), or CROSS JOIN UNNEST(list)
+
+-- a name that two tables of FROM have
+SELECT qty, COUNT(*) AS n FROM orders, LATERAL (SELECT tiny + 1 AS qty) AS l GROUP BY qty
+--> 1:8 qty | there are two columns qty | write orders.qty or l.qty
 
 -- an aggregate that is not kept
 SELECT user_id, median(amount) AS m FROM orders GROUP BY user_id

@@ -156,5 +156,26 @@ def test_the_ledger_counts_what_where_leaves_out_and_what_is_late(
     assert all(late for _, _, late in counts)
 
 
+def test_the_ledger_counts_events_and_not_the_rows_that_lists_make(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    select = (
+        f"SELECT window_start, x.sku AS sku, COUNT(*) AS n FROM {next(iter(WINDOWS))}, "
+        "UNNEST(items) AS t(x) WHERE x.qty < 5 GROUP BY window_start, sku"
+    )
+    plan = catalog_of(select, "WITH (retention = '1 minute')").views[0]
+    con.execute("CREATE OR REPLACE TEMP TABLE batch AS SELECT *, p AS __partition FROM orders")
+    horizon = 60_000_000
+    counts = con.sql(plan.count_sql.replace(HORIZON, str(horizon))).fetchall()
+    passes = "len(list_filter(items, lambda x: x.qty < 5)) > 0"
+    expected = con.sql(
+        f"SELECT p, count(*) FILTER (WHERE {passes}), count(*) FILTER (WHERE {passes} AND ts < "
+        "TIMESTAMPTZ '1970-01-01 00:01:00Z') FROM orders GROUP BY p"
+    ).fetchall()
+    assert sorted(counts) == sorted(expected)
+    assert all(late for _, _, late in counts)
+    assert any(passed < 400 / 3 for _, passed, _ in counts)
+
+
 def test_a_view_without_conditions_needs_no_counts() -> None:
     assert catalog_of("SELECT qty, COUNT(*) AS n FROM orders GROUP BY qty").views[0].count_sql == ""

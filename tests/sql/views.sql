@@ -194,3 +194,76 @@ SELECT ws, u, COUNT(*) AS n FROM (SELECT window_start AS ws, lower(user_id) AS u
 -- windows in a CTE, with both ends
 WITH w AS (SELECT *, window_end AS until FROM tumble(orders, local, interval 5 second)) SELECT
   until, window_start, SUM(qty) AS q FROM w GROUP BY until, window_start;
+
+-- the elements of a list of structs
+SELECT t.i.sku AS sku, COUNT(*) AS n, SUM(i.qty) AS q FROM orders CROSS JOIN UNNEST(items) AS t(i)
+  GROUP BY i.sku;
+
+-- the elements of a list, by a comma, under the name of the alias
+SELECT user_id, item.sku, MAX(item.qty) AS m FROM orders AS o, UNNEST(o.items) AS item WHERE qty > 2
+  AND item.qty IS NOT NULL GROUP BY user_id, item.sku;
+
+-- the places of elements
+SELECT place, COUNT(*) AS n, MIN(it.sku) AS s FROM orders, UNNEST(items) WITH ORDINALITY AS
+  t(it, place) GROUP BY place;
+
+-- the places of elements, under DuckDB's names
+SELECT ordinality AS place, COUNT(*) AS n, SUM("unnest".qty) AS q FROM orders, UNNEST(items) WITH
+  ORDINALITY GROUP BY place;
+
+-- LATERAL
+SELECT x, COUNT(*) AS n FROM orders CROSS JOIN LATERAL unnest([qty, qty + 1]) AS t(x) GROUP BY x;
+
+-- LATERAL with a subquery
+SELECT sku, COUNT(*) AS n, SUM(double) AS d FROM orders o CROSS JOIN LATERAL (SELECT unnest(o.items).sku
+  AS sku, qty * 2 AS double WHERE paid) t GROUP BY sku;
+
+-- LATERAL with a subquery, joined ON true, with names of its own
+SELECT a.k AS k, COUNT(*) AS n FROM orders JOIN LATERAL (SELECT unnest(items)) AS a(k) ON true GROUP BY
+  a.k;
+
+-- LEFT JOIN keeps events without elements
+SELECT user_id, x.sku AS sku, COUNT(*) AS n, COUNT(x.qty) AS q FROM orders LEFT JOIN UNNEST(items) AS
+  t(x) ON true GROUP BY user_id, x.sku;
+
+-- LEFT JOIN with places
+SELECT n, COUNT(*) AS c FROM orders LEFT JOIN UNNEST(items) WITH ORDINALITY AS t(x, n) ON true GROUP BY
+  n;
+
+-- INNER JOIN with a condition on the element
+SELECT x.sku AS sku, COUNT(*) AS n FROM orders JOIN UNNEST(items) AS t(x) ON x.qty > orders.qty GROUP BY
+  x.sku;
+
+-- unnest in the SELECT of a subquery
+SELECT i.sku AS sku, user_id, COUNT(*) AS n FROM (SELECT user_id, unnest(items) AS i FROM orders WHERE
+  qty > 1) WHERE i.qty > 1 GROUP BY sku, user_id;
+
+-- one list twice in a SELECT, beside a star
+WITH x AS (SELECT *, unnest(items).sku AS sku, unnest(items).qty AS many FROM orders) SELECT sku, day,
+  SUM(many) AS m FROM x GROUP BY sku, day;
+
+-- lists of lists, one after the other
+SELECT b, COUNT(*) AS n FROM orders, UNNEST([[qty], [qty, tiny], []]) AS t(a), UNNEST(a) AS u(b) GROUP BY
+  b;
+
+-- two lists, each with each
+SELECT a, b.sku AS sku, COUNT(*) AS n FROM orders, UNNEST([1, 2]) AS t(a), UNNEST(items) AS u(b) WHERE
+  a < 2 OR paid GROUP BY a, sku;
+
+-- the entries of a map
+SELECT e.key AS k, SUM(e.value) AS v, COUNT(*) AS n FROM orders, UNNEST(map_entries(tags)) AS t(e) GROUP
+  BY e.key;
+
+-- elements in windows
+SELECT window_start, x.sku AS sku, COUNT(*) AS n FROM TUMBLE(orders, ts, INTERVAL '1' MINUTE) AS w,
+  UNNEST(w.items) AS t(x) GROUP BY window_start, sku;
+
+-- one row about all elements
+SELECT COUNT(*) AS n, SUM(x.qty) AS q FROM orders, UNNEST(items) AS t(x) WHERE x.qty > 1;
+
+-- the elements themselves
+SELECT DISTINCT x.sku AS sku, x.qty AS q FROM orders, UNNEST(items) AS t(x);
+
+-- a lambda over elements
+SELECT list_sum(list_transform(u.l, lambda e: e + 1)) AS sum, COUNT(*) AS n FROM orders, UNNEST([[qty], [1,
+  tiny]]) AS u(l) GROUP BY sum;
