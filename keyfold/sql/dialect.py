@@ -12,7 +12,7 @@ from __future__ import annotations
 from functools import cache
 
 import duckdb
-from sqlglot import exp
+from sqlglot import TokenType, exp
 from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.expressions import DataType
 
@@ -31,6 +31,12 @@ class ViewDialect(DuckDB):
             name: parser
             for name, parser in DuckDB.Parser.FUNCTION_PARSERS.items()
             if name in _OWN_SYNTAX
+        }
+        # ``f(doc -> 'k')`` reads JSON: lambdas are written ``lambda x: …``, in DuckDB too.
+        LAMBDAS: dict[TokenType, object] = {  # noqa: RUF012
+            token: parser
+            for token, parser in DuckDB.Parser.LAMBDAS.items()
+            if token is not TokenType.ARROW
         }
 
     def to_json_path(self, path: exp.Expr | None) -> exp.Expr | None:
