@@ -206,11 +206,11 @@ def _probe_sql(plan: ViewPlan, horizon_us: int) -> str:
     query = sqlglot.parse_one(plan.batch_sql.replace(HORIZON, str(horizon_us)), read="duckdb")
     relation = query.args.get("from_") or query.args["from"]
     where = query.args.get("where")
-    expressions = [key.sql for key in plan.keys]
+    expressions = [key.sql for key in plan.keys if not key.grouping]
     for aggregate in plan.aggregates:
         expressions += [sql for sql in (aggregate.argument, aggregate.where) if sql]
     # TRY is NULL where the expression fails, and IS NULL never is.
-    fails = " OR ".join(f"TRY(({sql}) IS NULL) IS NULL" for sql in expressions)
+    fails = " OR ".join(f"TRY(({sql}) IS NULL) IS NULL" for sql in expressions) or "false"
     if isinstance(where, exp.Where):
         condition = where.this.sql("duckdb")
         fails = (

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from keyfold.sql.bind import HIDDEN_PARTITION
 from keyfold.sql.relation import WINDOW_US
 from keyfold.view.aggregate import Aggregate
-from keyfold.view.plan import KeyColumn, Window
+from keyfold.view.plan import GROUPING, KeyColumn, Window
 from keyfold.view.types import Physical, column_type
 
 HORIZON = "$horizon_us"
@@ -30,6 +30,8 @@ class BatchQuery:
         window: The window, if any.
         expires: Whether rows at or below the horizon are left out.
         many: Whether the relation has any number of rows per event.
+        sets: Grouping sets, each as indices of keys; empty where there is one of all keys.
+        groupings: The keys at the front that are GROUPING of others, as indices of these.
     """
 
     relation: str
@@ -39,17 +41,25 @@ class BatchQuery:
     window: Window | None
     expires: bool
     many: bool = False
+    sets: Sequence[frozenset[int]] = ()
+    groupings: Sequence[Sequence[int]] = ()
 
     def partials_sql(self) -> str:
         """Return the query for the key columns ``k0…`` and slots ``s0…`` of every group."""
-        columns = [f"{_key_sql(key, self.window)} AS k{i}" for i, key in enumerate(self.keys)]
+        values = [_key_sql(key, self.window) for key in self.keys]
+        for i, arguments in enumerate(self.groupings):
+            values[i] = f"{GROUPING}({', '.join(values[argument] for argument in arguments)})"
+        columns = [f"{value} AS k{i}" for i, value in enumerate(values)]
         slots = [sql for aggregate in self.aggregates for sql in aggregate.update_sql()]
         columns += [f"{sql} AS s{i}" for i, sql in enumerate(slots)]
         conditions = [f"({self.condition})"] if self.condition else []
         if self.expires and self.window is not None:
             conditions.append(f"{WINDOW_US} + {self.window.size_us} > {HORIZON}")
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        groups = ", ".join(str(i + 1) for i in range(len(self.keys)))
+        groups = _places(range(len(self.keys)))
+        if self.sets:
+            listed = ", ".join(f"({_places(sorted(one))})" for one in self.sets)
+            groups = f"GROUPING SETS ({listed})"
         by = f" GROUP BY {groups}" if groups else ""  # without a key it is one row
         return f"SELECT {', '.join(columns)} FROM {self.relation}{where}{by}"
 
@@ -87,6 +97,11 @@ class BatchQuery:
             f"SELECT {HIDDEN_PARTITION} AS p, {count}) AS passed, {late_sql} AS late "
             f"FROM {self.relation} GROUP BY 1"
         )
+
+
+def _places(keys: Iterable[int]) -> str:
+    """Return key columns as GROUP BY names them: by their places in SELECT."""
+    return ", ".join(str(key + 1) for key in keys)
 
 
 def _key_sql(key: KeyColumn, window: Window | None) -> str:

@@ -16,11 +16,12 @@ from sqlglot import exp
 from keyfold.sql.aggregates import Partials
 from keyfold.sql.dialect import call_name, find_aggregate, sql_text, without_parens
 from keyfold.sql.expressions import Expressions, constant
+from keyfold.sql.grouping import grouping_arguments, grouping_id, grouping_sets, has_sets
 from keyfold.sql.relation import WINDOW_COLUMNS, Relation
 from keyfold.sql.scope import Scope
 from keyfold.view import expression as ex
 from keyfold.view.nested import inexact_part
-from keyfold.view.plan import KeyColumn, Output
+from keyfold.view.plan import GROUPING, KeyColumn, Output
 from keyfold.view.types import Physical
 
 
@@ -37,7 +38,9 @@ class Lowering:
     """Lowers one view's SELECT.
 
     Attributes:
-        keys: The key columns, in GROUP BY order.
+        keys: The key columns, in GROUP BY order; GROUPING calls before them.
+        sets: For each grouping set, the indices of its key columns; empty where GROUP BY has one.
+        groupings: For each GROUPING call among the keys, the indices of its key columns.
         partials: What is kept per key.
     """
 
@@ -60,6 +63,8 @@ class Lowering:
             ),
         )
         self.keys: list[KeyColumn] = []
+        self.sets: list[frozenset[int]] = []
+        self.groupings: list[list[int]] = []
         self.partials = Partials(relation)
 
     def _item(self, item: exp.Expr) -> _Item:
@@ -86,6 +91,9 @@ class Lowering:
             if not self._one_row():
                 self._lower_distinct()
             return
+        if has_sets(group.expressions):
+            self._lower_sets(group)
+            return
         for item in group.expressions:
             if isinstance(item, exp.Tuple) and not item.expressions:
                 continue  # GROUP BY () is one group of everything
@@ -94,6 +102,77 @@ class Lowering:
                     item, "GROUP BY takes columns, not a row of them", "leave the parentheses out"
                 )
             self._lower_key(item)
+
+    def _lower_sets(self, group: exp.Group) -> None:
+        """Read GROUPING SETS, ROLLUP and CUBE."""
+        sets = []
+        for items in grouping_sets(self._text, group.expressions):
+            for item in items:
+                if without_parens(self._key(item)[1]) not in self._key_trees:
+                    self._lower_key(item)
+            places = [self._key_trees.index(without_parens(self._key(i)[1])) for i in items]
+            sets.append(frozenset(places))
+        groupings: list[list[int]] = []
+        heads: list[KeyColumn] = []
+        trees = []
+        for one in self._items:
+            arguments = grouping_arguments(one.resolved)
+            columns = self._grouping_columns(one.written, arguments or [])
+            if arguments is None or columns in groupings:
+                continue
+            if not one.name:
+                sql = sql_text(one.resolved)
+                raise self._text.error(one.written, f"{sql} has no name", f"write {sql} AS name")
+            names = ", ".join(self.keys[column].sql for column in columns)
+            heads.append(KeyColumn(one.name, "BIGINT", f"{GROUPING}({names})"))
+            trees.append(one.resolved)
+            groupings.append(columns)
+        self._check_apart(group, sets, groupings)
+        n = len(heads)
+        self.keys = heads + self.keys
+        self._key_trees = trees + self._key_trees
+        self.groupings = [[n + column for column in columns] for columns in groupings]
+        self.sets = [frozenset(n + column for column in one) for one in sets]
+
+    def _grouping_columns(self, place: exp.Expr, arguments: list[exp.Expr]) -> list[int]:
+        """Return the indices of the key columns that a GROUPING call names; all for none."""
+        first = len(self.groupings)
+        if not arguments:
+            return list(range(first, len(self.keys)))
+        trees = [without_parens(argument) for argument in arguments]
+        for argument, tree in zip(arguments, trees, strict=True):
+            if tree not in self._key_trees:
+                raise self._text.error(
+                    argument if argument.find(exp.Column) else place,
+                    f"GROUPING takes columns of GROUP BY, and {sql_text(argument)} is none",
+                    "write it as it stands there",
+                )
+        return [self._key_trees.index(tree) for tree in trees]
+
+    def _check_apart(
+        self, group: exp.Group, sets: list[frozenset[int]], groupings: list[list[int]]
+    ) -> None:
+        places = group.find_all(exp.Column, exp.Literal)
+        place = next(places, self._query.expressions[0])
+        if len(set(sets)) < len(sets):
+            raise self._text.error(place, "two grouping sets are the same", "keep one")
+        told = {tuple(grouping_id(columns, one) for columns in groupings) for one in sets}
+        if len(told) < len(sets):
+            names = ", ".join(key.sql for key in self.keys)
+            raise self._text.error(
+                place,
+                "nothing tells the rows of the grouping sets apart",
+                f"add GROUPING({names}) AS grouping to SELECT: it is the first part of the key",
+            )
+
+    def standing_keys(self) -> tuple[tuple[int | None, ...], ...]:
+        """Return the keys of the rows that there are over no events."""
+        if not self.keys:
+            return ((),)
+        if frozenset() not in self.sets:
+            return ()
+        ids = [grouping_id(columns, frozenset()) for columns in self.groupings]
+        return ((*ids, *(None for _ in self.keys[len(ids) :])),)
 
     def _one_row(self) -> bool:
         """Say whether a SELECT without GROUP BY is one row about all events."""
@@ -242,6 +321,9 @@ class Lowering:
         return exp.Paren(this=expression)
 
     def _leaf(self, node: exp.Expr) -> ex.Expression | None:
+        arguments = grouping_arguments(node)
+        if arguments is not None:
+            return self._grouping_leaf(node, arguments)
         tree = without_parens(node)
         if tree in self._key_trees:
             index = self._key_trees.index(tree)
@@ -254,6 +336,20 @@ class Lowering:
                 f"add {node.name} to GROUP BY; a window's start and end decide each other",
             )
         return answer
+
+    def _grouping_leaf(self, node: exp.Expr, arguments: list[exp.Expr]) -> ex.Expression:
+        if not self.sets:
+            raise self._text.error(
+                node, "GROUPING needs GROUPING SETS, ROLLUP or CUBE", "leave it out"
+            )
+        columns = self._grouping_columns(node, arguments)
+        if columns not in self.groupings:
+            raise self._text.error(
+                node,
+                f"{sql_text(node)} is not selected",
+                "add it to SELECT, with a name: it is a part of the key",
+            )
+        return ex.Key(self.groupings.index(columns), "BIGINT")
 
 
 def _bare(node: exp.Expr) -> exp.Expr:

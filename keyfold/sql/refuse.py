@@ -200,16 +200,6 @@ def _refuse_groupings(text: SqlText, tokens: Sequence[Token], query: exp.Select)
     if group is None:
         return
     words = [word for _, word in _top_words(tokens)]
-    for node, word in (
-        (exp.GroupingSets, "GROUPING SETS"),
-        (exp.Rollup, "ROLLUP"),
-        (exp.Cube, "CUBE"),
-    ):
-        if group.find(node) is not None:
-            shown = next((w for w in words if w == word or word.startswith(f"{w} ")), "GROUP BY")
-            raise _at_word(
-                text, tokens, shown, f"{word} cannot be kept", "write one view per grouping"
-            )
     if group.args.get("all") or not group.expressions:
         word = "ALL" if "ALL" in words else "GROUP BY"
         raise _at_word(

@@ -63,8 +63,24 @@ def compile_view(
     expires = retention_us is not None
     if expires:
         _check_retention(unbound, window, window_key, source)
+        if any(window_key not in one for one in lowering.sets):
+            raise SqlError(
+                "retention needs the window in every grouping set",
+                hint="group the sets within a window: GROUP BY window_start, ROLLUP (…)",
+                location=unbound.options["retention"].location,
+            )
     many = bool(reads.lists)
-    batch = BatchQuery(reads.sql, condition, lowering.keys, aggregates, window, expires, many)
+    batch = BatchQuery(
+        reads.sql,
+        condition,
+        lowering.keys,
+        aggregates,
+        window,
+        expires,
+        many=many,
+        sets=lowering.sets,
+        groupings=lowering.groupings,
+    )
     used = scope.used | {c.name for one in conditions for c in one.find_all(exp.Column)}
     used = used.union(*(elements.columns for elements in reads.lists))
     columns_read = [column.name for column in visible_columns(source) if column.name in used]
@@ -94,9 +110,10 @@ def compile_view(
             condition,
             window,
             expires,
-            *([elements.sql for elements in reads.lists]),
+            *(elements.sql for elements in reads.lists),
+            *sorted(sorted(one) for one in lowering.sets),
         ),
-        standing_keys=() if lowering.keys else ((),),
+        standing_keys=lowering.standing_keys(),
     )
 
 

@@ -119,6 +119,10 @@ class Window(msgspec.Struct, frozen=True):
     offset_us: int = 0
 
 
+GROUPING = "GROUPING"
+"""The call that a key column is which tells the rows of grouping sets apart."""
+
+
 class KeyColumn(msgspec.Struct, frozen=True):
     """A GROUP BY column.
 
@@ -131,6 +135,11 @@ class KeyColumn(msgspec.Struct, frozen=True):
     name: str
     type: str
     sql: str
+
+    @property
+    def grouping(self) -> bool:
+        """Whether it says of which grouping set the row is, and nothing of the event."""
+        return self.sql.startswith(f"{GROUPING}(")
 
 
 class Answer(msgspec.Struct, frozen=True):

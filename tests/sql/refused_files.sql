@@ -302,6 +302,12 @@ CREATE MATERIALIZED VIEW v WITH (retention = '7 days') AS
 SELECT a FROM TUMBLE(s, ts, INTERVAL '1' DAY) GROUP BY a;
 --> 2:34 retention | retention needs a window | group by window_start of TUMBLE(source, ts, INTERVAL …), or leave retention out
 
+-- retention with a grouping set that has no window
+CREATE SOURCE s (a INT, ts TIMESTAMP, WATERMARK FOR ts AS ts) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v WITH (retention = '7 days') AS
+SELECT GROUPING(window_start, a) AS g, window_start, a FROM TUMBLE(s, ts, INTERVAL '1' DAY) GROUP BY CUBE (window_start, a);
+--> 2:34 retention | retention needs the window in every grouping set | group the sets within a window: GROUP BY window_start, ROLLUP (…)
+
 -- retention without a watermark
 CREATE SOURCE s (a INT, ts TIMESTAMP) WITH (connector = 'events');
 CREATE MATERIALIZED VIEW v WITH (retention = '7 days') AS

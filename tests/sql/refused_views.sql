@@ -160,17 +160,46 @@ WHERE amount > (SELECT 1) GROUP BY user_id
 SELECT user_id FROM orders WHERE EXISTS (SELECT 1) GROUP BY user_id
 --> 1:42 SELECT | a subquery that is a value cannot be kept | only FROM and WITH take subqueries; combine rows of views when you read
 
--- GROUPING SETS
-SELECT user_id, COUNT(*) FROM orders GROUP BY GROUPING SETS ((user_id), ())
---> 1:47 GROUPING SETS | GROUPING SETS cannot be kept | write one view per grouping
+-- GROUPING SETS without GROUPING
+SELECT user_id, COUNT(*) AS n FROM orders GROUP BY GROUPING SETS ((user_id), ())
+--> 1:68 user_id | nothing tells the rows of the grouping sets apart | add GROUPING(user_id) AS grouping to SELECT: it is the first part of the key
 
--- ROLLUP
-SELECT user_id, COUNT(*) FROM orders GROUP BY ROLLUP (user_id)
---> 1:47 ROLLUP | ROLLUP cannot be kept | write one view per grouping
+-- ROLLUP with a GROUPING of too little
+SELECT user_id, qty, GROUPING(user_id) AS g, COUNT(*) AS n FROM orders GROUP BY ROLLUP (user_id, qty)
+--> 1:89 user_id | nothing tells the rows of the grouping sets apart | add GROUPING(user_id, qty) AS grouping to SELECT: it is the first part of the key
 
--- CUBE
-SELECT user_id, COUNT(*) FROM orders GROUP BY CUBE (user_id)
---> 1:47 CUBE | CUBE cannot be kept | write one view per grouping
+-- one grouping set twice
+SELECT user_id, GROUPING(user_id) AS g FROM orders GROUP BY GROUPING SETS ((user_id), user_id)
+--> 1:87 user_id | two grouping sets are the same | keep one
+
+-- GROUPING of what is not grouped
+SELECT user_id, GROUPING(user_id, qty) AS g FROM orders GROUP BY ROLLUP (user_id)
+--> 1:35 qty | GROUPING takes columns of GROUP BY, and qty is none | write it as it stands there
+
+-- GROUPING that is not selected
+SELECT user_id, GROUPING(user_id) AS g FROM orders GROUP BY CUBE (user_id, tiny), qty
+--> 1:76 tiny | GROUP BY column tiny is not selected | add it to SELECT: the key columns are part of every row
+
+-- GROUPING in HAVING alone
+SELECT user_id, qty, GROUPING(user_id, qty) AS g FROM orders GROUP BY CUBE (user_id, qty)
+HAVING GROUPING(qty) = 0
+--> 2:8 GROUPING | GROUPING(qty) is not selected | add it to SELECT, with a name: it is a part of the key
+
+-- GROUPING without a name
+SELECT user_id, GROUPING(user_id) FROM orders GROUP BY ROLLUP (user_id)
+--> 1:17 GROUPING | GROUPING(user_id) has no name | write GROUPING(user_id) AS name
+
+-- GROUPING without grouping sets
+SELECT user_id, GROUPING(user_id) AS g FROM orders GROUP BY user_id
+--> 1:17 GROUPING | GROUPING needs GROUPING SETS, ROLLUP or CUBE | leave it out
+
+-- a CUBE of too much
+SELECT user_id, GROUPING() AS g FROM orders GROUP BY CUBE (user_id, qty, tiny, paid, day, ts, local)
+--> 1:60 user_id | there are more than 64 grouping sets | name the sets that you need
+
+-- an aggregate in ROLLUP
+SELECT user_id, COUNT(*) AS n, GROUPING(user_id) AS g FROM orders GROUP BY ROLLUP (user_id, n)
+--> 1:93 n | n is an aggregate | GROUP BY takes columns of the source
 
 -- GROUP BY ALL
 SELECT user_id, COUNT(*) FROM orders GROUP BY ALL

@@ -267,3 +267,44 @@ SELECT DISTINCT x.sku AS sku, x.qty AS q FROM orders, UNNEST(items) AS t(x);
 -- a lambda over elements
 SELECT list_sum(list_transform(u.l, lambda e: e + 1)) AS sum, COUNT(*) AS n FROM orders, UNNEST([[qty], [1,
   tiny]]) AS u(l) GROUP BY sum;
+
+-- ROLLUP, with real NULLs beside those of subtotals
+SELECT GROUPING(user_id, qty) AS g, user_id, qty, COUNT(*) AS n, SUM(amount) AS s, MAX(qty) AS m FROM
+  orders GROUP BY ROLLUP (user_id, qty);
+
+-- CUBE, with one GROUPING for each column, and a condition
+SELECT user_id, paid, GROUPING(user_id) AS gu, GROUPING(paid) AS gp, COUNT(*) AS n, AVG(price) AS a FROM
+  orders WHERE qty > 2 GROUP BY CUBE (user_id, paid);
+
+-- GROUPING SETS of expressions, by alias and by position, GROUPING_ID of all
+SELECT lower(user_id) AS u, qty % 2 AS odd, GROUPING_ID() AS g, COUNT(*) AS n, SUM(qty % 2) AS s FROM
+  orders GROUP BY GROUPING SETS ((u, 2), (2), ());
+
+-- sets of sets, composite steps, and a column in every set
+SELECT day, user_id, qty, paid, GROUPING(user_id, qty, paid, day) AS g, COUNT(*) AS n FROM orders GROUP
+  BY day, GROUPING SETS (ROLLUP ((user_id, qty), paid), (qty), (paid, qty));
+
+-- expressions over GROUPING, and HAVING of it
+SELECT GROUPING(user_id, day) AS g, user_id, day, CASE WHEN GROUPING(user_id, day) = 1 THEN 'all days'
+  ELSE 'a day' END AS what, COUNT(*) AS n FROM orders GROUP BY ROLLUP (user_id, day) HAVING
+  GROUPING(user_id, day) < 3 AND COUNT(*) > 2;
+
+-- keys of doubles, structs and JSON in grouping sets
+SELECT price * 0 AS zero, items, doc->'k' AS k, GROUPING(price * 0, items, doc->'k') AS g, COUNT(*) AS n
+  FROM orders GROUP BY CUBE (zero, items, k);
+
+-- grouping sets of windows
+SELECT window_start, window_end, user_id, GROUPING(window_start, user_id) AS g, GROUPING(window_end) AS
+  e, COUNT(*) AS n FROM TUMBLE(orders, ts, INTERVAL '1' MINUTE) GROUP BY GROUPING SETS ((window_start,
+  user_id), (window_start, window_end), (user_id), ());
+
+-- grouping sets over no event
+SELECT GROUPING(user_id) AS g, user_id, COUNT(*) AS n, SUM(qty) AS q FROM orders WHERE qty > 1000 GROUP
+  BY ROLLUP (user_id);
+
+-- grouping sets of elements
+SELECT GROUPING(user_id, x.sku) AS g, user_id, x.sku AS sku, SUM(x.qty) AS q FROM (SELECT * FROM orders
+  WHERE paid), UNNEST(items) AS t(x) GROUP BY CUBE (user_id, x.sku);
+
+-- one grouping set is a GROUP BY
+SELECT user_id, qty, COUNT(*) AS n FROM orders GROUP BY GROUPING SETS ((user_id, qty));
