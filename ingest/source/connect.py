@@ -8,10 +8,12 @@ from ingest.source.ahead import AheadSource, ReadAhead
 from ingest.source.events import EventsSource
 from ingest.source.file import FileSource
 from ingest.source.kafka import KafkaSource
+from ingest.source.nexmark import NexmarkSource
 from ingest.source.protocol import Source
 from ingest.source.remote import RemoteSource
 from keyfold.connector.file_options import FileOptions
 from keyfold.connector.kafka_options import KafkaOptions
+from keyfold.connector.nexmark_options import NexmarkOptions
 from keyfold.connector.options import connector_options
 from keyfold.eventlog.format import source_directory
 from keyfold.eventlog.options import EventsOptions
@@ -36,6 +38,8 @@ def connect(plan: SourcePlan, data_directory: Path) -> Source:
             return EventsSource(source_directory(data_directory, plan.name), options)
         case FileOptions():
             return FileSource(options, columns=[column.name for column in plan.columns])
+        case NexmarkOptions():
+            return NexmarkSource(options)
 
 
 def connect_ahead(plan: SourcePlan, data_directory: Path) -> ReadAhead:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from keyfold.connector.file_options import FileOptions, file_options
 from keyfold.connector.kafka_options import KafkaOptions, kafka_options
+from keyfold.connector.nexmark_options import NexmarkOptions, nexmark_options
 from keyfold.errors import SettingsError
 from keyfold.eventlog.options import EventsOptions, events_options
 from keyfold.view.plan import SourcePlan
 
 
-def connector_options(plan: SourcePlan) -> KafkaOptions | EventsOptions | FileOptions:
+def connector_options(
+    plan: SourcePlan,
+) -> KafkaOptions | EventsOptions | FileOptions | NexmarkOptions:
     """Return the options of a source.
 
     Raises:
@@ -29,4 +32,6 @@ def connector_options(plan: SourcePlan) -> KafkaOptions | EventsOptions | FileOp
             return events_options(plan.name, options)
         case "file":
             return file_options(plan.name, options, plan.encode or None)
+        case "nexmark":
+            return nexmark_options(plan.name, options)
     raise SettingsError(f"source {plan.name}: there is no connector {plan.connector}")

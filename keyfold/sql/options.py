@@ -23,8 +23,9 @@ CONNECTOR_OPTIONS: dict[str, tuple[str, ...]] = {
     ),
     "events": ("scan.startup.mode", "segment.bytes", "retention.bytes", "retention.ms"),
     "file": ("path", "watch", "delimiter", "header", "columns"),
+    "nexmark": ("events", "seed", "partitions", "rate"),
 }
-NEEDED_OPTIONS = {"kafka": ("topic",), "events": (), "file": ("path",)}
+NEEDED_OPTIONS = {"kafka": ("topic",), "events": (), "file": ("path",), "nexmark": ("events",)}
 TIMESTAMP_UNITS = ("auto", "s", "ms", "us", "ns")
 VIEW_OPTIONS = ("retention", "freshness_slo")
 _PASSED_ON = {"kafka": "properties."}

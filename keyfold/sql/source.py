@@ -11,6 +11,7 @@ from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.dialects.risingwave import RisingWave
 
 from keyfold.errors import SqlError, SqlLocation, did_you_mean
+from keyfold.sql import nexmark
 from keyfold.sql.dialect import canonical_type
 from keyfold.sql.interval import span_us
 from keyfold.sql.location import SqlText
@@ -100,6 +101,9 @@ def parse_source(source: SqlText, tokens: list[Token]) -> UnboundSource:
                 )
     check_source_options(options, location)
     columns, watermark, places, watermark_place = _columns(source, tree)
+    if columns is None and options["connector"].value == "nexmark":
+        columns, watermark = nexmark.COLUMNS, watermark or nexmark.WATERMARK
+        places = [location] * len(columns)
     return UnboundSource(
         name.text,
         columns,

@@ -22,7 +22,17 @@ _QUOTED = re.compile(r'"(?:[^"]|"")*"|\'(?:[^\']|\'\')*\'')
 _NOT_IN_MESSAGES = re.compile(r"\b(?:UNION\(|GEOMETRY\b)")
 """Types that DuckDB reads from JSON as NULL, or not in a form that a batch can have."""
 _IDENTITY_OPTIONS = frozenset(
-    {"connector", "topic", "path", "timestamp.unit", "delimiter", "header", "columns"}
+    {
+        "connector",
+        "topic",
+        "path",
+        "timestamp.unit",
+        "delimiter",
+        "header",
+        "columns",
+        "seed",
+        "partitions",
+    }
 )
 """Options that decide which log is read and what it means; the others may change freely."""
 

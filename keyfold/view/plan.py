@@ -69,7 +69,7 @@ class SourcePlan(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         name: As in SQL.
-        connector: ``kafka``, ``events`` or ``file``.
+        connector: ``kafka``, ``events``, ``file`` or ``nexmark``.
         options: WITH options except ``connector``, as written.
         columns: Declared columns that are decoded from the message.
         includes: Columns that the transport fills.

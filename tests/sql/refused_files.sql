@@ -113,15 +113,31 @@ CREATE MATERIALIZED VIEW s AS SELECT a FROM s GROUP BY a;
 
 -- no WITH
 CREATE SOURCE s (a INT);
---> 1:15 s | the source has no connector | add WITH (connector = …), one of kafka, events, file
+--> 1:15 s | the source has no connector | add WITH (connector = …), one of kafka, events, file, nexmark
 
 -- no connector
 CREATE SOURCE s (a INT) WITH (topic = 't');
---> 1:15 s | the source has no connector | add WITH (connector = …), one of kafka, events, file
+--> 1:15 s | the source has no connector | add WITH (connector = …), one of kafka, events, file, nexmark
 
 -- an unknown connector
 CREATE SOURCE s (a INT) WITH (connector = 'kafak', topic = 't');
 --> 1:31 connector | there is no connector 'kafak' | did you mean kafka?
+
+-- a nexmark source without its number of events
+CREATE SOURCE s WITH (connector = 'nexmark', seed = '1');
+--> 1:15 s | a nexmark source needs the option events | add events = '…' to WITH
+
+-- a misspelt option of a nexmark source
+CREATE SOURCE s WITH (connector = 'nexmark', events = '10', seeds = '2');
+--> 1:61 seeds | a nexmark source has no option seeds | did you mean seed?
+
+-- a watermark on a column that a nexmark source does not have
+CREATE SOURCE s (WATERMARK FOR ts AS ts) WITH (connector = 'nexmark', events = '10');
+--> 1:32 ts | WATERMARK FOR ts: there is no column ts | name a TIMESTAMP or TIMESTAMPTZ column of the source
+
+-- an INCLUDE that has the name of a column of a nexmark source
+CREATE SOURCE s INCLUDE offset AS bid WITH (connector = 'nexmark', events = '10');
+--> 1:35 bid | two columns are named bid | names are equal without regard to case; INCLUDE takes AS name
 
 -- a misspelt option
 CREATE SOURCE s (a INT)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from keyfold.errors import SqlError
+from keyfold.sql import nexmark
 from keyfold.sql.compile import compile_sql
 from keyfold.sql.expressions import CALLS
 from keyfold.sql.options import SHARED_OPTIONS, VIEW_OPTIONS
@@ -41,6 +42,11 @@ def test_every_refused_block_has_its_words() -> None:
 @pytest.mark.parametrize("word", [*SHARED_OPTIONS, *VIEW_OPTIONS, *CALLS, "if"])
 def test_options_and_functions_are_documented(word: str) -> None:
     assert f"`{word}`" in PAGE
+
+
+@pytest.mark.parametrize(("name", "kind"), nexmark.COLUMNS)
+def test_every_column_of_nexmark_events_is_documented(name: str, kind: str) -> None:
+    assert re.search(rf"^\| `{name}` \| `{re.escape(kind)}`", PAGE, re.MULTILINE)
 
 
 @pytest.mark.parametrize("kind", INCLUDE_TYPES)

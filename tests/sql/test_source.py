@@ -6,6 +6,7 @@ import pytest
 
 from keyfold.connector.file_options import file_options
 from keyfold.connector.kafka_options import kafka_options
+from keyfold.connector.nexmark_options import nexmark_options
 from keyfold.errors import SqlError
 from keyfold.eventlog.options import events_options
 from keyfold.sql.compile import bind_source, compile_sql, statement_fingerprint, unbound_sources
@@ -153,6 +154,36 @@ def test_a_source_without_columns_takes_those_that_were_detected() -> None:
     assert compile_sql(text, schemas={"s": columns}).sources[0].columns == columns
 
 
+def test_nexmark_events_have_columns_and_a_watermark_of_their_own() -> None:
+    plan = source_of("CREATE SOURCE n INCLUDE offset WITH (connector = 'nexmark', events = '10')")
+    assert [column.name for column in plan.columns] == [
+        "event_type", "person", "auction", "bid", "dateTime",
+    ]  # fmt: skip
+    assert plan.watermark == Watermark("dateTime", 4_000_000)
+    assert not plan.waiting
+    later = "(WATERMARK FOR datetime AS datetime - INTERVAL '1' SECOND)"
+    of = source_of(f"CREATE SOURCE n {later} WITH (connector = 'nexmark', events = '10')")
+    assert (of.columns, of.watermark) == (plan.columns, Watermark("dateTime", 1_000_000))
+
+
+def test_nexmark_events_may_be_read_by_a_column_list_like_any_others() -> None:
+    columns = '(bid STRUCT<price BIGINT>, "dateTime" TIMESTAMP)'
+    plan = source_of(f"CREATE SOURCE n {columns} WITH (connector = 'nexmark', events = '10')")
+    assert [column.name for column in plan.columns] == ["bid", "dateTime"]
+    assert plan.watermark is None
+
+
+def test_what_gives_other_nexmark_events_is_another_source() -> None:
+    def identity(options: str) -> str:
+        text = f"CREATE SOURCE n WITH (connector = 'nexmark', {options})"
+        return source_of(text).fingerprint
+
+    same = identity("events = '10'")
+    assert identity("events = '20', rate = '5'") == same
+    assert identity("events = '10', seed = '2'") != same
+    assert identity("events = '10', partitions = '2'") != same
+
+
 def test_a_source_can_be_planned_before_its_columns_are_known() -> None:
     text = "CREATE SOURCE s (WATERMARK FOR ts AS ts) WITH (connector = 'events');"
     (unbound,) = unbound_sources(text)
@@ -179,6 +210,7 @@ VALUES = {
     "columns": "a",
     "delimiter": ";",
     "topic": "t",
+    "partitions": "4",
     "properties.bootstrap.servers": "h:1",
 }
 
@@ -194,6 +226,8 @@ def test_every_option_that_is_known_here_is_read_by_its_connector(connector: str
             events_options("s", given)
         case "file":
             file_options("s", given, None)
+        case "nexmark":
+            nexmark_options("s", given)
 
 
 def test_the_docs_name_every_option() -> None:
