@@ -1,0 +1,23 @@
+-- The bids of every channel and day, by price band, and the last minute that has one. Without
+-- q16's COUNT(DISTINCT …).
+CREATE MATERIALIZED VIEW q16 AS
+SELECT bid.channel AS channel, strftime("dateTime", '%Y-%m-%d') AS day,
+  MAX(strftime("dateTime", '%H:%M')) AS minute,
+  COUNT(*) AS bids,
+  COUNT(*) FILTER (WHERE bid.price < 10000) AS low_bids,
+  COUNT(*) FILTER (WHERE bid.price >= 10000 AND bid.price < 1000000) AS middle_bids,
+  COUNT(*) FILTER (WHERE bid.price >= 1000000) AS high_bids
+FROM nexmark
+WHERE event_type = 2
+GROUP BY bid.channel, day;
+
+-- batch
+SELECT bid.channel AS channel, strftime("dateTime", '%Y-%m-%d') AS day,
+  strftime(MAX("dateTime"), '%H:%M') AS minute,
+  COUNT(*) AS bids,
+  count_if(bid.price < 10000)::BIGINT AS low_bids,
+  count_if(bid.price BETWEEN 10000 AND 999999)::BIGINT AS middle_bids,
+  count_if(bid.price > 999999)::BIGINT AS high_bids
+FROM nexmark
+WHERE bid IS NOT NULL
+GROUP BY channel, day;
