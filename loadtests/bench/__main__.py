@@ -15,14 +15,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from loadtests.bench import curves, fresh, ingest, lookup, snapshot
+from loadtests.bench import curves, fresh, ingest, lookup, nexmark, snapshot
 from loadtests.bench.figure import Figure
 from loadtests.bench.process import ROOT
 from loadtests.bench.report import machine, page, row, write_json
 
 Benchmark = Callable[[bool], list[Figure]]
 PARTS: dict[str, tuple[Benchmark, ...]] = {
-    "Ingest": ingest.ALL,
+    "Ingest": (*ingest.ALL, *nexmark.ALL),
     "Lookups": lookup.ALL,
     "Freshness and restart": fresh.ALL,
     "Snapshots": (snapshot.snapshot,),

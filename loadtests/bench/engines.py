@@ -21,8 +21,8 @@ import duckdb
 import pyarrow as pa
 
 from keyfold.state.reader import StateReader
-from loadtests.bench.events import SELECT, SOURCE_COLUMNS, Stream, arrow_lines
-from loadtests.bench.loaded import PYTHON, SOURCE, VIEW, applied, settings
+from loadtests.bench.events import SELECT, SOURCE, SOURCE_COLUMNS, VIEW, Workload
+from loadtests.bench.loaded import PYTHON, applied, settings
 from loadtests.bench.process import ROOT, Process, started
 
 RUN_S_MAX = 240.0
@@ -69,7 +69,7 @@ def pipeline_sql(source: str, views: int = 1) -> str:
 
 def keyfold(
     sql: str,
-    stream: Stream,
+    work: Workload,
     cpus: Sequence[int],
     directory: Path | None = None,
     **others: object,
@@ -81,7 +81,7 @@ def keyfold(
 
     Args:
         sql: The SQL file.
-        stream: What the source holds.
+        work: What the source holds, and what is asked.
         cpus: The CPUs that it may use.
         directory: The data directory, with the event log in it; None: an empty one.
         others: Settings.
@@ -97,13 +97,13 @@ def keyfold(
         file.write_text(sql)
         argv = (*PYTHON, "ingest", str(file))
         with started(argv, cpus, environment=settings(data, **others)) as process:
-            seconds = _until_applied(process, data, stream.events)
+            seconds = _until_applied(process, data, work)
             cpu_s = process.usage().cpu_s
-            check(_table_of(data), stream)
+            check(_table_of(data, work.view), work)
         told: dict[str, object] = {"engine": "keyfold", "settings": others or "defaults"}
         return Run(
-            stream.events / seconds,
-            cpu_s / stream.events * 1e6,
+            work.events / seconds,
+            cpu_s / work.events * 1e6,
             process.rss_bytes_max,
             told,
         )
@@ -111,7 +111,7 @@ def keyfold(
         shutil.rmtree(place, ignore_errors=True)
 
 
-def peer(name: str, arguments: Sequence[str], stream: Stream, cpus: Sequence[int]) -> Run:
+def peer(name: str, arguments: Sequence[str], work: Workload, cpus: Sequence[int]) -> Run:
     """Run a peer of loadtests/peers.
 
     Raises:
@@ -122,7 +122,7 @@ def peer(name: str, arguments: Sequence[str], stream: Stream, cpus: Sequence[int
         output = Path(place) / "totals.parquet"
         argv = [
             sys.executable, str(ROOT / "loadtests" / "peers" / f"{name}.py"), *arguments,
-            "--events", str(stream.events), "--output", str(output),
+            "--events", str(work.events), "--output", str(output),
             "--cpus", ",".join(map(str, cpus)), "--timeout", str(RUN_S_MAX),
         ]  # fmt: skip
         with started(argv, cpus) as process:
@@ -140,58 +140,58 @@ def peer(name: str, arguments: Sequence[str], stream: Stream, cpus: Sequence[int
             raise RuntimeError(f"{name} failed: {' '.join(lines[-20:])[-2_000:]}")
         told = json.loads(lines[-1])
         if output.exists():
-            check(duckdb.connect().read_parquet(str(output)).to_arrow_table(), stream)
+            check(duckdb.connect().read_parquet(str(output)).to_arrow_table(), work)
         return Run(
-            stream.events / told["seconds"],
-            cpu_s / stream.events * 1e6,
+            work.events / told["seconds"],
+            cpu_s / work.events * 1e6,
             process.rss_bytes_max,
             told,
         )
 
 
-def check(found: pa.Table, stream: Stream) -> None:
+def check(found: pa.Table, work: Workload) -> None:
     """Compare a table with DuckDB's answer over the events.
 
     Raises:
         RuntimeError: They differ.
     """
     connection = duckdb.connect()
-    expected = expected_file(stream)
+    expected = expected_file(work)
     connection.register("found", found)
-    columns = (
-        "user_id, orders::BIGINT AS orders, total::BIGINT AS total, last_ts::BIGINT AS last_ts"
-    )
+    described = connection.execute(f"DESCRIBE FROM '{expected}'").fetchall()
+    columns = ", ".join(f'"{name}"::{kind} AS "{name}"' for name, kind, *_ in described)
     there = f"SELECT {columns} FROM '{expected}'"
     here = f"SELECT {columns} FROM found"
     for one, other in ((there, here), (here, there)):
         rest = connection.sql(f"SELECT count(*) FROM ({one} EXCEPT ALL {other})").fetchall()[0][0]
         if rest:
-            raise RuntimeError(f"{stream.name}: the table differs from DuckDB's in {rest} rows")
+            raise RuntimeError(f"{work.name}: the table differs from DuckDB's in {rest} rows")
 
 
-def expected_file(stream: Stream) -> Path:
+def expected_file(work: Workload) -> Path:
     """Return DuckDB's answer as Parquet; made once, below ``.bench``."""
-    target = ROOT / ".bench" / f"expected-{stream.name}.parquet"
+    target = ROOT / ".bench" / f"expected-{work.name}.parquet"
     if target.exists():
         return target
     target.parent.mkdir(exist_ok=True)
     connection = duckdb.connect()
-    connection.execute("CREATE TABLE orders (user_id VARCHAR, amount BIGINT, ts BIGINT)")
-    shape = '{"user_id":"VARCHAR","amount":"BIGINT","ts":"BIGINT"}'
-    for lines in stream.chunks():
-        raw = pa.table({"v": arrow_lines(lines).cast(pa.utf8())})
-        connection.register("raw", raw)
-        connection.execute(f"INSERT INTO orders SELECT unnest(from_json(v, '{shape}')) FROM raw")
+    columns = ", ".join(f'"{name}" {kind}' for name, kind in work.shape.items())
+    connection.execute(f"CREATE TABLE {work.source} ({columns})")
+    shape = json.dumps(dict(work.shape))
+    for values in work.values():
+        connection.register("raw", pa.table({"v": values.cast(pa.utf8())}))
+        events = f"SELECT unnest(from_json(v, '{shape}')) FROM raw"
+        connection.execute(f"INSERT INTO {work.source} {events}")
     part = target.with_suffix(".part")
-    connection.execute(f"COPY ({SELECT}) TO '{part}' (FORMAT parquet)")
+    connection.execute(f"COPY ({work.batch}) TO '{part}' (FORMAT parquet)")
     part.rename(target)
     return target
 
 
-def _until_applied(process: Process, data: Path, events: int) -> float:
+def _until_applied(process: Process, data: Path, work: Workload) -> float:
     """Wait for the last commit; return the seconds since the source was open."""
     deadline = time.monotonic() + RUN_S_MAX
-    while applied(data) < events:
+    while applied(data, work.source) < work.events:
         if process.popen.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"keyfold did not come to its end\n{process.tail()}")
         time.sleep(_POLL_S)
@@ -202,11 +202,11 @@ def _until_applied(process: Process, data: Path, events: int) -> float:
     return ended - datetime.fromisoformat(opened).timestamp()
 
 
-def _table_of(data: Path) -> pa.Table:
-    """Return all rows of the view, as a reader process sees them."""
+def _table_of(data: Path, name: str) -> pa.Table:
+    """Return all rows of a view, as a reader process sees them."""
     reader = StateReader.open(data, os.getpid(), block_cache_bytes=64 << 20)
     try:
-        view = reader.views[VIEW]
+        view = reader.views[name]
         parts = []
         rows: list[tuple[bytes, bytes]] = []
         for pair in reader.rows(view):

@@ -16,9 +16,9 @@ of 10,000 events a second, and a user drawn by the *keys*:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -33,6 +33,7 @@ _TEMPLATE = (
 )
 _PRIME = 7_368_787  # shares no factor with the powers of ten that are the sizes here
 
+SOURCE, VIEW = "orders", "spend"
 SOURCE_COLUMNS = "order_id BIGINT, user_id VARCHAR, amount BIGINT, ts BIGINT"
 SELECT = (
     "SELECT user_id, COUNT(*) AS orders, SUM(amount) AS total, MAX(ts) AS last_ts "
@@ -40,9 +41,40 @@ SELECT = (
 )
 
 
+class Workload(Protocol):
+    """Events, and the question that every engine is asked over them."""
+
+    @property
+    def events(self) -> int:
+        """How many there are."""
+
+    @property
+    def name(self) -> str:
+        """Names them in topics, files and tables."""
+
+    @property
+    def source(self) -> str:
+        """Keyfold's source, and the table that ``batch`` reads."""
+
+    @property
+    def view(self) -> str:
+        """Keyfold's view."""
+
+    @property
+    def shape(self) -> Mapping[str, str]:
+        """The fields that the question reads, with their types in DuckDB."""
+
+    @property
+    def batch(self) -> str:
+        """The question as DuckDB is asked it."""
+
+    def values(self) -> Iterator[pa.Array]:
+        """Yield the events as binary arrays of JSON objects."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A stream of events.
+    """A stream of events. Implements ``Workload``.
 
     Attributes:
         events: How many.
@@ -60,6 +92,30 @@ class Stream:
     def name(self) -> str:
         """Names the stream in topics, files and tables."""
         return f"{self.keys}-{self.users}-{self.events}-{self.seed}"
+
+    @property
+    def source(self) -> str:
+        """See ``Workload.source``."""
+        return SOURCE
+
+    @property
+    def view(self) -> str:
+        """See ``Workload.view``."""
+        return VIEW
+
+    @property
+    def shape(self) -> Mapping[str, str]:
+        """See ``Workload.shape``."""
+        return {"user_id": "VARCHAR", "amount": "BIGINT", "ts": "BIGINT"}
+
+    @property
+    def batch(self) -> str:
+        """See ``Workload.batch``."""
+        return SELECT.replace("SUM(amount)", "SUM(amount)::BIGINT")
+
+    def values(self) -> Iterator[pa.Array]:
+        """See ``Workload.values``."""
+        return map(arrow_lines, self.chunks())
 
     def chunks(self) -> Iterator[np.ndarray]:
         """Yield the events as uint8[n, 134], without ends of lines."""

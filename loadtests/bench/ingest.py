@@ -111,7 +111,7 @@ def against_engines(smoke: bool) -> list[Figure]:
             (a.events_per_second, b.events_per_second)
             for a, b in zip(ours, runs[name], strict=True)
         ]
-        more = detail | {"keyfold": _rates(ours), name: _rates(runs[name])} | _costs(runs[name])
+        more = detail | {"keyfold": rates(ours), name: rates(runs[name])} | costs(runs[name])
         more["told"] = runs[name][0].told
         found.append(figure(_TITLES[name], ratios(pairs), "x", more, ("at least", bar)))
     return found
@@ -128,8 +128,8 @@ def new_keys(smoke: bool) -> list[Figure]:
         (a.events_per_second, b.events_per_second)
         for a, b in zip(runs["new"], runs["few"], strict=True)
     ]
-    detail: dict[str, object] = {"new": _rates(runs["new"]), "few": _rates(runs["few"])}
-    detail |= {"events": n} | _costs(runs["new"])
+    detail: dict[str, object] = {"new": rates(runs["new"]), "few": rates(runs["few"])}
+    detail |= {"events": n} | costs(runs["new"])
     memory = spread([one.rss_bytes_max / (1 << 30) for one in runs["new"]])
     return [
         figure("every event a new key over 50,000 keys", ratios(pairs), "x", detail,
@@ -148,8 +148,8 @@ def many_views(smoke: bool) -> list[Figure]:
         (a.events_per_second, b.events_per_second)
         for a, b in zip(runs["twenty"], runs["one"], strict=True)
     ]
-    detail: dict[str, object] = {"one": _rates(runs["one"]), "twenty": _rates(runs["twenty"])}
-    detail |= {"events": stream.events} | _costs(runs["twenty"])
+    detail: dict[str, object] = {"one": rates(runs["one"]), "twenty": rates(runs["twenty"])}
+    detail |= {"events": stream.events} | costs(runs["twenty"])
     return [figure("20 views over one view", ratios(pairs), "x", detail, ("at least", 0.2))]
 
 
@@ -253,11 +253,13 @@ def _log_run(stream: Stream, views: int = 1) -> Callable[[], Run]:
     return lambda: keyfold(sql, stream, sorted(os.sched_getaffinity(0)), data)
 
 
-def _rates(runs: Sequence[Run]) -> list[int]:
+def rates(runs: Sequence[Run]) -> list[int]:
+    """Return the rate of each run, for the detail of a figure."""
     return [round(one.events_per_second) for one in runs]
 
 
-def _costs(runs: Sequence[Run]) -> dict[str, object]:
+def costs(runs: Sequence[Run]) -> dict[str, object]:
+    """Return CPU seconds and memory of each run, for the detail of a figure."""
     return {
         "cpu_s_per_million": [round(one.cpu_s_per_million, 2) for one in runs],
         "rss_mib_max": [one.rss_bytes_max >> 20 for one in runs],
@@ -265,5 +267,5 @@ def _costs(runs: Sequence[Run]) -> dict[str, object]:
 
 
 def _rate_figure(name: str, runs: Sequence[Run], detail: dict[str, object]) -> Figure:
-    rates = spread([one.events_per_second for one in runs])
-    return figure(name, rates, "events/s", detail | _costs(runs))
+    found = spread([one.events_per_second for one in runs])
+    return figure(name, found, "events/s", detail | costs(runs))

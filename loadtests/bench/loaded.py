@@ -22,7 +22,7 @@ from pathlib import Path
 from keyfold.errors import StateError
 from keyfold.state.counter import CounterReader, Status
 from keyfold.state.layout import counter_path, state_directory
-from loadtests.bench.events import BASE_MS, SELECT, SOURCE_COLUMNS, Stream
+from loadtests.bench.events import BASE_MS, SELECT, SOURCE, SOURCE_COLUMNS, VIEW, Stream
 from loadtests.bench.process import (
     READY_S_MAX,
     ROOT,
@@ -35,7 +35,6 @@ from loadtests.bench.process import (
 )
 from loadtests.bench.topics import fill_log
 
-SOURCE, VIEW = "orders", "spend"
 ROWS_PATH = f"/v1/views/{VIEW}/rows/"
 LOOKUP_PATH = f"/v1/views/{VIEW}/lookup"
 SQL = (
@@ -103,14 +102,14 @@ def copied(original: Loaded) -> Iterator[Loaded]:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def applied(directory: Path) -> int:
-    """Return how many messages of the source the last commit holds; 0 before there is one."""
+def applied(directory: Path, source: str = SOURCE) -> int:
+    """Return how many messages of a source the last commit holds; 0 before there is one."""
     try:
         counter = CounterReader(counter_path(directory))
     except Exception:  # not there yet, or not whole
         return 0
     try:
-        told = _status(counter).sources.get(SOURCE)
+        told = _status(counter).sources.get(source)
         return sum(one.offset for one in told.partitions.values()) if told else 0
     finally:
         counter.close()

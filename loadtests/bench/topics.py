@@ -12,14 +12,14 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from keyfold.eventlog.format import source_directory
 from keyfold.eventlog.writer import EventLogWriter
-from loadtests.bench.events import Stream, arrow_lines, ndjson
+from loadtests.bench.events import Stream, Workload, arrow_lines, ndjson
 
 _QUEUE_MESSAGES = 100_000
 _SEGMENT_BYTES = 64 << 20
 
 
-def fill_topic(bootstrap: str, stream: Stream, partitions: int) -> str:
-    """Write a stream to a topic of its own, event i to partition i % partitions.
+def fill_topic(bootstrap: str, work: Workload, partitions: int) -> str:
+    """Write events to a topic of their own, event i to partition i % partitions.
 
     Returns:
         The topic's name.
@@ -27,7 +27,7 @@ def fill_topic(bootstrap: str, stream: Stream, partitions: int) -> str:
     Raises:
         RuntimeError: The broker did not take all of it.
     """
-    topic = f"{stream.name}-{partitions}"
+    topic = f"{work.name}-{partitions}"
     admin = AdminClient({"bootstrap.servers": bootstrap})
     admin.create_topics([NewTopic(topic, partitions, 1)])[topic].result(30)
     failed: list[Any] = []
@@ -43,11 +43,9 @@ def fill_topic(bootstrap: str, stream: Stream, partitions: int) -> str:
         }
     )
     i = 0
-    for lines in stream.chunks():
-        width = lines.shape[1]
-        raw = lines.tobytes()
-        for at in range(0, len(raw), width):
-            producer.produce(topic, raw[at : at + width], partition=i % partitions)
+    for values in work.values():
+        for value in values.to_pylist():
+            producer.produce(topic, value, partition=i % partitions)
             i += 1
             if i % _QUEUE_MESSAGES == 0:
                 while len(producer) > _QUEUE_MESSAGES // 2:

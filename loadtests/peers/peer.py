@@ -40,6 +40,7 @@ class Request:
         cpus: The CPUs that this process and its children may use.
         timeout_s: After this long the peer gives up.
         file: The NDJSON file of a peer that reads no topic.
+        job: Which question is asked.
     """
 
     bootstrap: str
@@ -49,6 +50,7 @@ class Request:
     cpus: tuple[int, ...]
     timeout_s: float
     file: Path | None
+    job: str
 
     @property
     def parallelism(self) -> int:
@@ -56,12 +58,18 @@ class Request:
         return len(self.cpus)
 
 
-def request(arguments: Sequence[str] | None = None, *, source: str = "topic") -> Request:
+def request(
+    arguments: Sequence[str] | None = None,
+    *,
+    source: str = "topic",
+    jobs: Sequence[str] = ("totals",),
+) -> Request:
     """Read the command line, and keep to the CPUs that it names.
 
     Args:
         arguments: The command line; None stands for that of the process.
         source: ``topic``, or ``file`` for a peer that reads an NDJSON file.
+        jobs: The questions that the peer can answer, the one that is meant without a word first.
     """
     parser = argparse.ArgumentParser()
     of_topic = source == "topic"
@@ -72,12 +80,20 @@ def request(arguments: Sequence[str] | None = None, *, source: str = "topic") ->
     parser.add_argument("--output", type=Path)
     parser.add_argument("--cpus", help="CPUs to keep to, as 0,1; without it, all")
     parser.add_argument("--timeout", type=float, default=900.0, help="seconds")
+    parser.add_argument("--job", choices=jobs, default=jobs[0], help="the question")
     given = parser.parse_args(arguments)
     if given.cpus:
         os.sched_setaffinity(0, {int(each) for each in given.cpus.split(",")})
     cpus = tuple(sorted(os.sched_getaffinity(0)))
     return Request(
-        given.bootstrap, given.topic, given.events, given.output, cpus, given.timeout, given.file
+        given.bootstrap,
+        given.topic,
+        given.events,
+        given.output,
+        cpus,
+        given.timeout,
+        given.file,
+        given.job,
     )
 
 

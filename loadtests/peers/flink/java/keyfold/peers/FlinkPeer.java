@@ -21,10 +21,10 @@ import org.apache.flink.table.api.EnvironmentSettings;
 import org.apache.flink.table.api.TableEnvironment;
 
 /**
- * Runs three SQL statements (a source, a sink, an INSERT) on a cluster in this JVM.
+ * Runs SQL statements (a source, a sink, an INSERT at the end) on a cluster in this JVM.
  *
- * <p>Arguments: a file with the statements, split by semicolons; where the table goes; the number of
- * slots; seconds to wait; then settings as key=value. Prints version and milliseconds, from the first
+ * <p>Arguments: a file with the statements, split by semicolons; where the table goes, as CSV;
+ * the number of slots; seconds to wait; then settings as key=value. Prints version and milliseconds, from the first
  * source task that is running to the last sink that has seen the end.
  */
 public final class FlinkPeer {
@@ -85,11 +85,9 @@ public final class FlinkPeer {
     }
 
     private static void write(Path output) throws Exception {
-        try (PrintWriter writer = new PrintWriter(Files.newBufferedWriter(output))) {
-            for (Map<String, long[]> table : LastRowSinkFactory.TABLES) {
-                table.forEach(
-                        (key, row) -> writer.println(key + "," + row[0] + "," + row[1] + "," + row[2]));
-            }
+        try (PrintWriter out = new PrintWriter(Files.newBufferedWriter(output))) {
+            out.println(LastRowSinkFactory.WRITERS.iterator().next().header());
+            LastRowSinkFactory.WRITERS.forEach(each -> each.print(out));
         }
     }
 }

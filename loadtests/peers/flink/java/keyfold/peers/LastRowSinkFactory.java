@@ -1,11 +1,14 @@
 package keyfold.peers;
 
+import java.io.PrintWriter;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.stream.IntStream;
 import org.apache.flink.api.connector.sink2.Sink;
 import org.apache.flink.api.connector.sink2.SinkWriter;
 import org.apache.flink.api.connector.sink2.WriterInitContext;
@@ -13,17 +16,24 @@ import org.apache.flink.configuration.ConfigOption;
 import org.apache.flink.table.connector.ChangelogMode;
 import org.apache.flink.table.connector.sink.DynamicTableSink;
 import org.apache.flink.table.connector.sink.SinkV2Provider;
+import org.apache.flink.table.data.GenericRowData;
 import org.apache.flink.table.data.RowData;
+import org.apache.flink.table.data.binary.BinaryRowData;
 import org.apache.flink.table.factories.DynamicTableSinkFactory;
+import org.apache.flink.table.runtime.typeutils.RowDataSerializer;
+import org.apache.flink.table.types.logical.LogicalType;
+import org.apache.flink.table.types.logical.RowType;
 
 /**
- * The connector {@code last-row}: keeps the last row of each key in memory, and nothing else.
+ * The connector {@code last-row}: keeps the last row of each primary key in memory, and nothing else.
+ * Without a primary key the whole row is one.
  *
- * <p>As cheap as {@code blackhole} but for one hash table access per row, and the table of the very
- * run that was timed can be read when it has ended. The cluster must live in this JVM.
+ * <p>As cheap as {@code blackhole} but for one hash table access and one copy of bytes per row, and
+ * the table of the very run that was timed can be read when it has ended. The cluster must live in
+ * this JVM.
  */
 public final class LastRowSinkFactory implements DynamicTableSinkFactory {
-    static final Collection<Map<String, long[]>> TABLES = new ConcurrentLinkedQueue<>();
+    static final Collection<Writer> WRITERS = new ConcurrentLinkedQueue<>();
     static final AtomicLong ENDED_MS = new AtomicLong();
 
     @Override
@@ -43,10 +53,13 @@ public final class LastRowSinkFactory implements DynamicTableSinkFactory {
 
     @Override
     public DynamicTableSink createDynamicTableSink(Context context) {
-        return new TableSink();
+        RowType type = (RowType) context.getPhysicalRowDataType().getLogicalType();
+        int[] keys = context.getPrimaryKeyIndexes();
+        int[] all = IntStream.range(0, type.getFieldCount()).toArray();
+        return new TableSink(type, keys.length == 0 ? all : keys);
     }
 
-    private static final class TableSink implements DynamicTableSink {
+    private record TableSink(RowType type, int[] keys) implements DynamicTableSink {
         @Override
         public ChangelogMode getChangelogMode(ChangelogMode requested) {
             return ChangelogMode.upsert();
@@ -54,12 +67,12 @@ public final class LastRowSinkFactory implements DynamicTableSinkFactory {
 
         @Override
         public SinkRuntimeProvider getSinkRuntimeProvider(Context context) {
-            return SinkV2Provider.of(new LastRowSink());
+            return SinkV2Provider.of(new LastRowSink(type, keys));
         }
 
         @Override
         public DynamicTableSink copy() {
-            return new TableSink();
+            return this;
         }
 
         @Override
@@ -68,25 +81,44 @@ public final class LastRowSinkFactory implements DynamicTableSinkFactory {
         }
     }
 
-    private static final class LastRowSink implements Sink<RowData> {
+    private record LastRowSink(RowType type, int[] keys) implements Sink<RowData> {
         @Override
         public SinkWriter<RowData> createWriter(WriterInitContext context) {
-            return new Writer();
+            return new Writer(type, keys);
         }
     }
 
-    private static final class Writer implements SinkWriter<RowData> {
-        private final Map<String, long[]> rows = new HashMap<>();
+    static final class Writer implements SinkWriter<RowData> {
+        private final Map<BinaryRowData, BinaryRowData> rows = new HashMap<>();
+        private final RowType type;
+        private final RowDataSerializer whole;
+        private final RowDataSerializer key;
+        private final RowData.FieldGetter[] keyFields;
+        private final GenericRowData keyRow;
 
-        Writer() {
-            TABLES.add(rows);
+        Writer(RowType type, int[] keys) {
+            this.type = type;
+            whole = new RowDataSerializer(type);
+            LogicalType[] types =
+                    Arrays.stream(keys).mapToObj(type::getTypeAt).toArray(LogicalType[]::new);
+            key = new RowDataSerializer(types);
+            keyFields = new RowData.FieldGetter[keys.length];
+            for (int i = 0; i < keys.length; i++) {
+                keyFields[i] = RowData.createFieldGetter(types[i], keys[i]);
+            }
+            keyRow = new GenericRowData(keys.length);
+            WRITERS.add(this);
         }
 
         @Override
         public void write(RowData row, Context context) {
-            long[] values = rows.computeIfAbsent(row.getString(0).toString(), key -> new long[3]);
-            for (int i = 0; i < 3; i++) {
-                values[i] = row.getLong(i + 1);
+            for (int i = 0; i < keyFields.length; i++) {
+                keyRow.setField(i, keyFields[i].getFieldOrNull(row));
+            }
+            BinaryRowData at = key.toBinaryRow(keyRow);
+            BinaryRowData now = whole.toBinaryRow(row).copy();
+            if (rows.replace(at, now) == null) {
+                rows.put(at.copy(), now);
             }
         }
 
@@ -99,5 +131,23 @@ public final class LastRowSinkFactory implements DynamicTableSinkFactory {
 
         @Override
         public void close() {}
+
+        String header() {
+            return String.join(",", type.getFieldNames());
+        }
+
+        void print(PrintWriter out) {
+            RowData.FieldGetter[] fields = new RowData.FieldGetter[type.getFieldCount()];
+            for (int i = 0; i < fields.length; i++) {
+                fields[i] = RowData.createFieldGetter(type.getTypeAt(i), i);
+            }
+            for (RowData row : rows.values()) {
+                for (int i = 0; i < fields.length; i++) {
+                    out.print(i == 0 ? "" : ",");
+                    out.print(fields[i].getFieldOrNull(row));
+                }
+                out.println();
+            }
+        }
     }
 }
