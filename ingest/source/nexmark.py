@@ -24,6 +24,7 @@ from keyfold.errors import SourceError
 RULES_VERSION: Final = "1"
 """Another version gives other events."""
 _EVENT_BYTES_MAX: Final = 1_024
+_WAIT_S_MIN: Final = 0.005
 _BATCH_EVENTS_MAX: Final = BATCH_BYTES_MAX // _EVENT_BYTES_MAX
 
 
@@ -91,7 +92,8 @@ class NexmarkSource:
                 return None
             rate = self._options.rate
             complete = first >= self._options.events
-            self._sleep_s(left_s if complete or rate is None else min(left_s, 1 / rate))
+            wait_s = left_s if complete or rate is None else max(1 / rate, _WAIT_S_MIN)
+            self._sleep_s(min(left_s, wait_s))
 
     def progress(self) -> SourceProgress:
         """Say how many events there are by now, and whether all were read."""

@@ -145,7 +145,7 @@ def test_a_rate_lets_events_come_when_they_are_due() -> None:
     assert not batch.cut_short
     waited = made.poll(10_000, 100)
     assert waited is not None
-    assert len(waited) in (1, 2)
+    assert 1 <= len(waited) <= 10  # it does not wait for the whole time that it may
     assert not made.progress().complete
     clock.sleep(60)
     assert made.progress().end_offsets == {0: 1_000}
