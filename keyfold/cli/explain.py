@@ -10,8 +10,10 @@ from keyfold.cli.check import Compiled, compile_file, duration, window_text
 from keyfold.cli.show import add_row, out, table
 from keyfold.errors import SqlError, did_you_mean
 from keyfold.state.layout import view_prefix
-from keyfold.view.aggregate import FAMILIES, Aggregate, Slot
+from keyfold.view.aggregate import Aggregate
 from keyfold.view.expression import Answer, Call, Expression, Key, Literal
+from keyfold.view.family.law import Slot
+from keyfold.view.family.registry import FAMILIES
 from keyfold.view.partial import PartialCodec
 from keyfold.view.plan import ViewPlan
 from keyfold.view.rowkey import encode_value

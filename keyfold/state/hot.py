@@ -20,7 +20,9 @@ from itertools import repeat
 import numpy as np
 
 from keyfold.state.keyfilter import KeyFilter
-from keyfold.view.aggregate import FAMILIES, Aggregate, zero
+from keyfold.view.aggregate import Aggregate
+from keyfold.view.family.law import zero
+from keyfold.view.family.registry import FAMILIES
 from keyfold.view.partial import PartialCodec
 
 Fetch = Callable[[list[bytes]], list[bytes | None]]

@@ -112,6 +112,27 @@ def less_i128(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return less
 
 
+def negate_i128(a: np.ndarray) -> np.ndarray:
+    """Negate an I128 array."""
+    out = np.empty(len(a), I128)
+    out["low"] = ~a["low"] + np.uint64(1)
+    out["high"] = ~a["high"] + (a["low"] == 0)
+    return out
+
+
+def less(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Compare two columns of one physical type: a < b, bool[n]; where a text is None, False."""
+    if a.dtype == object:
+        pairs = zip(a, b, strict=True)
+        found = (x is not None and y is not None and x < y for x, y in pairs)
+        return np.fromiter(found, np.bool_, len(a))
+    if a.dtype == I128:
+        return less_i128(a, b)
+    smaller: np.ndarray = a < b
+    # NaN is the greatest double, as in DuckDB and PostgreSQL.
+    return smaller | (np.isnan(b) & ~np.isnan(a)) if a.dtype == np.float64 else smaller
+
+
 def arrow_type(column: ColumnType) -> pa.DataType:
     """Return the Arrow type of a column of physical values (``json`` stays text)."""
     match column.physical:

@@ -19,8 +19,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from keyfold.errors import StateError
-from keyfold.view.aggregate import Slot
 from keyfold.view.columns import I128
+from keyfold.view.family.law import Slot
 from keyfold.view.types import Physical
 
 VERSION = 1

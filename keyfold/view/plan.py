@@ -12,8 +12,9 @@ from typing import Literal as OneOf
 
 import msgspec
 
-from keyfold.view.aggregate import Aggregate, Final, Slot
+from keyfold.view.aggregate import Aggregate, Final
 from keyfold.view.expression import Expression
+from keyfold.view.family.law import Slot
 from keyfold.view.types import ColumnType, column_type
 
 PLAN_FORMAT = 1

@@ -1,5 +1,6 @@
 """The fingerprint changes exactly when the content of the state does."""
 
+import msgspec
 import pytest
 
 from keyfold.sql.compile import compile_sql
@@ -144,3 +145,16 @@ def test_a_plain_view_is_part_of_the_views_that_read_it() -> None:
     computed = fingerprints("SELECT qty + 1 AS q FROM orders")
     assert before[1] == filtered[1] == computed[1]
     assert len({before[0], filtered[0], computed[0]}) == 3
+
+
+def test_the_stored_form_of_partials_and_answers_does_not_change() -> None:
+    plan = plan_of(VIEW)
+    assert plan.fingerprint == "870ad26340d7513e"
+    assert msgspec.json.encode(plan.aggregates) == (
+        b'[{"family":"count","argument":"","argument_type":"","where":""},'
+        b'{"family":"max","argument":"qty","argument_type":"INTEGER","where":""},'
+        b'{"family":"sum_int","argument":"amount","argument_type":"DECIMAL(18,2)","where":""}]'
+    )
+    assert msgspec.json.encode(plan.answers[0]) == (
+        b'{"aggregate":2,"final":{"function":"sum","type":"DECIMAL(38,2)"}}'
+    )

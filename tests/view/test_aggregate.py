@@ -12,8 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from keyfold.view.aggregate import FAMILIES, Aggregate, Final, finalize_columns, finalizer, zero
+from keyfold.view.aggregate import Aggregate, Final, finalize_columns, finalizer
 from keyfold.view.columns import int_of, physical_column
+from keyfold.view.family.law import zero
+from keyfold.view.family.registry import FAMILIES
 from keyfold.view.types import Physical, column_type
 
 WIDE = Context(prec=60)

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyfold.errors import StateError
-from keyfold.view.aggregate import Slot
 from keyfold.view.columns import int_of
+from keyfold.view.family.law import Slot
 from keyfold.view.partial import PartialCodec
 from keyfold.view.types import Physical
 from tests.delta import slot_column

@@ -1,0 +1,1 @@
+"""Families of aggregates, one module per group; registry.py has them by name."""
