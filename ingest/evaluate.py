@@ -208,7 +208,8 @@ def _probe_sql(plan: ViewPlan, horizon_us: int) -> str:
     where = query.args.get("where")
     expressions = [key.sql for key in plan.keys if not key.grouping]
     for aggregate in plan.aggregates:
-        expressions += [sql for sql in (aggregate.argument, aggregate.where) if sql]
+        expressions += [operand.sql for operand in aggregate.operands]
+        expressions += [aggregate.where] if aggregate.where else []
     # TRY is NULL where the expression fails, and IS NULL never is.
     fails = " OR ".join(f"TRY(({sql}) IS NULL) IS NULL" for sql in expressions) or "false"
     if isinstance(where, exp.Where):

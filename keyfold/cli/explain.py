@@ -89,8 +89,7 @@ def _partial_row(aggregate: Aggregate) -> list[object]:
     )
     inverse = "yes" if FAMILIES[aggregate.family].inverse else "no"
     size = PartialCodec(aggregate.slots).width - _VERSION_BYTES
-    argument = aggregate.argument or "*"
-    return [aggregate.family, argument, aggregate.where or "any", slots, size, inverse]
+    return [aggregate.family, aggregate.text, aggregate.where or "any", slots, size, inverse]
 
 
 def slot_bytes_text(slot: Slot) -> str:
@@ -118,7 +117,7 @@ def group_cost(view: ViewPlan) -> str:
     partial = PartialCodec(view.slots).width
     texts = [f"the text of {column.name}" for column in view.keys if _key_bytes(column.type)[1]]
     texts += [
-        f"the text of {aggregate.family}({aggregate.argument})"
+        f"the text of {aggregate.family}({aggregate.text})"
         for aggregate in view.aggregates
         for slot in aggregate.slots
         if slot.physical is Physical.TEXT
@@ -136,7 +135,7 @@ def expression_text(view: ViewPlan, expression: Expression) -> str:
             answer = view.answers[index]
             aggregate = view.aggregates[answer.aggregate]
             where = f" FILTER (WHERE {aggregate.where})" if aggregate.where else ""
-            return f"{answer.final.function.upper()}({aggregate.argument or '*'}){where}"
+            return f"{answer.final.function.upper()}({aggregate.text}){where}"
         case Literal(value=value):
             return "NULL" if value is None else repr(value)
         case Call(function=function, arguments=arguments):

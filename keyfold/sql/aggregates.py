@@ -7,38 +7,17 @@ the same state.
 
 from __future__ import annotations
 
+import msgspec
 from sqlglot import exp
 
+from keyfold.sql.calls import CALLS, NEAREST, REFUSED_HINT, Call
 from keyfold.sql.dialect import aggregate_functions, call_name, find_aggregate, sql_text
 from keyfold.sql.relation import Relation
 from keyfold.view import expression as ex
-from keyfold.view.aggregate import Aggregate, Final
+from keyfold.view.aggregate import Aggregate, Final, Operand
 from keyfold.view.plan import Answer
 from keyfold.view.types import Physical
 
-_FUNCTIONS = {
-    "count": "count",
-    "count_star": "count",
-    "count_if": "sum",
-    "countif": "sum",
-    "sum": "sum",
-    "avg": "avg",
-    "mean": "avg",
-    "min": "min",
-    "max": "max",
-}
-_REFUSED_HINT = "aggregates that can be kept are COUNT, SUM, AVG, MIN and MAX, with FILTER"
-_NEAREST = {
-    "any_value": "MIN or MAX keeps one of the values",
-    "first": "MIN or MAX keeps one of the values",
-    "last": "MIN or MAX keeps one of the values",
-    "bool_and": "write MIN(condition)",
-    "bool_or": "write MAX(condition)",
-    "fsum": "SUM of DOUBLE is compensated already",
-    "sumkahan": "SUM of DOUBLE is compensated already",
-    "kahan_sum": "SUM of DOUBLE is compensated already",
-    "favg": "AVG of DOUBLE is compensated already",
-}
 _DISTINCT_HINT = "make the column a key and count the rows, or drop DISTINCT"
 
 
@@ -66,7 +45,7 @@ class Partials:
         call = node
         condition: exp.Expr | None = None
         if isinstance(call, exp.WithinGroup):
-            raise self._text.error(call, "WITHIN GROUP cannot be kept", _REFUSED_HINT)
+            raise self._text.error(call, "WITHIN GROUP cannot be kept", REFUSED_HINT)
         if isinstance(call, exp.Filter):
             condition = call.expression.this
             call = call.this
@@ -77,14 +56,10 @@ class Partials:
                     call, f"{name or 'this'} is no aggregate", "FILTER follows an aggregate"
                 )
             return None
-        function, argument = self._argument(call, name)
-        if name in ("count_if", "countif") and argument is not None:
-            # A sum in DuckDB too: NULL over no rows and over NULLs alone, and of type HUGEINT.
-            true = exp.If(this=argument.copy(), true=exp.Literal.number(1))
-            negated = exp.Not(this=exp.Paren(this=argument.copy()))
-            false = exp.If(this=negated, true=exp.Literal.number(0))
-            argument = exp.Case(ifs=[true, false])
-        return self._answer(node, function, argument, condition)
+        kept, arguments = self._arguments(call, name)
+        if name in ("count_if", "countif"):
+            arguments = [_as_number(arguments[0])]
+        return self._answer(node, kept, arguments, condition)
 
     def in_order(self) -> tuple[tuple[Aggregate, ...], tuple[Answer, ...]]:
         """Return the partials in their own order, and the answers that read them."""
@@ -94,7 +69,13 @@ class Partials:
             kept.append(Aggregate("count"))
         order = sorted(
             range(len(kept)),
-            key=lambda i: (kept[i].family, kept[i].argument, kept[i].argument_type, kept[i].where),
+            key=lambda i: (
+                kept[i].family,
+                kept[i].argument,
+                kept[i].argument_type,
+                kept[i].where,
+                [(operand.sql, operand.type) for operand in kept[i].operands],
+            ),
         )
         place = {old: new for new, old in enumerate(order)}
         answers = [Answer(place[answer.aggregate], answer.final) for answer in self.answers]
@@ -103,11 +84,11 @@ class Partials:
     def _answer(
         self,
         node: exp.Expr,
-        function: str,
-        argument: exp.Expr | None,
+        call: Call,
+        arguments: list[exp.Expr],
         condition: exp.Expr | None,
     ) -> ex.Expression:
-        for part in (argument, condition):
+        for part in (*arguments, condition):
             inner = find_aggregate(part) if part is not None else None
             if inner is not None:
                 raise self._text.error(
@@ -121,73 +102,82 @@ class Partials:
             )
         where = sql_text(condition) if condition is not None else ""
         kind = self._relation.type_of(node)
-        if argument is None:
-            aggregate = Aggregate("count", where=where)
-        else:
-            aggregate = self._partial(function, argument, where)
+        aggregate = self._partial(call, arguments, where)
         self._relation.kept_type(node, kind)
         if aggregate not in self.aggregates:
             self.aggregates.append(aggregate)
         index = self.aggregates.index(aggregate)
-        final = Final(function, kind)
+        final = Final(call.function, kind)
         answer = self._answer_index.setdefault((index, final), len(self.answers))
         if answer == len(self.answers):
             self.answers.append(Answer(index, final))
         return ex.Answer(answer, kind)
 
-    def _argument(self, call: exp.Expr, name: str) -> tuple[str, exp.Expr | None]:
-        """Return (function, argument or None for COUNT(*)) of a call that can be kept."""
-        function = _FUNCTIONS.get(name)
-        if function is None:
-            raise self._text.error(
-                call, f"{name} cannot be kept", _NEAREST.get(name, _REFUSED_HINT)
-            )
-        arguments = _arguments(call)
-        argument = arguments[0] if arguments else None
-        if isinstance(argument, exp.Distinct):
-            if function not in ("min", "max"):
-                raise self._text.error(
-                    call, f"{function}(DISTINCT …) cannot be kept", _DISTINCT_HINT
-                )
-            arguments = argument.expressions
-            argument = arguments[0]
-        if isinstance(argument, exp.Order | exp.Limit):
-            raise self._text.error(call, f"ORDER BY changes nothing in {function}", "leave it out")
-        if function == "count" and (argument is None or isinstance(argument, exp.Star)):
-            return function, None
-        if len(arguments) != 1:
+    def _arguments(self, call: exp.Expr, name: str) -> tuple[Call, list[exp.Expr]]:
+        """Return how a call is kept, and its arguments (COUNT(*) has none)."""
+        kept = CALLS.get(name)
+        if kept is None:
+            raise self._text.error(call, f"{name} cannot be kept", NEAREST.get(name, REFUSED_HINT))
+        arguments = _parts(call)
+        first = arguments[0] if arguments else None
+        if isinstance(first, exp.Distinct):
+            if not kept.distinct:
+                raise self._text.error(call, f"{name}(DISTINCT …) cannot be kept", _DISTINCT_HINT)
+            arguments = [*first.expressions, *arguments[1:]]
+        if any(isinstance(part, exp.Order | exp.Limit) for part in arguments):
+            raise self._text.error(call, f"ORDER BY changes nothing in {name}", "leave it out")
+        if kept.family == "count" and (first is None or isinstance(first, exp.Star)):
+            return kept, []
+        if len(arguments) != kept.arguments:
+            one = kept.arguments == 1
+            hint = f"write {name}(column)" if one else f"write {name}(y, x)"
             raise self._text.error(
                 call,
-                f"{function} takes one argument here",
-                "COUNT(*) counts rows" if function == "count" else f"write {function}(column)",
+                f"{name} takes {'one argument' if one else 'two arguments'} here",
+                "COUNT(*) counts rows" if kept.family == "count" else hint,
             )
-        return function, argument
+        return kept, arguments
 
-    def _partial(self, function: str, argument: exp.Expr, where: str) -> Aggregate:
-        sql = sql_text(argument)
-        kind = self._relation.type_of(argument)
-        if function == "count":
-            # The argument's type does not matter to a count; BIGINT stands for any.
-            return Aggregate("count", sql, "BIGINT", where)
+    def _partial(self, call: Call, arguments: list[exp.Expr], where: str) -> Aggregate:
+        if not arguments:
+            return Aggregate("count", where=where)
+        if call.type:
+            operands = [Operand(sql_text(argument), call.type) for argument in arguments]
+            family = call.family
+        else:
+            (argument,) = arguments
+            kind = self._relation.type_of(argument)
+            operands = [Operand(sql_text(argument), kind)]
+            family = self._family(call, argument, kind)
+        first, more = operands[0], tuple(operands[1:])
+        return Aggregate(family, first.sql, first.type, where, more or msgspec.UNSET)
+
+    def _family(self, call: Call, argument: exp.Expr, kind: str) -> str:
+        """Return the family of a partial that depends on its argument's type.
+
+        Raises:
+            SqlError: There is none for that type.
+        """
+        function = call.function
         if kind == '"NULL"':
             raise self._text.error(
                 argument, f"{function} of NULL has no type", "give it one: CAST(NULL AS BIGINT)"
             )
         column = self._relation.kept_type(argument, kind)
-        if function in ("min", "max"):
+        if call.family:
             if column.physical is Physical.JSON:
                 raise self._text.error(
                     argument,
                     f"{function} over {kind} cannot be kept",
                     f"take {function} of one of its fields",
                 )
-            return Aggregate(function, sql, kind, where)
+            return call.family
         if column.physical is Physical.F64:
-            return Aggregate("sum_real", sql, kind, where)
+            return "sum_real"
         if column.decimal and column.physical is Physical.I128:
-            return Aggregate("sum_wide", sql, kind, where)
+            return "sum_wide"
         if column.integer or column.decimal or kind == "BOOLEAN":
-            return Aggregate("sum_int", sql, kind, where)
+            return "sum_int"
         raise self._text.error(
             argument,
             f"{function} over {kind} cannot be kept",
@@ -195,7 +185,15 @@ class Partials:
         )
 
 
-def _arguments(call: exp.Expr) -> list[exp.Expr]:
+def _parts(call: exp.Expr) -> list[exp.Expr]:
     if isinstance(call, exp.Anonymous):
         return list(call.expressions)
     return [part for part in (call.this, *call.expressions) if isinstance(part, exp.Expr)]
+
+
+def _as_number(condition: exp.Expr) -> exp.Expr:
+    """Return what count_if sums, as DuckDB does: NULL over NULLs alone, and of type HUGEINT."""
+    true = exp.If(this=condition.copy(), true=exp.Literal.number(1))
+    negated = exp.Not(this=exp.Paren(this=condition.copy()))
+    false = exp.If(this=negated, true=exp.Literal.number(0))
+    return exp.Case(ifs=[true, false])

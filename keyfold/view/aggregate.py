@@ -15,6 +15,18 @@ from keyfold.view.family.registry import FAMILIES
 from keyfold.view.types import ColumnType, column_type
 
 
+class Operand(msgspec.Struct, frozen=True):
+    """An argument after the first.
+
+    Attributes:
+        sql: DuckDB SQL.
+        type: Its type name.
+    """
+
+    sql: str
+    type: str
+
+
 class Aggregate(msgspec.Struct, frozen=True):
     """One partial that a view keeps; several outputs may read it (SUM(x) and AVG(x) do).
 
@@ -23,27 +35,42 @@ class Aggregate(msgspec.Struct, frozen=True):
         argument: DuckDB SQL of the argument, empty for COUNT(*).
         argument_type: The argument's type name, empty for COUNT(*).
         where: The FILTER condition as DuckDB SQL, or empty.
+        more: The arguments after the first; left out of the stored form where there are none.
     """
 
     family: str
     argument: str = ""
     argument_type: str = ""
     where: str = ""
+    more: tuple[Operand, ...] | msgspec.UnsetType = msgspec.UNSET
 
     @property
-    def column(self) -> ColumnType | None:
-        """The argument's type, None for COUNT(*)."""
-        return column_type(self.argument_type) if self.argument_type else None
+    def operands(self) -> tuple[Operand, ...]:
+        """All arguments; none for COUNT(*)."""
+        if not self.argument:
+            return ()
+        return Operand(self.argument, self.argument_type), *(self.more or ())
+
+    @property
+    def types(self) -> tuple[ColumnType, ...]:
+        """The types of the arguments."""
+        return tuple(column_type(operand.type) for operand in self.operands)
+
+    @property
+    def text(self) -> str:
+        """What stands between the parentheses of a call."""
+        return ", ".join(operand.sql for operand in self.operands) or "*"
 
     @property
     def slots(self) -> tuple[Slot, ...]:
         """The slots of the partial."""
-        return FAMILIES[self.family].slots(self.column)
+        return FAMILIES[self.family].slots(self.types)
 
     def update_sql(self) -> tuple[str, ...]:
         """One DuckDB expression per slot: the partial of a batch."""
         where = f" FILTER (WHERE {self.where})" if self.where else ""
-        return FAMILIES[self.family].update(self.argument or None, where)
+        arguments = [operand.sql for operand in self.operands]
+        return FAMILIES[self.family].update(arguments, where)
 
 
 class Final(msgspec.Struct, frozen=True):
@@ -59,7 +86,7 @@ class Final(msgspec.Struct, frozen=True):
 
 
 def _reading(final: Final, aggregate: Aggregate) -> Reading:
-    return FAMILIES[aggregate.family].finals[final.function](aggregate.column)
+    return FAMILIES[aggregate.family].finals[final.function](aggregate.types)
 
 
 def finalizer(final: Final, aggregate: Aggregate) -> Callable[..., object]:

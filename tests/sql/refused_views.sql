@@ -360,19 +360,35 @@ SELECT qty, COUNT(*) AS n FROM orders, LATERAL (SELECT tiny + 1 AS qty) AS l GRO
 
 -- an aggregate that is not kept
 SELECT user_id, median(amount) AS m FROM orders GROUP BY user_id
---> 1:17 median | median cannot be kept | aggregates that can be kept are COUNT, SUM, AVG, MIN and MAX, with FILTER
+--> 1:17 median | median cannot be kept | docs/sql.md lists the aggregates that can be kept, under Aggregates
 
 -- an aggregate with an order
 SELECT user_id, list(amount ORDER BY ts) AS l FROM orders GROUP BY user_id
---> 1:17 list | list cannot be kept | aggregates that can be kept are COUNT, SUM, AVG, MIN and MAX, with FILTER
+--> 1:17 list | list cannot be kept | docs/sql.md lists the aggregates that can be kept, under Aggregates
 
 -- an aggregate with a syntax of its own
 SELECT user_id, string_agg(user_id, ',') AS s FROM orders GROUP BY user_id
---> 1:17 string_agg | string_agg cannot be kept | aggregates that can be kept are COUNT, SUM, AVG, MIN and MAX, with FILTER
+--> 1:17 string_agg | string_agg cannot be kept | docs/sql.md lists the aggregates that can be kept, under Aggregates
 
 -- an aggregate with a neighbour that is kept
-SELECT user_id, bool_or(paid) AS b FROM orders GROUP BY user_id
---> 1:17 bool_or | bool_or cannot be kept | write MAX(condition)
+SELECT user_id, fsum(price) AS s FROM orders GROUP BY user_id
+--> 1:17 fsum | fsum cannot be kept | SUM of DOUBLE is compensated already
+
+-- an aggregate of pairs over one column
+SELECT user_id, corr(price) AS c FROM orders GROUP BY user_id
+--> 1:17 corr | corr takes two arguments here | write corr(y, x)
+
+-- the deviation of a text
+SELECT user_id, stddev(user_id) AS s FROM orders GROUP BY user_id
+--> 1:17 stddev | no function matches the given name and argument types 'stddev(VARCHAR)' | you might need to add explicit type casts
+
+-- bits of a fraction
+SELECT user_id, bit_and(price) AS b FROM orders GROUP BY user_id
+--> 1:17 bit_and | no function matches the given name and argument types 'bit_and(DOUBLE)' | you might need to add explicit type casts
+
+-- DISTINCT where it changes the answer
+SELECT user_id, bit_xor(DISTINCT qty) AS b FROM orders GROUP BY user_id
+--> 1:17 bit_xor | bit_xor(DISTINCT …) cannot be kept | make the column a key and count the rows, or drop DISTINCT
 
 -- an aggregate of a list is none
 SELECT user_id, COUNT(*) FILTER (WHERE paid) AS n, lower(user_id) FILTER (WHERE paid) AS l
@@ -381,7 +397,7 @@ FROM orders GROUP BY user_id
 
 -- WITHIN GROUP
 SELECT user_id, percentile_cont(0.5) WITHIN GROUP (ORDER BY amount) AS p FROM orders GROUP BY user_id
---> 1:17 percentile_cont | WITHIN GROUP cannot be kept | aggregates that can be kept are COUNT, SUM, AVG, MIN and MAX, with FILTER
+--> 1:17 percentile_cont | WITHIN GROUP cannot be kept | docs/sql.md lists the aggregates that can be kept, under Aggregates
 
 -- COUNT(DISTINCT)
 SELECT user_id, COUNT(DISTINCT qty) AS n FROM orders GROUP BY user_id

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from keyfold.errors import SqlError
-from keyfold.sql import nexmark
+from keyfold.sql import calls, nexmark
 from keyfold.sql.compile import compile_sql
 from keyfold.sql.expressions import CALLS
 from keyfold.sql.options import SHARED_OPTIONS, VIEW_OPTIONS
@@ -47,6 +47,11 @@ def test_options_and_functions_are_documented(word: str) -> None:
 @pytest.mark.parametrize(("name", "kind"), nexmark.COLUMNS)
 def test_every_column_of_nexmark_events_is_documented(name: str, kind: str) -> None:
     assert re.search(rf"^\| `{name}` \| `{re.escape(kind)}`", PAGE, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", calls.CALLS)
+def test_every_aggregate_is_documented(name: str) -> None:
+    assert re.search(rf"`{name}[`(]", PAGE, re.IGNORECASE)
 
 
 @pytest.mark.parametrize("kind", INCLUDE_TYPES)

@@ -46,6 +46,28 @@ SELECT paid, MIN(user_id) AS a, MAX(amount) AS b, MIN(qty) AS c, MAX(price) AS d
   MAX(day) AS j, MIN(local) AS k, MAX(ts) AS l, MIN(clock) AS m, MAX(tiny) AS o FROM orders
   GROUP BY paid;
 
+-- truth, bits and any value
+SELECT tiny, bool_and(paid) AS a, BOOL_OR(qty > 8) AS b, bool_or(amount > 10) FILTER (WHERE
+  paid) AS c, bit_and(qty) AS d, bit_or(tiny) AS e, bit_xor(order_id) AS f, bit_xor(big) AS
+  g, bit_or(positive) FILTER (WHERE qty > 5) AS h, any_value(tiny) AS i FROM orders GROUP BY
+  tiny;
+
+-- deviations of every numeric type
+SELECT user_id, stddev(qty) AS a, stddev_pop(amount) AS b, stddev_samp(price) AS c,
+  variance(ratio) AS d, var_pop(huge) AS e, var_samp(big) AS f, var_samp(positive) FILTER
+  (WHERE paid) AS g, stddev(tiny) FILTER (WHERE qty > 90) AS h, var_samp(qty) FILTER (WHERE
+  order_id = 3) AS i, var_pop(qty) FILTER (WHERE order_id = 3) AS j, round(stddev(qty), 3)
+  AS k FROM orders GROUP BY user_id;
+
+-- pairs
+SELECT user_id, covar_pop(amount, qty) AS a, covar_samp(qty, price) AS b, corr(amount,
+  price) AS c, regr_slope(amount, qty) AS d, regr_intercept(amount, qty) AS e,
+  regr_r2(amount, qty) AS f, regr_count(amount, qty) AS g, regr_avgx(amount, qty) AS h,
+  regr_avgy(amount, qty) AS i, regr_sxx(amount, qty) AS j, regr_syy(amount, qty) AS k,
+  regr_sxy(amount, qty) AS l, corr(qty, tiny) FILTER (WHERE order_id = 3) AS m,
+  regr_r2(qty, 1.0) AS n, regr_intercept(qty, 1.0) AS o, regr_r2(1.0, qty) AS q FROM orders
+  GROUP BY user_id;
+
 -- count_if over NULLs alone is NULL
 SELECT paid, count_if(paid) AS a, count_if(paid OR qty > 3) AS b, countif(NOT paid) AS c,
   count_if(paid) FILTER (WHERE qty < 5) AS d, COUNT(*) AS n FROM orders GROUP BY paid;

@@ -2,23 +2,21 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from decimal import Context, Decimal
 from itertools import pairwise
 
 import duckdb
 import numpy as np
-import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from keyfold.view.aggregate import Aggregate, Final, finalize_columns, finalizer
-from keyfold.view.columns import int_of, physical_column
+from keyfold.view.aggregate import Aggregate, Final
 from keyfold.view.family.law import zero
 from keyfold.view.family.registry import FAMILIES
 from keyfold.view.types import Physical, column_type
+from tests.view import families
+from tests.view.families import answer, expected, merged, partial_of
 
-WIDE = Context(prec=60)
 INT64 = (0, 1, -1, 2**63 - 1, -(2**63), 2**53 + 1)
 VALUES: dict[str, st.SearchStrategy[object]] = {
     "TINYINT": st.integers(-128, 127),
@@ -43,34 +41,13 @@ Row = tuple[object, bool]
 
 @pytest.fixture(scope="module")
 def con() -> Iterator[duckdb.DuckDBPyConnection]:
-    connection = duckdb.connect()
-    connection.execute("SET TimeZone='UTC'").fetchall()
-    connection.execute("SET threads=1").fetchall()
+    connection = families.connect()
     yield connection
     connection.close()
 
 
-def cell(name: str, value: object) -> str:
-    column = column_type(name)
-    match value:
-        case None:
-            return f"CAST(NULL AS {name})"
-        case bool() | float():
-            return f"CAST('{value}' AS {name})"
-        case int() if name == "DATE":
-            return f"(DATE '1970-01-01' + CAST({value} AS INTEGER))"
-        case int() if name.startswith("TIMESTAMP"):
-            return f"CAST(make_timestamp({value}) AS {name})"
-        case int():
-            return f"CAST('{Decimal(value).scaleb(-column.scale, WIDE):f}' AS {name})"
-    return f"'{value}'"
-
-
 def load(con: duckdb.DuckDBPyConnection, name: str, rows: Sequence[Row]) -> None:
-    con.execute(f"CREATE OR REPLACE TEMP TABLE events (i INTEGER, x {name}, f BOOLEAN)").fetchall()
-    if rows:
-        cells = ", ".join(f"({i}, {cell(name, x)}, {f})" for i, (x, f) in enumerate(rows))
-        con.execute(f"INSERT INTO events VALUES {cells}").fetchall()
+    families.load(con, {"x": name, "f": "BOOLEAN"}, rows)
 
 
 def aggregates(name: str) -> list[tuple[Aggregate, Final]]:
@@ -93,46 +70,6 @@ def aggregates(name: str) -> list[tuple[Aggregate, Final]]:
     return pairs
 
 
-def partial_of(con: duckdb.DuckDBPyConnection, kept: Aggregate, low: int, high: int) -> list:
-    """The partial of the batch low <= i < high, as DuckDB makes it."""
-    batch = f"(SELECT * FROM events WHERE i >= {low} AND i < {high}) batch"
-    table = con.sql(f"SELECT {', '.join(kept.update_sql())} FROM {batch}").to_arrow_table()
-    return [
-        physical_column(slot.physical, column.combine_chunks())
-        for slot, column in zip(kept.slots, table.columns, strict=True)
-    ]
-
-
-def python_slot(physical: Physical, value: object) -> object:
-    if physical is Physical.I128:
-        return int_of(value["low"], value["high"])
-    if physical is Physical.TEXT:
-        return None if value is None else value.decode()
-    return value.item()
-
-
-def answer(kept: Aggregate, final: Final, partial: list) -> object:
-    """Finalize by row and by column; they agree bit for bit."""
-    slots = [python_slot(s.physical, c[0]) for s, c in zip(kept.slots, partial, strict=True)]
-    by_row = finalizer(final, kept)(*slots)
-    values, valid = finalize_columns(final, kept, partial)
-    by_column = None
-    if valid is None or valid[0]:
-        by_column = python_slot(column_type(final.type).physical, values[0])
-    assert repr(by_row) == repr(by_column)
-    return by_row
-
-
-def expected(con: duckdb.DuckDBPyConnection, kept: Aggregate, final: Final) -> object:
-    where = f" FILTER (WHERE {kept.where})" if kept.where else ""
-    query = f"SELECT {final.function}({kept.argument or '*'}){where} FROM events"
-    column: pa.Array = con.sql(query).to_arrow_table().column(0).combine_chunks()
-    if column.null_count:
-        return None
-    physical = column_type(final.type).physical
-    return python_slot(physical, physical_column(physical, column)[0])
-
-
 def agree(ours: object, theirs: object, scale: float) -> bool:
     if isinstance(ours, float) and isinstance(theirs, float):
         if math.isnan(theirs) or math.isinf(theirs):
@@ -143,12 +80,9 @@ def agree(ours: object, theirs: object, scale: float) -> bool:
 
 def check(con: duckdb.DuckDBPyConnection, name: str, rows: list[Row], cuts: list[int]) -> None:
     load(con, name, rows)
-    ends = [0, *sorted(cuts), len(rows)]
     sizes = [abs(x) for x, _ in rows if isinstance(x, float) and math.isfinite(x)]
     for kept, final in aggregates(name):
-        state = zero(kept.slots, 1)
-        for low, high in pairwise(ends):
-            state = FAMILIES[kept.family].merge(state, partial_of(con, kept, low, high))
+        state = merged(con, kept, cuts, len(rows))
         ours, theirs = answer(kept, final, state), expected(con, kept, final)
         # Plain SUM and AVG of DuckDB round at every step, ours once: compare by the summands' size.
         scale = sum(sizes) if final.function in ("sum", "avg") else 0.0

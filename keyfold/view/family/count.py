@@ -17,7 +17,7 @@ def _merge(state: Sequence[np.ndarray], delta: Sequence[np.ndarray]) -> Columns:
 COUNT = Family(
     name="count",
     slots=lambda _: (Slot("n", Physical.I64),),
-    update=lambda x, where: (f"count({x or '*'}){where}",),
+    update=lambda x, where: (f"count({x[0] if x else '*'}){where}",),
     merge=_merge,
     finals={"count": lambda _: Reading(lambda n: n, lambda columns: (columns[0], None))},
     undo=lambda columns: [-columns[0]],

@@ -1,6 +1,9 @@
-"""MIN and MAX over every ordered type.
+"""MIN and MAX over every ordered type, and what they are by another name.
 
-They keep 0.0 for -0.0: the two are equal, and which came first must not show (law 1). NaN is the
+BOOL_AND is the least truth value and BOOL_OR the greatest. ANY_VALUE is any, so it is the least:
+of which batch the first came must not show (law 1).
+
+They keep 0.0 for -0.0, for the two are equal and which came first must not show either. NaN is the
 greatest double, as in DuckDB and PostgreSQL.
 """
 
@@ -11,8 +14,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from keyfold.view.columns import less
-from keyfold.view.family.law import Columns, Family, Reading, Slot
-from keyfold.view.types import ColumnType, Physical
+from keyfold.view.family.law import Columns, Family, Reading, Slot, Types
+from keyfold.view.types import Physical
 
 
 def _merge(state: Sequence[np.ndarray], delta: Sequence[np.ndarray], *, least: bool) -> Columns:
@@ -25,24 +28,21 @@ def _merge(state: Sequence[np.ndarray], delta: Sequence[np.ndarray], *, least: b
     return [has_a | has_b, kept]
 
 
-def _reading(_: ColumnType | None) -> Reading:
+def _reading(_: Types) -> Reading:
     return Reading(
         lambda has, value: value if has else None, lambda columns: (columns[1], columns[0])
     )
 
 
-def _extreme(name: str, *, least: bool) -> Family:
+def _extreme(name: str, functions: Sequence[str], *, least: bool) -> Family:
     return Family(
         name=name,
-        slots=lambda argument: (
-            Slot("has", Physical.BOOL),
-            Slot(name, argument.physical if argument else Physical.I64),
-        ),
-        update=lambda x, where: (f"count({x}){where} > 0", f"{name}({x}){where}"),
+        slots=lambda types: (Slot("has", Physical.BOOL), Slot(name, types[0].physical)),
+        update=lambda x, where: (f"count({x[0]}){where} > 0", f"{name}({x[0]}){where}"),
         merge=lambda state, delta: _merge(state, delta, least=least),
-        finals={name: _reading},
+        finals=dict.fromkeys(functions, _reading),
     )
 
 
-MIN = _extreme("min", least=True)
-MAX = _extreme("max", least=False)
+MIN = _extreme("min", ("min", "bool_and", "any_value"), least=True)
+MAX = _extreme("max", ("max", "bool_or"), least=False)

@@ -24,6 +24,7 @@ from keyfold.view.columns import DTYPE
 from keyfold.view.types import ColumnType, Physical
 
 Columns = list[np.ndarray]
+Types = Sequence[ColumnType]
 
 
 class Slot(msgspec.Struct, frozen=True):
@@ -59,18 +60,18 @@ class Family:
 
     Attributes:
         name: Family name as in stored plans.
-        slots: The slots of a partial over an argument of the given type.
-        update: (argument SQL or None, `` FILTER (…)`` or empty) → one DuckDB expression per slot.
+        slots: The slots of a partial over arguments of the given types.
+        update: (SQL of the arguments, `` FILTER (…)`` or empty) → one DuckDB expression per slot.
         merge: (state columns, delta columns) → merged columns; each slot column has n values.
-        finals: Function → (the argument's type → how its answer is read).
+        finals: Function → (the arguments' types → how its answer is read).
         undo: Columns → columns that, merged, take them out again; None where nothing does.
     """
 
     name: str
-    slots: Callable[[ColumnType | None], tuple[Slot, ...]]
-    update: Callable[[str | None, str], tuple[str, ...]]
+    slots: Callable[[Types], tuple[Slot, ...]]
+    update: Callable[[Sequence[str], str], tuple[str, ...]]
     merge: Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], Columns]
-    finals: Mapping[str, Callable[[ColumnType | None], Reading]]
+    finals: Mapping[str, Callable[[Types], Reading]]
     undo: Callable[[Sequence[np.ndarray]], Columns] | None = None
 
     @property

@@ -1,23 +1,30 @@
 """The families by name.
 
-=========  ==================================  ======  =============================================
-family     slots                               inverse answers
-=========  ==================================  ======  =============================================
-count      n i64                               yes     COUNT(*), COUNT(x)
-sum_int    n i64, sum i128                     yes     SUM, AVG over integers and DECIMAL
-sum_wide   n i64, sum i128                     yes     SUM, AVG over DECIMAL of more than 18 digits
-sum_real   n i64, sum f64, lost f64            no      SUM, AVG over FLOAT and DOUBLE
-min, max   has bool, value (any ordered type)  no      MIN, MAX
-=========  ==================================  ======  =============================================
+==============  ============================================  =======  ============================
+family          slots                                         inverse  answers
+==============  ============================================  =======  ============================
+count           n i64                                         yes      COUNT(*), COUNT(x)
+sum_int         n i64, sum i128                               yes      SUM, AVG of whole numbers
+                                                                       and DECIMAL
+sum_wide        n i64, sum i128                               yes      SUM, AVG of DECIMAL of more
+                                                                       than 18 digits
+sum_real        n i64, sum f64, lost f64                      no       SUM, AVG of doubles
+min             has bool, min (any ordered type)              no       MIN, BOOL_AND, ANY_VALUE
+max             has bool, max (any ordered type)              no       MAX, BOOL_OR
+bit_and/or/xor  n i64, bits i64 or i128                       xor      BIT_AND, BIT_OR, BIT_XOR
+variance        n i64, mean f64, m2 f64                       no       VAR_*, STDDEV_*
+pairs           n i64, mean_x, mean_y, xx, yy, xy f64         no       COVAR_*, CORR, REGR_*
+==============  ============================================  =======  ============================
 """
 
 from __future__ import annotations
 
+from keyfold.view.family.bits import BIT_AND, BIT_OR, BIT_XOR
 from keyfold.view.family.count import COUNT
 from keyfold.view.family.extreme import MAX, MIN
 from keyfold.view.family.law import Family
+from keyfold.view.family.moments import PAIRS, VARIANCE
 from keyfold.view.family.sums import SUM_INT, SUM_REAL, SUM_WIDE
 
-FAMILIES: dict[str, Family] = {
-    family.name: family for family in (COUNT, SUM_INT, SUM_WIDE, SUM_REAL, MIN, MAX)
-}
+_ALL = (COUNT, SUM_INT, SUM_WIDE, SUM_REAL, MIN, MAX, BIT_AND, BIT_OR, BIT_XOR, VARIANCE, PAIRS)
+FAMILIES: dict[str, Family] = {family.name: family for family in _ALL}

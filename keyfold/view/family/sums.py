@@ -18,8 +18,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from keyfold.view.columns import I128, add_i128, i128_of, int_of, less_i128, negate_i128
-from keyfold.view.family.law import Columns, Family, Reading, Slot
-from keyfold.view.types import ColumnType, Physical
+from keyfold.view.family.law import Columns, Family, Reading, Slot, Types
+from keyfold.view.types import Physical
 
 _EXACT = 1 << 53  # whole numbers up to here are exact doubles
 _LEAST = -(1 << 63)  # its absolute value is not an int64
@@ -32,7 +32,7 @@ def _exact(name: str, total: Reading) -> Family:
     return Family(
         name=name,
         slots=lambda _: (Slot("n", Physical.I64), Slot("sum", Physical.I128)),
-        update=lambda x, where: (f"count({x}){where}", f"sum({x}){where}"),
+        update=lambda x, where: (f"count({x[0]}){where}", f"sum({x[0]}){where}"),
         merge=lambda state, delta: [state[0] + delta[0], add_i128(state[1], delta[1])],
         finals={"sum": lambda _: total, "avg": _exact_mean},
         undo=lambda columns: [-columns[0], negate_i128(columns[1])],
@@ -45,8 +45,8 @@ def _wide_total(columns: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return total, (columns[0] > 0) & ~beyond
 
 
-def _exact_mean(column: ColumnType | None) -> Reading:
-    unit = 10**column.scale if column else 1  # what one is in the argument's scaled integers
+def _exact_mean(types: Types) -> Reading:
+    unit = 10 ** types[0].scale  # what one is in the argument's scaled integers
     return Reading(
         # Python rounds the quotient of two integers once, whatever their size.
         lambda n, total: total / (n * unit) if n else None,
@@ -77,12 +77,12 @@ def _merge_real(state: Sequence[np.ndarray], delta: Sequence[np.ndarray]) -> Col
     return [state[0] + delta[0], total, np.where(np.isfinite(total), lost, 0.0)]
 
 
-def _update_real(x: str | None, where: str) -> tuple[str, ...]:
+def _update_real(x: Sequence[str], where: str) -> tuple[str, ...]:
     """DuckDB's compensated sum; where that meets an infinity it says NaN, so the plain sum."""
-    real = f"({x})::DOUBLE"
+    real = f"({x[0]})::DOUBLE"
     compensated = f"fsum({real}){where}"
     total = f"CASE WHEN isfinite({compensated}) THEN {compensated} ELSE sum({real}){where} END"
-    return f"count({x}){where}", total, "0.0::DOUBLE"
+    return f"count({x[0]}){where}", total, "0.0::DOUBLE"
 
 
 def _real_total(columns: Sequence[np.ndarray]) -> np.ndarray:
@@ -91,7 +91,7 @@ def _real_total(columns: Sequence[np.ndarray]) -> np.ndarray:
     return total
 
 
-_REAL_FINALS: dict[str, Callable[[ColumnType | None], Reading]] = {
+_REAL_FINALS: dict[str, Callable[[Types], Reading]] = {
     "sum": lambda _: Reading(
         lambda n, total, lost: total + lost if n else None,
         lambda columns: (_real_total(columns), columns[0] > 0),

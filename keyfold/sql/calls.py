@@ -1,0 +1,77 @@
+"""The aggregate functions that a view can keep, by the names that SQL has for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """How a function is kept.
+
+    Attributes:
+        function: The answer, as the family's ``finals`` name it.
+        family: The family of its partial; empty where the argument's type decides.
+        arguments: How many it takes.
+        type: The type of the arguments as the plan has it, where that does not matter to the
+            partial; empty where it does.
+        distinct: Whether DISTINCT changes nothing.
+    """
+
+    function: str
+    family: str = ""
+    arguments: int = 1
+    type: str = ""
+    distinct: bool = False
+
+
+def _pair(function: str) -> Call:
+    return Call(function, "pairs", 2, "DOUBLE")
+
+
+CALLS: dict[str, Call] = {
+    "count": Call("count", "count", type="BIGINT"),
+    "count_star": Call("count", "count", type="BIGINT"),
+    "count_if": Call("sum"),
+    "countif": Call("sum"),
+    "sum": Call("sum"),
+    "avg": Call("avg"),
+    "mean": Call("avg"),
+    "min": Call("min", "min", distinct=True),
+    "max": Call("max", "max", distinct=True),
+    "any_value": Call("any_value", "min", distinct=True),
+    "bool_and": Call("bool_and", "min", distinct=True),
+    "bool_or": Call("bool_or", "max", distinct=True),
+    "bit_and": Call("bit_and", "bit_and", distinct=True),
+    "bit_or": Call("bit_or", "bit_or", distinct=True),
+    "bit_xor": Call("bit_xor", "bit_xor"),
+    "var_pop": Call("var_pop", "variance", type="DOUBLE"),
+    "var_samp": Call("var_samp", "variance", type="DOUBLE"),
+    "variance": Call("var_samp", "variance", type="DOUBLE"),
+    "stddev_pop": Call("stddev_pop", "variance", type="DOUBLE"),
+    "stddev_samp": Call("stddev_samp", "variance", type="DOUBLE"),
+    "stddev": Call("stddev_samp", "variance", type="DOUBLE"),
+    "covar_pop": _pair("covar_pop"),
+    "covar_samp": _pair("covar_samp"),
+    "corr": _pair("corr"),
+    "regr_slope": _pair("regr_slope"),
+    "regr_intercept": _pair("regr_intercept"),
+    "regr_r2": _pair("regr_r2"),
+    "regr_count": _pair("regr_count"),
+    "regr_avgx": _pair("regr_avgx"),
+    "regr_avgy": _pair("regr_avgy"),
+    "regr_sxx": _pair("regr_sxx"),
+    "regr_syy": _pair("regr_syy"),
+    "regr_sxy": _pair("regr_sxy"),
+}
+REFUSED_HINT = "docs/sql.md lists the aggregates that can be kept, under Aggregates"
+NEAREST: dict[str, str] = {
+    "first": "MIN or MAX keeps one of the values",
+    "last": "MIN or MAX keeps one of the values",
+    "arbitrary": "ANY_VALUE keeps one of the values",
+    "fsum": "SUM of DOUBLE is compensated already",
+    "sumkahan": "SUM of DOUBLE is compensated already",
+    "kahan_sum": "SUM of DOUBLE is compensated already",
+    "favg": "AVG of DOUBLE is compensated already",
+}
+"""What works in place of a function that is not kept."""
