@@ -42,7 +42,7 @@ from keyfold.state.record import (
     record_encoder,
 )
 from keyfold.state.retention import Reclaimer
-from keyfold.view.aggregate import zero
+from keyfold.view.family.law import zero
 from keyfold.view.partial import PartialCodec
 from keyfold.view.plan import Catalog, ViewPlan
 from keyfold.view.rowkey import encode_key, prefix_end
