@@ -107,6 +107,7 @@ class Pipeline:
         # On the monotonic clock, as all that is called ``at_ms``.
         self._committed_at_ms = self._heartbeat_at_ms = 0
         self._reclaim_at_ms = self._reclaimed_at_ms = 0
+        self._commit_ms = 0  # how long the last commit took
 
     def run(self, stop: threading.Event, pause: threading.Event | None = None) -> None:
         """Run until ``stop`` is set, then commit what was read and close the sources.
@@ -163,7 +164,9 @@ class Pipeline:
         self._state.commit(now_ms)
         for lane in self.lanes:
             lane.after_commit()
-        self._tally.commit_seconds += time.perf_counter() - started
+        seconds = time.perf_counter() - started
+        self._commit_ms = int(seconds * 1_000)
+        self._tally.commit_seconds += seconds
         self._tally.commits += 1
         self._publish()
 
@@ -194,7 +197,9 @@ class Pipeline:
         if not any(lane.moved or lane.needs_ready() for lane in self.lanes):
             return state.deletes_waiting
         behind = any(lane.behind for lane in self.lanes)
-        wait_ms = settings.commit_interval_backlog_ms if behind else settings.commit_interval_ms
+        wait_ms = settings.commit_interval_ms
+        if behind:  # nobody waits for a commit, so they get no more than a fifth of the time
+            wait_ms = max(settings.commit_interval_backlog_ms, 4 * self._commit_ms)
         return at_ms - self._committed_at_ms >= wait_ms
 
     def _publish(self) -> None:

@@ -252,3 +252,17 @@ def test_a_sum_beyond_128_bits_is_an_error_and_no_wrong_number() -> None:
     hot.merge([b"k"], [np.ones(1, np.int64), most])
     with pytest.raises(OverflowError, match="128 bits"):
         hot.merge([b"k"], [np.ones(1, np.int64), most])
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 40), min_size=1), min_size=1, max_size=12), st.integers(5, 50)
+)
+def test_changed_keys_come_in_their_order_however_many_change(
+    commits: list[list[int]], keys_max: int
+) -> None:
+    rows = Rows()
+    hot = hot_over(rows, keys_max)
+    for changed in commits:
+        count_up(hot, sorted(set(changed), reverse=True))
+        keys, _ = hot.take_dirty()
+        assert keys == [key(number) for number in sorted(set(changed))]
