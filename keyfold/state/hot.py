@@ -141,7 +141,8 @@ class HotPartials:
             self._order = self._sorted(np.flatnonzero(self._used))
         if self._order is None:
             return self._sorted(places)
-        return self._order[self._dirty[self._order]]
+        changed: np.ndarray = self._order[self._dirty[self._order]]
+        return changed
 
     def _sorted(self, places: np.ndarray) -> np.ndarray:
         keys = self._keys[places].tolist()
