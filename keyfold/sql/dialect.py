@@ -9,12 +9,26 @@ canonical: two spellings of one expression have one fingerprint.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 import duckdb
 from sqlglot import TokenType, exp
 from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.expressions import DataType
+
+JSONB = {
+    # PostgreSQL's function → DuckDB's that does the same.
+    "jsonb_array_length": "json_array_length",
+    "jsonb_build_array": "json_array",
+    "jsonb_build_object": "json_object",
+    "to_jsonb": "to_json",
+}
+
+
+def _renamed(name: str) -> Callable[[list[exp.Expr]], exp.Expr]:
+    return lambda arguments: exp.Anonymous(this=name, expressions=arguments)
+
 
 _OWN_SYNTAX = ("CAST", "TRY_CAST", "EXTRACT", "SUBSTRING", "TRIM", "POSITION", "OVERLAY")
 
@@ -25,7 +39,9 @@ class ViewDialect(DuckDB):
     class Parser(DuckDB.Parser):  # type: ignore[valid-type,misc]
         """Parses calls without translating them."""
 
-        FUNCTIONS: dict[str, object] = {}  # noqa: RUF012
+        FUNCTIONS: dict[str, object] = {  # noqa: RUF012
+            name.upper(): _renamed(own) for name, own in JSONB.items()
+        }
         # What is left has a syntax of its own: CAST(x AS t), EXTRACT(part FROM x), …
         FUNCTION_PARSERS: dict[str, object] = {  # noqa: RUF012
             name: parser

@@ -532,6 +532,10 @@ SELECT user_id, SUM(qty) AS total, total + 1 AS more FROM orders GROUP BY user_i
 SELECT user_id FROM orders WHERE lenght(user_id) > 2 GROUP BY user_id
 --> 1:34 lenght | there is no function lenght | did you mean length?
 
+-- a function of PostgreSQL's jsonb that has no equal
+SELECT user_id FROM orders WHERE jsonb_typeof(doc) = 'object' GROUP BY user_id
+--> 1:34 jsonb_typeof | there is no function jsonb_typeof | did you mean json_type?
+
 -- a function with the wrong types
 SELECT user_id FROM orders WHERE date_trunc('hour', qty) = ts GROUP BY user_id
 --> 1:34 date_trunc | no function matches the given name and argument types 'date_trunc(STRING_LITERAL, INTEGER)' | you might need to add explicit type casts

@@ -330,3 +330,22 @@ SELECT GROUPING(user_id, x.sku) AS g, user_id, x.sku AS sku, SUM(x.qty) AS q FRO
 
 -- one grouping set is a GROUP BY
 SELECT user_id, qty, COUNT(*) AS n FROM orders GROUP BY GROUPING SETS ((user_id, qty));
+
+-- JSON paths in functions, keys and conditions
+SELECT json_extract_string(doc, '$.k') AS k, doc->'a.b' AS ab, len(doc->'k') AS l, COUNT(*) AS n,
+  SUM((doc->'n')::INTEGER) AS s, MAX(doc->>'k') AS m FROM orders WHERE json_exists(doc, '$.k') AND
+  doc->>'$.k' <> 'v0' GROUP BY k, 2, len(doc->'k');
+
+-- JSON that is not there is NULL
+SELECT doc->'no'->'where' AS nowhere, doc->>'$.n[0]' AS element, COUNT(*) AS n, COUNT(doc->'no') AS c FROM
+  orders GROUP BY 1, 2;
+
+-- whole JSON and maps as keys
+SELECT doc, tags, COUNT(*) AS n FROM orders WHERE order_id < 50 GROUP BY doc, tags;
+
+-- maps: elements, keys and size
+SELECT tags['x'] AS x, tags['nothing'] AS none, map_contains(tags, 'x') AS has, cardinality(tags) AS
+  size, SUM(tags['x']) AS s FROM orders GROUP BY 1, 2, 3, 4;
+
+-- lists and structs that are made here
+SELECT [qty % 2, tiny % 2] AS pair, {'a': paid, 'b': s.a} AS st, COUNT(*) AS n FROM orders GROUP BY 1, 2;

@@ -1,0 +1,56 @@
+-- JSON paths, maps and nested values
+
+-- paths to what is there, is null, is missing, and to an element
+CREATE SOURCE e (doc JSON) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS
+SELECT doc->>'name' AS name, doc->'$.tags[0]' AS first, COUNT(*) AS n, SUM((doc->>'n')::BIGINT) AS s
+FROM e GROUP BY name, first;
+--> events
+{"doc":{"name":"a","tags":["x","y"],"n":1}}
+{"doc":{"name":"a","tags":["x"],"n":"2"}}
+{"doc":{"name":null,"tags":[]}}
+{"doc":{}}
+{"doc":7}
+{}
+--> rows
+{"name":"a","first":"x","n":2,"s":3}
+{"name":null,"first":null,"n":4,"s":null}
+--> ledger applied 6
+
+-- a path within a function is no lambda
+CREATE SOURCE e (doc JSON) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS
+SELECT coalesce(doc->'a', doc->'b') AS x, MAX(len(doc->>'a')) AS l FROM e GROUP BY x;
+--> events
+{"doc":{"a":"long"}}
+{"doc":{"b":[1, 2]}}
+--> rows
+{"x":"long","l":4}
+{"x":[1,2],"l":null}
+
+-- functions of PostgreSQL's jsonb that DuckDB has under another name
+CREATE SOURCE e (doc JSON, a BIGINT) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS
+SELECT jsonb_array_length(doc) AS n, jsonb_build_object('a', a) AS o, COUNT(*) AS c
+FROM e GROUP BY n, o;
+--> events
+{"doc":[1,2],"a":1}
+{"doc":[],"a":1}
+{"doc":[3,4],"a":1}
+--> rows
+{"n":0,"o":{"a":1},"c":1}
+{"n":2,"o":{"a":1},"c":2}
+
+-- a map: an element, one that is missing, and the whole as a key
+CREATE SOURCE e (m MAP<VARCHAR, BIGINT>) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS
+SELECT m, m['a'] AS a, COUNT(*) AS n, SUM(m['b']) AS b FROM e GROUP BY m, m['a'];
+--> events
+{"m":{"a":1,"b":2}}
+{"m":{"a":1,"b":2}}
+{"m":{"b":3}}
+{"m":null}
+--> rows
+{"m":{"a":1,"b":2},"a":1,"n":2,"b":4}
+{"m":{"b":3},"a":null,"n":1,"b":3}
+{"m":null,"a":null,"n":1,"b":null}
