@@ -21,6 +21,7 @@ from keyfold.sql.parse import UnboundView
 from keyfold.sql.refuse import inner_tokens, refuse_unkept
 from keyfold.sql.relation import WINDOW_COLUMNS, Relation, relation
 from keyfold.sql.scope import Named, Scope, named_columns
+from keyfold.sql.subquery import columns_of, renamed
 from keyfold.sql.unnest import Read, unnest_joined, unnest_selected
 from keyfold.view.plan import SourcePlan, Window
 
@@ -194,87 +195,15 @@ class FromClause:
         select, read = unnest_selected(self._text, select, read)
         scope = Scope(self._text, read.tables)
         columns: dict[str, tuple[str, exp.Expr]] = {}
-        for place, name, tree in self._columns(select, scope, read):
+        for place, name, tree in columns_of(self._text, select, scope, read):
             if name.lower() in columns:
                 raise self._text.error(
                     place, f"two columns are named {name}", "give one another name with AS"
                 )
             columns[name.lower()] = (name, tree)
         if query.columns:
-            columns = self._renamed(columns, query.columns)
+            columns = renamed(self._text, columns, query.columns)
         return replace(read, tables=(Named(alias, columns),))
-
-    def _columns(
-        self, select: exp.Select, scope: Scope, read: Read
-    ) -> list[tuple[exp.Expr, str, exp.Expr]]:
-        """Return (where it stands, name, bound expression) of each column of a subquery."""
-        found = []
-        for item in select.expressions:
-            star = item if isinstance(item, exp.Star) else item.this
-            if isinstance(star, exp.Star) and not isinstance(item, exp.Alias):
-                found += [(item, *column) for column in self._all(item, star, scope, read)]
-                continue
-            written = item.unalias()
-            aggregate = find_aggregate(written)
-            if aggregate is not None:
-                raise self._text.error(
-                    aggregate,
-                    "an aggregate in a subquery cannot be kept",
-                    "a subquery works row by row: aggregate in the SELECT of the view",
-                )
-            tree = scope.resolve(written)
-            name = item.alias or scope.column_name(written)
-            if not name and isinstance(tree, exp.Dot):
-                name = tree.expression.name
-            if not name:
-                sql = sql_text(tree)
-                raise self._text.error(item, f"{sql} has no name", f"write {sql} AS name")
-            read.relation.type_of(tree)
-            found.append((item, name, tree))
-        return found
-
-    def _all(
-        self, item: exp.Expr, star: exp.Star, scope: Scope, read: Read
-    ) -> list[tuple[str, exp.Expr]]:
-        """Return (name, expression) of the columns that * stands for."""
-        alias = item.table.lower() if isinstance(item, exp.Column) else ""
-        tables = [t for t in read.tables if not alias or t.alias.lower() == alias]
-        if not tables:
-            raise self._text.error(
-                item,
-                f"there is nothing called {alias} here",
-                did_you_mean(alias, [table.alias for table in read.tables]),
-            )
-        without = {part.name.lower(): part for part in star.args.get("except_") or ()}
-        replaced = {part.alias.lower(): part for part in star.args.get("replace") or ()}
-        if star.args.get("rename"):
-            raise self._text.error(item, "RENAME cannot be kept", "name the columns with AS")
-        columns = [column for table in tables for column in table.columns.values()]
-        known = [name for name, _ in columns]
-        for missing, part in {**without, **replaced}.items():
-            if missing not in {name.lower() for name in known}:
-                raise self._text.error(
-                    part, f"there is no column {missing}", did_you_mean(missing, known)
-                )
-        instead = {name: scope.resolve(part.this) for name, part in replaced.items()}
-        return [
-            (name, instead.get(name.lower(), tree))
-            for name, tree in columns
-            if name.lower() not in without and not name.startswith("__")
-        ]
-
-    def _renamed(
-        self, columns: dict[str, tuple[str, exp.Expr]], names: Sequence[exp.Identifier]
-    ) -> dict[str, tuple[str, exp.Expr]]:
-        if len(names) > len(columns):
-            raise self._text.error(
-                names[len(columns)],
-                f"{len(names)} names for {len(columns)} columns",
-                "give as many names as the subquery has columns",
-            )
-        given = [*(name.name for name in names), *list(columns)[len(names) :]]
-        trees = [tree for _, tree in columns.values()]
-        return {name.lower(): (name, tree) for name, tree in zip(given, trees, strict=True)}
 
     def condition(self, select: exp.Select, scope: Scope, over: Relation) -> exp.Expr | None:
         """Return WHERE with its names bound, None where there is none.

@@ -54,6 +54,10 @@ SELECT user_id, SUM(n) AS n FROM x GROUP BY user_id
 SELECT n, COUNT(*) AS c FROM (SELECT COUNT(*) AS n FROM orders) GROUP BY n
 --> 1:38 COUNT | an aggregate in a subquery cannot be kept | a subquery works row by row: aggregate in the SELECT of the view
 
+-- an aggregate in what * replaces
+SELECT qty, COUNT(*) AS c FROM (SELECT * REPLACE (MAX(qty) AS qty) FROM orders) GROUP BY qty
+--> 1:51 MAX | an aggregate in a subquery cannot be kept | a subquery works row by row: aggregate in the SELECT of the view
+
 -- DISTINCT in a subquery
 SELECT user_id, COUNT(*) AS n FROM (SELECT DISTINCT user_id FROM orders) GROUP BY user_id
 --> 1:44 DISTINCT | DISTINCT in a subquery cannot be kept | a subquery works row by row: aggregate in the SELECT of the view

@@ -56,6 +56,14 @@ def test_nesting_without_end_is_an_error_and_no_crash(count: int) -> None:
         catalog_of(deep)
 
 
+def test_a_column_that_doubles_from_subquery_to_subquery_is_an_error_and_no_memory() -> None:
+    deep = "orders"
+    for _ in range(30):
+        deep = f"(SELECT qty + qty AS qty FROM {deep})"
+    with pytest.raises(SqlError, match="the expression of qty is too long"):
+        catalog_of(f"SELECT qty, COUNT(*) AS n FROM {deep} GROUP BY qty")
+
+
 def test_a_long_condition_is_fine() -> None:
     some = " OR ".join(f"qty = {i}" for i in range(100))
     assert plan_of(f"SELECT qty, COUNT(*) AS n FROM orders WHERE {some} GROUP BY qty")
