@@ -172,7 +172,7 @@ def parse_tree(
             hint="write long conditions with IN, or as several views of the source",
             location=source.token(tokens[0]),
         ) from problem
-    except (ValueError, TypeError, AttributeError, IndexError, KeyError) as problem:
+    except (ValueError, TypeError, AttributeError, IndexError, KeyError, TokenError) as problem:
         # sqlglot stumbles over some texts that no grammar has.
         raise SqlError(
             "this statement cannot be read",

@@ -169,6 +169,10 @@ CREATE SOURCE s (a INT) WITH (connector = 'events', max_future_skew = 'soon');
 CREATE SOURCE s (a INT) WITH (connector = 'events', max_future_skew = '-1 hour');
 --> 1:53 max_future_skew | max_future_skew must be zero or more | write max_future_skew = '7 days'
 
+-- a value of bytes that are none
+CREATE SOURCE s (a INT) WITH (connector = x'events');
+--> 1:1 CREATE | this statement cannot be read | docs/sql.md shows the forms that there are
+
 -- an unknown unit
 CREATE SOURCE s (a INT) WITH (connector = 'events', timestamp.unit = 'minutes');
 --> 1:53 timestamp.unit | timestamp.unit cannot be 'minutes' | it is one of auto, s, ms, us, ns
