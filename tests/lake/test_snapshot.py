@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import pytest
 from pyiceberg.exceptions import ValidationException
 from pyiceberg.table import StaticTable
@@ -18,6 +19,8 @@ from lake.table import (
     told_by,
 )
 from tests.lake.state import COUNT, SPEND, SUM, plan
+
+ALL = plan("all", {}, {"orders": COUNT, "total": SUM})
 
 
 def test_a_snapshot_has_the_rows_of_the_state_in_key_order(house):
@@ -45,6 +48,16 @@ def test_a_view_without_rows_gives_a_table_without_rows(house):
     assert lake.snapshot().rows == 0
     assert lake.rows() == []
     assert lake.table().current_snapshot() is not None
+
+
+def test_the_one_row_of_a_view_without_a_key_is_there_before_any_event(house):
+    lake = house(msgspec.structs.replace(ALL, standing_keys=((),)))
+    assert lake.snapshot("all").rows == 1
+    assert lake.rows("all") == [{"orders": 0, "total": None}]
+    lake.state.put("all", {(): (2, 2, 30)})
+    lake.state.commit()
+    lake.snapshot("all")
+    assert lake.rows("all") == [{"orders": 2, "total": 30}]
 
 
 def test_a_view_that_became_empty_gives_an_empty_table(house):
