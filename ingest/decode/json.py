@@ -29,7 +29,7 @@ import pyarrow as pa
 from ingest.decode.misfit import compare, doubtful_rows, written_type
 from ingest.decode.timestamp import timestamp_sql, timestamp_unit
 from ingest.source.message import MessageBatch
-from keyfold.sql.bind import HIDDEN_PARTITION, quoted, text_literal
+from keyfold.sql.bind import HIDDEN_OFFSET, HIDDEN_PARTITION, quoted, text_literal
 from keyfold.view.plan import Column, SourcePlan
 from keyfold.view.types import TIMESTAMP, TIMESTAMPTZ
 
@@ -59,7 +59,7 @@ class Decoded:
     """A decoded batch.
 
     Attributes:
-        table: m usable messages: the needed columns, and the hidden partition column.
+        table: m usable messages: the needed columns, and the hidden ones.
         rows: int64[m], the place of each in the batch, ascending.
         rejects: Messages that are of no use to any view.
         misfits: Column → rejects of messages that only views which read the column cannot use.
@@ -98,6 +98,7 @@ class JsonDecoder:
             needed.add(self._time)
         self._columns = [column for column in source.columns if column.name in needed]
         self._includes = [include for include in source.includes if include.name in needed]
+        self._places = HIDDEN_OFFSET in needed
         self._unit = timestamp_unit(source)
         self._as_text: set[str] = set()
         self._query = self._make_query()
@@ -323,6 +324,8 @@ class JsonDecoder:
                 case "headers":
                     columns[include.name] = _headers(batch, rows, include.name, misfits)
         columns[HIDDEN_PARTITION] = pa.array(partitions, pa.int32())
+        if self._places:
+            columns[HIDDEN_OFFSET] = pa.array(batch.offsets if whole else batch.offsets[rows])
         return pa.table(columns)
 
     def _keys(

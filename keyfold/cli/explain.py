@@ -17,7 +17,7 @@ from keyfold.view.family.registry import FAMILIES
 from keyfold.view.partial import PartialCodec
 from keyfold.view.plan import ViewPlan
 from keyfold.view.rowkey import encode_value
-from keyfold.view.types import Physical, column_type
+from keyfold.view.types import column_type
 
 _VERSION_BYTES = PartialCodec(()).width
 _INFIX = frozenset("= <> < <= > >= + - * / // % ||".split()) | {"and", "or"}
@@ -95,7 +95,7 @@ def _partial_row(aggregate: Aggregate) -> list[object]:
 def slot_bytes_text(slot: Slot) -> str:
     """Say how many bytes a slot takes in a partial."""
     width = PartialCodec((slot,)).width - _VERSION_BYTES
-    return f"{width} + text" if slot.physical is Physical.TEXT else str(width)
+    return f"{width} + text" if slot.physical.varies else str(width)
 
 
 def key_bytes_text(type_name: str) -> str:
@@ -107,7 +107,7 @@ def key_bytes_text(type_name: str) -> str:
 def _key_bytes(type_name: str) -> tuple[int, bool]:
     """Return (bytes of tag, terminator and fixed value; whether text comes on top)."""
     physical = column_type(type_name).physical
-    variable = physical in (Physical.TEXT, Physical.JSON)
+    variable = physical.varies
     return len(encode_value(physical, "" if variable else 0)), variable
 
 
@@ -120,7 +120,7 @@ def group_cost(view: ViewPlan) -> str:
         f"the text of {aggregate.family}({aggregate.text})"
         for aggregate in view.aggregates
         for slot in aggregate.slots
-        if slot.physical is Physical.TEXT
+        if slot.physical.varies
     ]
     more = "".join(f" + {text}" for text in texts)
     return f"{key + partial} bytes (key {key}, partial {partial}){more}"

@@ -7,14 +7,19 @@ the same state.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 from sqlglot import exp
 
+from keyfold.sql.bind import HIDDEN_OFFSET, HIDDEN_PARTITION
 from keyfold.sql.calls import CALLS, NEAREST, REFUSED_HINT, Call
 from keyfold.sql.dialect import aggregate_functions, call_name, find_aggregate, sql_text
+from keyfold.sql.ordered import Ordered, rank_of, taken_apart
 from keyfold.sql.relation import Relation
 from keyfold.view import expression as ex
 from keyfold.view.aggregate import Aggregate, Final, Operand
+from keyfold.view.nested import inexact_part
 from keyfold.view.plan import Answer
 from keyfold.view.types import Physical
 
@@ -56,10 +61,15 @@ class Partials:
                     call, f"{name or 'this'} is no aggregate", "FILTER follows an aggregate"
                 )
             return None
-        kept, arguments = self._arguments(call, name)
+        kept, shape = self._arguments(call, name)
         if name in ("count_if", "countif"):
-            arguments = [_as_number(arguments[0])]
-        return self._answer(node, kept, arguments, condition)
+            shape = replace(shape, arguments=[_as_number(shape.arguments[0])])
+        return self._answer(node, kept, shape, condition)
+
+    @property
+    def by_place(self) -> bool:
+        """Whether a partial takes events by their place in the source."""
+        return any(operand.sql == HIDDEN_OFFSET for a in self.aggregates for operand in a.operands)
 
     def in_order(self) -> tuple[tuple[Aggregate, ...], tuple[Answer, ...]]:
         """Return the partials in their own order, and the answers that read them."""
@@ -85,10 +95,10 @@ class Partials:
         self,
         node: exp.Expr,
         call: Call,
-        arguments: list[exp.Expr],
+        shape: Ordered,
         condition: exp.Expr | None,
     ) -> ex.Expression:
-        for part in (*arguments, condition):
+        for part in (*shape.arguments, *shape.order, condition):
             inner = find_aggregate(part) if part is not None else None
             if inner is not None:
                 raise self._text.error(
@@ -101,8 +111,12 @@ class Partials:
                 condition, "FILTER takes a condition", "compare it with something"
             )
         where = sql_text(condition) if condition is not None else ""
-        kind = self._relation.type_of(node)
-        aggregate = self._partial(call, arguments, where)
+        if call.rank:
+            kind = self._relation.type_of(shape.arguments[0])
+            aggregate = self._picked(call, shape, where)
+        else:
+            kind = self._relation.type_of(node)
+            aggregate = self._partial(call, shape.arguments, where)
         self._relation.kept_type(node, kind)
         if aggregate not in self.aggregates:
             self.aggregates.append(aggregate)
@@ -113,21 +127,20 @@ class Partials:
             self.answers.append(Answer(index, final))
         return ex.Answer(answer, kind)
 
-    def _arguments(self, call: exp.Expr, name: str) -> tuple[Call, list[exp.Expr]]:
-        """Return how a call is kept, and its arguments (COUNT(*) has none)."""
+    def _arguments(self, call: exp.Expr, name: str) -> tuple[Call, Ordered]:
+        """Return how a call is kept, and what it has in its parentheses (COUNT(*) nothing)."""
         kept = CALLS.get(name)
         if kept is None:
             raise self._text.error(call, f"{name} cannot be kept", NEAREST.get(name, REFUSED_HINT))
-        arguments = _parts(call)
-        first = arguments[0] if arguments else None
-        if isinstance(first, exp.Distinct):
-            if not kept.distinct:
-                raise self._text.error(call, f"{name}(DISTINCT …) cannot be kept", _DISTINCT_HINT)
-            arguments = [*first.expressions, *arguments[1:]]
-        if any(isinstance(part, exp.Order | exp.Limit) for part in arguments):
-            raise self._text.error(call, f"ORDER BY changes nothing in {name}", "leave it out")
-        if kept.family == "count" and (first is None or isinstance(first, exp.Star)):
-            return kept, []
+        shape = taken_apart(_parts(call))
+        arguments = shape.arguments
+        if shape.distinct and not kept.distinct:
+            raise self._text.error(call, f"{name}(DISTINCT …) cannot be kept", _DISTINCT_HINT)
+        if shape.limit is not None or (shape.order and kept.rank != "by"):
+            word = "LIMIT" if shape.limit is not None else "ORDER BY"
+            raise self._text.error(call, f"{word} changes nothing in {name}", "leave it out")
+        if kept.family == "count" and (not arguments or isinstance(arguments[0], exp.Star)):
+            return kept, replace(shape, arguments=[])
         if len(arguments) != kept.arguments:
             one = kept.arguments == 1
             hint = f"write {name}(column)" if one else f"write {name}(y, x)"
@@ -136,7 +149,56 @@ class Partials:
                 f"{name} takes {'one argument' if one else 'two arguments'} here",
                 "COUNT(*) counts rows" if kept.family == "count" else hint,
             )
-        return kept, arguments
+        if kept.rank == "by" and not shape.order:
+            word = "LATEST" if kept.family == "last" else "EARLIEST"
+            raise self._text.error(
+                call,
+                f"{name} without an order depends on the batches",
+                f"write {name}({sql_text(arguments[0])} ORDER BY column), or {word} for the order "
+                "of the source",
+            )
+        return kept, shape
+
+    def _picked(self, call: Call, shape: Ordered, where: str) -> Aggregate:
+        """Return the partial of one event's value."""
+        value, family = shape.arguments[0], call.family
+        value_type = self._relation.type_of(value)
+        value_sql = self._value_sql(value, value_type)
+        rank = Operand(HIDDEN_OFFSET, "BIGINT")
+        if call.rank != "offset":
+            node, down = shape.arguments[-1], False
+            if call.rank == "by":
+                node, down = rank_of(self._text, shape.order)
+            rank = Operand(sql_text(node), self._relation.type_of(node))
+            column = self._relation.kept_type(node, rank.type)
+            if column.physical is Physical.JSON:
+                raise self._text.error(
+                    node, f"{rank.type} has no order that is kept", "order by one of its fields"
+                )
+            family += "_desc" if down else ""
+        if shape.ignores_nulls or not call.nulls:
+            known = f"({sql_text(value)}) IS NOT NULL"
+            where = f"({where}) AND {known}" if where else known
+        more = (rank, Operand(HIDDEN_PARTITION, "INTEGER"), Operand(HIDDEN_OFFSET, "BIGINT"))
+        return Aggregate(family, value_sql, value_type, where, more)
+
+    def _value_sql(self, value: exp.Expr, kind: str) -> str:
+        """Return a value as it is kept: what is nested as JSON text.
+
+        Raises:
+            SqlError: A view cannot hold it.
+        """
+        column = self._relation.kept_type(value, kind)
+        if column.physical is not Physical.JSON:
+            return sql_text(value)
+        inexact = inexact_part(kind)
+        if inexact:
+            raise self._text.error(
+                value,
+                f"a value of type {kind} has {inexact} inside",
+                "take its fields, or cast them to DECIMAL",
+            )
+        return f"CAST(to_json({sql_text(value)}) AS VARCHAR)"
 
     def _partial(self, call: Call, arguments: list[exp.Expr], where: str) -> Aggregate:
         if not arguments:

@@ -16,6 +16,8 @@ from keyfold.view.plan import Column
 
 HIDDEN_PARTITION = "__partition"
 """The column that every batch has beside the source's, for the ledger."""
+HIDDEN_OFFSET = "__offset"
+"""The column that a batch has where a view takes events by their place."""
 
 
 def quoted(name: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,9 @@ class Call:
         type: The type of the arguments as the plan has it, where that does not matter to the
             partial; empty where it does.
         distinct: Whether DISTINCT changes nothing.
+        rank: Where the order comes from in which an event is taken: ``by`` is ORDER BY in the
+            parentheses, ``argument`` the second argument, ``offset`` the place in the source.
+        nulls: Whether events without a value count.
     """
 
     function: str
@@ -23,11 +27,18 @@ class Call:
     arguments: int = 1
     type: str = ""
     distinct: bool = False
+    rank: Literal["", "by", "argument", "offset"] = ""
+    nulls: bool = False
 
 
 def _pair(function: str) -> Call:
     return Call(function, "pairs", 2, "DOUBLE")
 
+
+_FIRST = Call("first", "first", rank="by", nulls=True)
+_LAST = Call("last", "last", rank="by", nulls=True)
+_ARG_MIN = Call("arg_min", "first", 2, rank="argument")
+_ARG_MAX = Call("arg_max", "first_desc", 2, rank="argument")
 
 CALLS: dict[str, Call] = {
     "count": Call("count", "count", type="BIGINT"),
@@ -63,11 +74,23 @@ CALLS: dict[str, Call] = {
     "regr_sxx": _pair("regr_sxx"),
     "regr_syy": _pair("regr_syy"),
     "regr_sxy": _pair("regr_sxy"),
+    "first_value": _FIRST,
+    "first": _FIRST,
+    "last_value": _LAST,
+    "last": _LAST,
+    "arg_min": _ARG_MIN,
+    "argmin": _ARG_MIN,
+    "min_by": _ARG_MIN,
+    "arg_min_null": replace(_ARG_MIN, nulls=True),
+    "arg_max": _ARG_MAX,
+    "argmax": _ARG_MAX,
+    "max_by": _ARG_MAX,
+    "arg_max_null": replace(_ARG_MAX, nulls=True),
+    "earliest": Call("earliest", "first", rank="offset"),
+    "latest": Call("latest", "last", rank="offset"),
 }
 REFUSED_HINT = "docs/sql.md lists the aggregates that can be kept, under Aggregates"
 NEAREST: dict[str, str] = {
-    "first": "MIN or MAX keeps one of the values",
-    "last": "MIN or MAX keeps one of the values",
     "arbitrary": "ANY_VALUE keeps one of the values",
     "fsum": "SUM of DOUBLE is compensated already",
     "sumkahan": "SUM of DOUBLE is compensated already",

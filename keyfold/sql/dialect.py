@@ -17,6 +17,8 @@ from sqlglot import TokenType, exp
 from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.expressions import DataType
 
+from keyfold.sql.calls import CALLS
+
 JSONB = {
     # PostgreSQL's function → DuckDB's that does the same.
     "jsonb_array_length": "json_array_length",
@@ -96,13 +98,13 @@ def without_parens(node: exp.Expr) -> exp.Expr:
 
 @cache
 def aggregate_functions() -> frozenset[str]:
-    """Return the names of DuckDB's aggregate functions, those that are macros included."""
+    """Return the names of aggregate functions: DuckDB's, macros included, and those kept here."""
     with duckdb.connect() as connection:
         rows = connection.execute(
             "SELECT DISTINCT function_name FROM duckdb_functions() "
             "WHERE function_type = 'aggregate'"
         ).fetchall()
-    return frozenset(row[0].lower() for row in rows) | _AGGREGATE_MACROS
+    return frozenset(row[0].lower() for row in rows) | _AGGREGATE_MACROS | CALLS.keys()
 
 
 _AGGREGATE_MACROS = frozenset(

@@ -13,7 +13,7 @@ import duckdb
 from sqlglot import exp
 
 from keyfold.errors import SqlError
-from keyfold.sql.bind import HIDDEN_PARTITION, Binder, quoted
+from keyfold.sql.bind import HIDDEN_OFFSET, HIDDEN_PARTITION, Binder, quoted
 from keyfold.sql.dialect import sql_text
 from keyfold.sql.location import SqlText
 from keyfold.sql.sourceplan import visible_columns
@@ -117,7 +117,8 @@ def place_name(n: int) -> str:
 
 def relation(text: SqlText, binder: Binder, source: SourcePlan, window: Window | None) -> Relation:
     """Return the relation of a view, known to ``binder``."""
-    binder.table("batch", [*visible_columns(source), Column(HIDDEN_PARTITION, "INTEGER")])
+    hidden = Column(HIDDEN_PARTITION, "INTEGER"), Column(HIDDEN_OFFSET, "BIGINT")
+    binder.table("batch", [*visible_columns(source), *hidden])
     binder.row_of_nulls("batch")
     return Relation(text, binder, source, window, _from_sql(source, window))
 

@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from keyfold.errors import SqlError, did_you_mean
 from keyfold.sql.batch import BatchQuery
-from keyfold.sql.bind import Binder
+from keyfold.sql.bind import HIDDEN_OFFSET, Binder
 from keyfold.sql.dialect import call_name, sql_text
 from keyfold.sql.fromclause import FromClause, Query, named_source, plain_views
 from keyfold.sql.location import SqlText
@@ -86,6 +86,8 @@ def compile_view(
     columns_read = [column.name for column in visible_columns(source) if column.name in used]
     if window is not None and window.column not in columns_read:
         columns_read.append(window.column)
+    if lowering.partials.by_place:
+        columns_read.append(HIDDEN_OFFSET)
     return ViewPlan(
         name=unbound.name,
         source=source.name,

@@ -4,8 +4,8 @@ Layout, little-endian::
 
     u8   format version (1)
     …    every slot in order: bool u8, i64 i8, f64 IEEE 754, i128 two words (low u64, high i64),
-         text u32 length (0xFFFFFFFF for none)
-    …    the bytes of the text slots, in order
+         text and json u32 length (0xFFFFFFFF for none)
+    …    the bytes of the text and json slots, in order
 
 The front part has one width per view, so n rows are decoded as one numpy array; only views with
 text slots pay a step per row.
@@ -31,6 +31,7 @@ _FORMAT = {
     Physical.F64: "d",
     Physical.I128: "16s",
     Physical.TEXT: "I",
+    Physical.JSON: "I",
 }
 _FIELD: dict[Physical, np.dtype] = {
     Physical.BOOL: np.dtype(np.bool_),
@@ -38,6 +39,7 @@ _FIELD: dict[Physical, np.dtype] = {
     Physical.F64: np.dtype("<f8"),
     Physical.I128: I128,
     Physical.TEXT: np.dtype("<u4"),
+    Physical.JSON: np.dtype("<u4"),
 }
 
 
@@ -51,7 +53,7 @@ class PartialCodec:
         fields += [(f"s{i}", _FIELD[slot.physical]) for i, slot in enumerate(slots)]
         self.dtype = np.dtype(fields)
         self.width = self.dtype.itemsize
-        self.text_slots = [i for i, slot in enumerate(slots) if slot.physical is Physical.TEXT]
+        self.text_slots = [i for i, slot in enumerate(slots) if slot.physical.varies]
         assert self.struct.size == self.width
 
     def encode(self, columns: Sequence[np.ndarray]) -> list[bytes]:

@@ -72,6 +72,11 @@ class Physical(StrEnum):
     TEXT = "text"
     JSON = "json"
 
+    @property
+    def varies(self) -> bool:
+        """Whether values are texts, of any length."""
+        return self in (Physical.TEXT, Physical.JSON)
+
 
 class ColumnType(msgspec.Struct, frozen=True):
     """An SQL type that a view can hold.

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from ingest.decode.json import TIMESTAMP_MS_MAX, Decoded, JsonDecoder
 from ingest.source.message import MessageBatch
 from keyfold.errors import SettingsError
-from keyfold.sql.bind import HIDDEN_PARTITION, locked_connection
+from keyfold.sql.bind import HIDDEN_OFFSET, HIDDEN_PARTITION, locked_connection
 from keyfold.view.plan import Column, Include, SourcePlan, Watermark
 
 TSTZ = "TIMESTAMP WITH TIME ZONE"
@@ -428,6 +428,20 @@ def test_slices_of_arrays_are_decoded_as_they_stand() -> None:
     }
     assert [reject.row for reject in decoded.rejects] == [1]
     assert [misfit.row for misfit in decoded.misfits["x"]] == [2]
+
+
+def test_the_place_of_a_message_is_there_where_a_view_takes_events_by_it() -> None:
+    messages = batch(
+        ["[]", '{"x":1}', '{"x":2}'],
+        partitions=np.array([0, 1, 0], np.int32),
+        offsets=np.array([5, 6, 7], np.int64),
+    )
+    decoded = decoder(source({"x": "INTEGER"}), ["x", HIDDEN_OFFSET]).decode(messages)
+    assert decoded.table.to_pydict() == {
+        "x": [1, 2],
+        HIDDEN_PARTITION: [1, 0],
+        HIDDEN_OFFSET: [6, 7],
+    }
 
 
 def test_columns_of_the_transport_stand_beside_the_fields() -> None:

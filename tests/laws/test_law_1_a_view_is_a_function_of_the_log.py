@@ -48,6 +48,52 @@ def test_any_cut_and_any_crash_point_equal_one_batch_run(
         assert_same_rows(stream.rows(name), stream.batch_rows(name), keys)
 
 
+PLACED = (
+    PIPELINE
+    + """
+CREATE MATERIALIZED VIEW placed AS
+SELECT user_id, EARLIEST(id) AS earliest, LATEST(amount) AS latest,
+  FIRST_VALUE(id ORDER BY second(ts)) AS first_id, LAST_VALUE(id ORDER BY second(ts)) AS last_id,
+  ARG_MAX(weight, second(ts)) AS heavy
+FROM orders GROUP BY user_id;
+"""
+)
+
+
+@settings(slow, max_examples=30)
+@given(log=events, plan=steps)
+def test_events_that_tie_are_taken_by_their_place_whatever_the_batches(
+    new_store: Callable[[], Callable[[], Store]], log: Sequence[Event], plan: Sequence[Step]
+) -> None:
+    stream = Stream(new_store(), log, PLACED)
+    stream.run(plan)
+    stream.finish()
+    placed = [
+        (partition, offset, event)
+        for partition, part in stream.log.items()
+        for offset, event in enumerate(part)
+        if not event.broken
+    ]
+    by_user: dict[str | None, list[tuple[int, int, Event]]] = {}
+    for one in placed:
+        by_user.setdefault(one[2].user_id, []).append(one)
+    rows = stream.rows("placed")
+    assert {row["user_id"] for row in rows} == by_user.keys()
+    for row in rows:
+        taken = by_user[row["user_id"]]
+        in_source = sorted(taken, key=lambda one: (one[1], one[0]))
+        in_time = sorted(taken, key=lambda one: (one[2].second % 60, one[0], one[1]))
+        heaviest = sorted(taken, key=lambda one: (-(one[2].second % 60), one[0], one[1]))
+        ids = [event.id for _, _, event in in_source if event.id is not None]
+        amounts = [event.amount for _, _, event in in_source if event.amount is not None]
+        weights = [event.weight for _, _, event in heaviest if event.weight is not None]
+        assert row["earliest"] == (ids[0] if ids else None)
+        assert row["latest"] == (amounts[-1] if amounts else None)
+        assert row["first_id"] == in_time[0][2].id
+        assert row["last_id"] == in_time[-1][2].id
+        assert row["heavy"] == (weights[0] if weights else None)
+
+
 @settings(slow, max_examples=15)
 @given(
     log=st.lists(whole_events, min_size=10, max_size=40),

@@ -386,6 +386,42 @@ SELECT user_id, corr(price) AS c FROM orders GROUP BY user_id
 SELECT user_id, stddev(user_id) AS s FROM orders GROUP BY user_id
 --> 1:17 stddev | no function matches the given name and argument types 'stddev(VARCHAR)' | you might need to add explicit type casts
 
+-- the first of no order
+SELECT user_id, first(qty) AS f FROM orders GROUP BY user_id
+--> 1:17 first | first without an order depends on the batches | write first(qty ORDER BY column), or EARLIEST for the order of the source
+
+-- the last of no order
+SELECT user_id, last_value(s.a) AS f FROM orders GROUP BY user_id
+--> 1:17 last_value | last_value without an order depends on the batches | write last_value((s).a ORDER BY column), or LATEST for the order of the source
+
+-- the first by two columns
+SELECT user_id, first_value(qty ORDER BY ts, order_id) AS f FROM orders GROUP BY user_id
+--> 1:46 order_id | an aggregate orders by one expression | events that tie are in the order of their partitions and offsets; leave it out
+
+-- the first by NULL
+SELECT user_id, first_value(qty ORDER BY ts NULLS FIRST) AS f FROM orders GROUP BY user_id
+--> 1:42 ts | an event without a value to order by does not count | leave NULLS FIRST out, or order by coalesce(column, …)
+
+-- the first by a struct
+SELECT user_id, first_value(qty ORDER BY s) AS f FROM orders GROUP BY user_id
+--> 1:42 s | STRUCT(a INTEGER, b STRUCT("C d" VARCHAR)) has no order that is kept | order by one of its fields
+
+-- a value of a list with doubles
+SELECT user_id, latest([price]) AS f FROM orders GROUP BY user_id
+--> 1:25 price | a value of type DOUBLE[] has DOUBLE inside | take its fields, or cast them to DECIMAL
+
+-- an order for what has its own
+SELECT user_id, latest(qty ORDER BY ts) AS f FROM orders GROUP BY user_id
+--> 1:17 latest | ORDER BY changes nothing in latest | leave it out
+
+-- an argument too few
+SELECT user_id, arg_max(qty) AS f FROM orders GROUP BY user_id
+--> 1:17 arg_max | arg_max takes two arguments here | write arg_max(y, x)
+
+-- the first, where another is meant
+SELECT user_id, arbitrary(qty) AS f FROM orders GROUP BY user_id
+--> 1:17 arbitrary | arbitrary cannot be kept | ANY_VALUE keeps one of the values
+
 -- bits of a fraction
 SELECT user_id, bit_and(price) AS b FROM orders GROUP BY user_id
 --> 1:17 bit_and | no function matches the given name and argument types 'bit_and(DOUBLE)' | you might need to add explicit type casts

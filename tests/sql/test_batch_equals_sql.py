@@ -22,6 +22,7 @@ from keyfold.view.types import Physical, column_type
 from tests.sql.compiling import SOURCE, catalog_of, sections
 
 EVENTS = 400
+PLACED = "SELECT *, p AS __partition, o AS __offset FROM orders"
 BATCHES = (1, 2, 60, 0, 137, 200)
 
 # What TUMBLE stands for, by its arguments: (time column, size in µs, offset in µs).
@@ -78,8 +79,7 @@ def kept(con: duckdb.DuckDBPyConnection, catalog: Catalog, order: list[int]) -> 
         chosen = order[at : at + size]
         at += size
         con.execute(
-            "CREATE OR REPLACE TEMP TABLE batch AS SELECT *, p AS __partition FROM orders "
-            "WHERE list_contains(?, order_id)",
+            f"CREATE OR REPLACE TEMP TABLE batch AS {PLACED} WHERE list_contains(?, order_id)",
             [chosen],
         )
         groups = con.sql(plan.batch_sql.replace(HORIZON, str(NO_HORIZON))).to_arrow_table()
@@ -141,7 +141,7 @@ def test_the_ledger_counts_what_where_leaves_out_and_what_is_late(
     )
     catalog = catalog_of(select, "WITH (retention = '1 minute')")
     plan = catalog.views[0]
-    con.execute("CREATE OR REPLACE TEMP TABLE batch AS SELECT *, p AS __partition FROM orders")
+    con.execute(f"CREATE OR REPLACE TEMP TABLE batch AS {PLACED}")
     horizon = 60_000_000
     counts = con.sql(plan.count_sql.replace(HORIZON, str(horizon))).fetchall()
     applied = con.sql(

@@ -68,6 +68,15 @@ SELECT user_id, covar_pop(amount, qty) AS a, covar_samp(qty, price) AS b, corr(a
   regr_r2(qty, 1.0) AS n, regr_intercept(qty, 1.0) AS o, regr_r2(1.0, qty) AS q FROM orders
   GROUP BY user_id;
 
+-- one event's value
+SELECT qty, FIRST(user_id ORDER BY ts) AS a, last(amount ORDER BY local) FILTER (WHERE local
+  IS NOT NULL) AS b, first(big ORDER BY order_id DESC) AS c, LAST(price ORDER BY ts DESC) AS
+  d, arg_min(amount, order_id) AS e, arg_max(huge, ts) AS f, min_by(day, user_id ||
+  order_id) AS g, max_by(clock, positive) AS h, arg_max_null(local, ts) AS i,
+  arg_min(ratio, order_id) FILTER (WHERE paid) AS j, first(s ORDER BY - huge) FILTER (WHERE
+  false) AS k, last(doc ORDER BY order_id) AS l, first(items ORDER BY order_id) AS m,
+  arg_min(user_id, order_id) || '!' AS n FROM orders GROUP BY qty;
+
 -- count_if over NULLs alone is NULL
 SELECT paid, count_if(paid) AS a, count_if(paid OR qty > 3) AS b, countif(NOT paid) AS c,
   count_if(paid) FILTER (WHERE qty < 5) AS d, COUNT(*) AS n FROM orders GROUP BY paid;

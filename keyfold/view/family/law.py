@@ -82,5 +82,7 @@ class Family:
 
 def zero(slots: Sequence[Slot], n: int) -> Columns:
     """Return the identity partial n times: zeros, False, and None for text."""
-    return [np.zeros(n, DTYPE[slot.physical]) if slot.physical not in (Physical.TEXT, Physical.JSON)
-            else np.full(n, None, object) for slot in slots]  # fmt: skip
+    return [
+        np.full(n, None, object) if slot.physical.varies else np.zeros(n, DTYPE[slot.physical])
+        for slot in slots
+    ]

@@ -14,6 +14,8 @@ max             has bool, max (any ordered type)              no       MAX, BOOL
 bit_and/or/xor  n i64, bits i64 or i128                       xor      BIT_AND, BIT_OR, BIT_XOR
 variance        n i64, mean f64, m2 f64                       no       VAR_*, STDDEV_*
 pairs           n i64, mean_x, mean_y, xx, yy, xy f64         no       COVAR_*, CORR, REGR_*
+first, last     has bool, rank, partition i64, offset i64,    no       FIRST, LAST, ARG_MIN,
+and _desc       known bool, value (of any types)                       ARG_MAX, EARLIEST, LATEST
 ==============  ============================================  =======  ============================
 """
 
@@ -24,7 +26,14 @@ from keyfold.view.family.count import COUNT
 from keyfold.view.family.extreme import MAX, MIN
 from keyfold.view.family.law import Family
 from keyfold.view.family.moments import PAIRS, VARIANCE
+from keyfold.view.family.pick import FIRST, FIRST_DESC, LAST, LAST_DESC
 from keyfold.view.family.sums import SUM_INT, SUM_REAL, SUM_WIDE
 
-_ALL = (COUNT, SUM_INT, SUM_WIDE, SUM_REAL, MIN, MAX, BIT_AND, BIT_OR, BIT_XOR, VARIANCE, PAIRS)
-FAMILIES: dict[str, Family] = {family.name: family for family in _ALL}
+FAMILIES: dict[str, Family] = {
+    family.name: family
+    for family in (
+        *(COUNT, SUM_INT, SUM_WIDE, SUM_REAL, MIN, MAX),
+        *(BIT_AND, BIT_OR, BIT_XOR, VARIANCE, PAIRS),
+        *(FIRST, FIRST_DESC, LAST, LAST_DESC),
+    )
+}
