@@ -13,9 +13,9 @@ import msgspec
 from sqlglot import exp
 
 from keyfold.sql.bind import HIDDEN_OFFSET, HIDDEN_PARTITION
-from keyfold.sql.calls import CALLS, NEAREST, REFUSED_HINT, Call
+from keyfold.sql.calls import BOUND_MAX, CALLS, NEAREST, REFUSED_HINT, TOP, Call
 from keyfold.sql.dialect import aggregate_functions, call_name, find_aggregate, sql_text
-from keyfold.sql.ordered import Ordered, rank_of, taken_apart
+from keyfold.sql.ordered import Ordered, rank_json, rank_of, taken_apart
 from keyfold.sql.relation import Relation
 from keyfold.view import expression as ex
 from keyfold.view.aggregate import Aggregate, Final, Operand
@@ -112,7 +112,7 @@ class Partials:
             )
         where = sql_text(condition) if condition is not None else ""
         if call.rank:
-            kind = self._relation.type_of(shape.arguments[0])
+            kind = self._relation.type_of(shape.arguments[0]) + ("[]" if call.bounded else "")
             aggregate = self._picked(call, shape, where)
         else:
             kind = self._relation.type_of(node)
@@ -133,10 +133,14 @@ class Partials:
         if kept is None:
             raise self._text.error(call, f"{name} cannot be kept", NEAREST.get(name, REFUSED_HINT))
         shape = taken_apart(_parts(call))
+        top = TOP.get(kept.function)
+        if top is not None and len(shape.arguments) == kept.arguments + 1:
+            *arguments, bound = shape.arguments
+            kept, shape = top, replace(shape, arguments=arguments, limit=bound)
         arguments = shape.arguments
         if shape.distinct and not kept.distinct:
             raise self._text.error(call, f"{name}(DISTINCT …) cannot be kept", _DISTINCT_HINT)
-        if shape.limit is not None or (shape.order and kept.rank != "by"):
+        if (shape.limit is not None and not kept.bounded) or (shape.order and kept.rank != "by"):
             word = "LIMIT" if shape.limit is not None else "ORDER BY"
             raise self._text.error(call, f"{word} changes nothing in {name}", "leave it out")
         if kept.family == "count" and (not arguments or isinstance(arguments[0], exp.Star)):
@@ -149,7 +153,9 @@ class Partials:
                 f"{name} takes {'one argument' if one else 'two arguments'} here",
                 "COUNT(*) counts rows" if kept.family == "count" else hint,
             )
-        if kept.rank == "by" and not shape.order:
+        if kept.bounded:
+            self._check_bound(call, name, shape)
+        elif kept.rank == "by" and not shape.order:
             word = "LATEST" if kept.family == "last" else "EARLIEST"
             raise self._text.error(
                 call,
@@ -159,13 +165,26 @@ class Partials:
             )
         return kept, shape
 
+    def _check_bound(self, call: exp.Expr, name: str, shape: Ordered) -> None:
+        """Refuse a list without a bound, or with one that is none."""
+        limit = shape.limit
+        number = limit.name if isinstance(limit, exp.Literal) and not limit.is_string else ""
+        if not number.isdigit() or not 1 <= int(number) <= BOUND_MAX:
+            raise self._text.error(
+                limit if limit is not None and limit.find(exp.Column) else call,
+                f"{name} needs a bound from 1 to {BOUND_MAX}",
+                f"write {name}(x ORDER BY y LIMIT 10)"
+                if name in ("list", "array_agg")
+                else "write it as a number, the last argument",
+            )
+
     def _picked(self, call: Call, shape: Ordered, where: str) -> Aggregate:
         """Return the partial of one event's value."""
         value, family = shape.arguments[0], call.family
         value_type = self._relation.type_of(value)
-        value_sql = self._value_sql(value, value_type)
+        value_sql = self._value_sql(value, value_type, listed=call.bounded)
         rank = Operand(HIDDEN_OFFSET, "BIGINT")
-        if call.rank != "offset":
+        if call.rank == "argument" or shape.order:
             node, down = shape.arguments[-1], False
             if call.rank == "by":
                 node, down = rank_of(self._text, shape.order)
@@ -179,18 +198,28 @@ class Partials:
         if shape.ignores_nulls or not call.nulls:
             known = f"({sql_text(value)}) IS NOT NULL"
             where = f"({where}) AND {known}" if where else known
-        more = (rank, Operand(HIDDEN_PARTITION, "INTEGER"), Operand(HIDDEN_OFFSET, "BIGINT"))
-        return Aggregate(family, value_sql, value_type, where, more)
+        more = [rank, Operand(HIDDEN_PARTITION, "INTEGER"), Operand(HIDDEN_OFFSET, "BIGINT")]
+        if call.bounded and shape.limit is not None:
+            more += [Operand(shape.limit.name, "BIGINT"), Operand(rank_json(rank), "VARCHAR")]
+        return Aggregate(family, value_sql, value_type, where, tuple(more))
 
-    def _value_sql(self, value: exp.Expr, kind: str) -> str:
-        """Return a value as it is kept: what is nested as JSON text.
+    def _value_sql(self, value: exp.Expr, kind: str, *, listed: bool) -> str:
+        """Return a value as it is kept: what is nested or listed as JSON text.
 
         Raises:
             SqlError: A view cannot hold it.
         """
         column = self._relation.kept_type(value, kind)
-        if column.physical is not Physical.JSON:
-            return sql_text(value)
+        sql = sql_text(value)
+        if listed and column.physical is Physical.F64:
+            finite = f"CAST(to_json({sql}) AS VARCHAR)"
+            return (
+                f"CASE WHEN isfinite({sql}) THEN {finite} WHEN isnan({sql}) THEN '\"NaN\"' "
+                f"WHEN ({sql}) > 0 THEN '\"Infinity\"' WHEN ({sql}) < 0 THEN '\"-Infinity\"' "
+                "ELSE 'null' END"
+            )
+        if column.physical is not Physical.JSON and not listed:
+            return sql
         inexact = inexact_part(kind)
         if inexact:
             raise self._text.error(
@@ -198,7 +227,8 @@ class Partials:
                 f"a value of type {kind} has {inexact} inside",
                 "take its fields, or cast them to DECIMAL",
             )
-        return f"CAST(to_json({sql_text(value)}) AS VARCHAR)"
+        text = f"CAST(to_json({sql}) AS VARCHAR)"
+        return f"coalesce({text}, 'null')" if listed else text
 
     def _partial(self, call: Call, arguments: list[exp.Expr], where: str) -> Aggregate:
         if not arguments:

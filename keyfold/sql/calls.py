@@ -20,6 +20,7 @@ class Call:
         rank: Where the order comes from in which an event is taken: ``by`` is ORDER BY in the
             parentheses, ``argument`` the second argument, ``offset`` the place in the source.
         nulls: Whether events without a value count.
+        bounded: Whether it keeps several values, so that it needs a bound.
     """
 
     function: str
@@ -29,6 +30,7 @@ class Call:
     distinct: bool = False
     rank: Literal["", "by", "argument", "offset"] = ""
     nulls: bool = False
+    bounded: bool = False
 
 
 def _pair(function: str) -> Call:
@@ -39,7 +41,10 @@ _FIRST = Call("first", "first", rank="by", nulls=True)
 _LAST = Call("last", "last", rank="by", nulls=True)
 _ARG_MIN = Call("arg_min", "first", 2, rank="argument")
 _ARG_MAX = Call("arg_max", "first_desc", 2, rank="argument")
+_LIST = Call("list", "list", rank="by", nulls=True, bounded=True)
 
+BOUND_MAX = 1_000
+"""The most values that an aggregate keeps for one key."""
 CALLS: dict[str, Call] = {
     "count": Call("count", "count", type="BIGINT"),
     "count_star": Call("count", "count", type="BIGINT"),
@@ -86,9 +91,18 @@ CALLS: dict[str, Call] = {
     "argmax": _ARG_MAX,
     "max_by": _ARG_MAX,
     "arg_max_null": replace(_ARG_MAX, nulls=True),
+    "array_agg": _LIST,
+    "list": _LIST,
     "earliest": Call("earliest", "first", rank="offset"),
     "latest": Call("latest", "last", rank="offset"),
 }
+TOP: dict[str, Call] = {
+    "min": Call("list", "list", rank="argument", bounded=True),
+    "max": Call("list", "list_desc", rank="argument", bounded=True),
+    "arg_min": Call("list", "list", 2, rank="argument", bounded=True),
+    "arg_max": Call("list", "list_desc", 2, rank="argument", bounded=True),
+}
+"""Functions that keep n values where n is one argument more, by what they are without it."""
 REFUSED_HINT = "docs/sql.md lists the aggregates that can be kept, under Aggregates"
 NEAREST: dict[str, str] = {
     "arbitrary": "ANY_VALUE keeps one of the values",

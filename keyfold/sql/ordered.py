@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlglot import exp
+from sqlglot import Token, TokenType, exp
 
 from keyfold.sql.location import SqlText
+from keyfold.view.aggregate import Operand
+from keyfold.view.types import Physical, column_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +71,38 @@ def rank_of(text: SqlText, order: Sequence[exp.Ordered]) -> tuple[exp.Expr, bool
             "leave NULLS FIRST out, or order by coalesce(column, …)",
         )
     return by.this, bool(by.args.get("desc"))
+
+
+def rank_json(rank: Operand) -> str:
+    """Return the SQL of a rank as JSON text that reads as a value of the same order."""
+    column, sql = column_type(rank.type), rank.sql
+    if column.physical is Physical.TEXT:
+        return f"CAST(to_json({sql}) AS VARCHAR)"
+    if column.physical is Physical.F64:  # JSON has no word for these; Python's reader has
+        return (
+            f"CASE WHEN isfinite({sql}) THEN CAST(to_json(CAST({sql} AS DOUBLE)) AS VARCHAR) "
+            f"WHEN isnan({sql}) THEN 'NaN' WHEN ({sql}) > 0 THEN 'Infinity' ELSE '-Infinity' END"
+        )
+    if column.decimal:  # all values of a column have as many digits after the point
+        return f"CAST(CAST(replace(CAST({sql} AS VARCHAR), '.', '') AS HUGEINT) AS VARCHAR)"
+    if column.name == "DATE":
+        return f"CAST(({sql}) - DATE '1970-01-01' AS VARCHAR)"
+    if column.integer or column.physical is Physical.BOOL:
+        return f"CAST({sql} AS VARCHAR)"
+    return f"CAST(epoch_us({sql}) AS VARCHAR)"
+
+
+def without_bounds(text: str, tokens: Sequence[Token]) -> str:
+    """Blank each ``LIMIT n`` in the parentheses of a call: DuckDB does not parse it there."""
+    kinds = [token.token_type for token in tokens]
+    opened: list[bool] = []  # whether each open parenthesis holds a query
+    for at, kind in enumerate(kinds):
+        if kind is TokenType.L_PAREN:
+            inner = kinds[at + 1] if at + 1 < len(kinds) else None
+            opened.append(inner in (TokenType.SELECT, TokenType.FROM, TokenType.WITH))
+        elif kind is TokenType.R_PAREN and opened:
+            opened.pop()
+        elif kind is TokenType.LIMIT and opened and not opened[-1] and at + 1 < len(tokens):
+            start, end = tokens[at].start, tokens[at + 1].end + 1
+            text = text[:start] + " " * (end - start) + text[end:]
+    return text

@@ -25,6 +25,7 @@ from keyfold.sql.bind import locked_connection
 from keyfold.sql.dialect import ViewDialect
 from keyfold.sql.location import SqlText
 from keyfold.sql.options import Option
+from keyfold.sql.ordered import without_bounds
 from keyfold.view.plan import Include
 
 _WORDS_ONLY = re.compile(r"[^\W\d][\w-]{0,99}")
@@ -283,7 +284,7 @@ def parse_view(source: SqlText, tokens: list[Token]) -> UnboundView:
             location=source.token(body[0] if body else tokens[at]),
         )
     text = _plain_window_calls(blank(source.text, body[0].start, body[-1].end + 1), body)
-    _check_syntax(source, text, body)
+    _check_syntax(source, without_bounds(text, body), body)
     query = parse_tree(source, text, ViewDialect, body)
     while isinstance(query, exp.Subquery) and set(_given(query)) == {"this"}:
         query = query.this

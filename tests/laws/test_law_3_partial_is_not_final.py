@@ -47,11 +47,12 @@ MOMENTS = {
 }
 N = 3
 MORE = {"pairs": 1, "first": 3, "first_desc": 3, "last": 3, "last_desc": 3}
+MORE |= {"list": 5, "list_desc": 5}
 """Arguments after the first."""
 
 
 def kept_of(family: str, name: str) -> Aggregate:
-    more = tuple(Operand(sql, name) for sql in "ypo"[: MORE.get(family, 0)])
+    more = tuple(Operand(sql, name) for sql in "ypoab"[: MORE.get(family, 0)])
     return Aggregate(family, "x", name, more=more or msgspec.UNSET)
 
 
@@ -139,8 +140,10 @@ def test_no_partial_holds_an_average_and_avg_shares_the_partial_of_sum():
 def test_every_family_says_whether_it_has_an_inverse():
     inverse = {name for name, family in FAMILIES.items() if family.inverse}
     assert inverse == {"count", "sum_int", "sum_wide", "bit_xor"}
-    # FIRST and LAST have this law in tests/view/test_family_pick.py: a place is no number to draw.
-    assert set(TYPES) | {"first", "first_desc", "last", "last_desc"} == set(FAMILIES)
+    # Those that take events by their place have the law in tests/view/test_family_pick.py and
+    # test_family_listing.py: a place is no number to draw.
+    placed = {"first", "first_desc", "last", "last_desc", "list", "list_desc"}
+    assert set(TYPES) | placed == set(FAMILIES)
 
 
 @pytest.mark.parametrize("family", [name for name, family in FAMILIES.items() if family.inverse])

@@ -366,9 +366,33 @@ SELECT qty, COUNT(*) AS n FROM orders, LATERAL (SELECT tiny + 1 AS qty) AS l GRO
 SELECT user_id, median(amount) AS m FROM orders GROUP BY user_id
 --> 1:17 median | median cannot be kept | docs/sql.md lists the aggregates that can be kept, under Aggregates
 
--- an aggregate with an order
+-- a list without a bound
 SELECT user_id, list(amount ORDER BY ts) AS l FROM orders GROUP BY user_id
---> 1:17 list | list cannot be kept | docs/sql.md lists the aggregates that can be kept, under Aggregates
+--> 1:17 list | list needs a bound from 1 to 1000 | write list(x ORDER BY y LIMIT 10)
+
+-- a list with too large a bound
+SELECT user_id, array_agg(amount ORDER BY ts LIMIT 1001) AS l FROM orders GROUP BY user_id
+--> 1:17 array_agg | array_agg needs a bound from 1 to 1000 | write array_agg(x ORDER BY y LIMIT 10)
+
+-- a list with a bound of an event
+SELECT user_id, array_agg(amount LIMIT qty) AS l FROM orders GROUP BY user_id
+--> 1:40 qty | array_agg needs a bound from 1 to 1000 | write array_agg(x ORDER BY y LIMIT 10)
+
+-- the greatest of no number
+SELECT user_id, max(amount, 0) AS l FROM orders GROUP BY user_id
+--> 1:17 max | max needs a bound from 1 to 1000 | write it as a number, the last argument
+
+-- a list of different values
+SELECT user_id, list(DISTINCT qty LIMIT 3) AS l FROM orders GROUP BY user_id
+--> 1:17 list | list(DISTINCT …) cannot be kept | make the column a key and count the rows, or drop DISTINCT
+
+-- a list of lists of doubles
+SELECT user_id, list([price] LIMIT 3) AS l FROM orders GROUP BY user_id
+--> 1:23 price | a value of type DOUBLE[] has DOUBLE inside | take its fields, or cast them to DECIMAL
+
+-- the first three
+SELECT user_id, first(qty ORDER BY ts LIMIT 3) AS f FROM orders GROUP BY user_id
+--> 1:17 first | LIMIT changes nothing in first | leave it out
 
 -- an aggregate with a syntax of its own
 SELECT user_id, string_agg(user_id, ',') AS s FROM orders GROUP BY user_id

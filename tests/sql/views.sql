@@ -77,6 +77,13 @@ SELECT qty, FIRST(user_id ORDER BY ts) AS a, last(amount ORDER BY local) FILTER 
   false) AS k, last(doc ORDER BY order_id) AS l, first(items ORDER BY order_id) AS m,
   arg_min(user_id, order_id) || '!' AS n FROM orders GROUP BY qty;
 
+-- the n least and greatest
+SELECT qty, max(amount, 2) AS a, min(order_id, 3) AS b, arg_max(user_id, order_id, 2) AS c,
+  min_by(ts, order_id, 2) AS d, max(user_id, 3) FILTER (WHERE paid) AS e, min(big, 2) AS f,
+  arg_min(items, order_id, 2) AS g, max(huge, 1) AS h, arg_max(day, ts, 3) AS i, max(clock, 2)
+  AS j, min(paid, 2) FILTER (WHERE false) AS k, arg_max(doc, huge, 2) AS l FROM orders GROUP BY
+  qty;
+
 -- count_if over NULLs alone is NULL
 SELECT paid, count_if(paid) AS a, count_if(paid OR qty > 3) AS b, countif(NOT paid) AS c,
   count_if(paid) FILTER (WHERE qty < 5) AS d, COUNT(*) AS n FROM orders GROUP BY paid;

@@ -16,6 +16,8 @@ variance        n i64, mean f64, m2 f64                       no       VAR_*, ST
 pairs           n i64, mean_x, mean_y, xx, yy, xy f64         no       COVAR_*, CORR, REGR_*
 first, last     has bool, rank, partition i64, offset i64,    no       FIRST, LAST, ARG_MIN,
 and _desc       known bool, value (of any types)                       ARG_MAX, EARLIEST, LATEST
+list and _desc  bound i64, items text                         no       ARRAY_AGG, and MIN, MAX,
+                                                                       ARG_MIN, ARG_MAX of n
 ==============  ============================================  =======  ============================
 """
 
@@ -25,6 +27,7 @@ from keyfold.view.family.bits import BIT_AND, BIT_OR, BIT_XOR
 from keyfold.view.family.count import COUNT
 from keyfold.view.family.extreme import MAX, MIN
 from keyfold.view.family.law import Family
+from keyfold.view.family.listing import LIST, LIST_DESC
 from keyfold.view.family.moments import PAIRS, VARIANCE
 from keyfold.view.family.pick import FIRST, FIRST_DESC, LAST, LAST_DESC
 from keyfold.view.family.sums import SUM_INT, SUM_REAL, SUM_WIDE
@@ -34,6 +37,6 @@ FAMILIES: dict[str, Family] = {
     for family in (
         *(COUNT, SUM_INT, SUM_WIDE, SUM_REAL, MIN, MAX),
         *(BIT_AND, BIT_OR, BIT_XOR, VARIANCE, PAIRS),
-        *(FIRST, FIRST_DESC, LAST, LAST_DESC),
+        *(FIRST, FIRST_DESC, LAST, LAST_DESC, LIST, LIST_DESC),
     )
 }
