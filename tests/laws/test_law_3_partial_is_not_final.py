@@ -123,7 +123,7 @@ def test_the_partial_of_no_events_answers_null_or_a_count_of_zero(family):
     for function in FAMILIES[family].finals:
         final = finalizer(Final(function, "BIGINT"), kept)
         slots = [int_of(*v) if isinstance(v, tuple) else v for v in (
-            column[0].item() for column in zero(kept.slots, 1)
+            column.tolist()[0] for column in zero(kept.slots, 1)
         )]  # fmt: skip
         assert final(*slots) == (0 if function in ("count", "regr_count") else None)
 
