@@ -20,7 +20,8 @@ import numpy as np
 import pyarrow as pa
 
 from ingest.clock import monotonic_ms
-from ingest.decode.json import Decoded, JsonDecoder, Reject
+from ingest.decode.json import Decoded, JsonDecoder
+from ingest.decode.reject import Reject
 from ingest.evaluate import Delta, Evaluator, Poison
 from ingest.opening import RETRY_MS, Opening, Start, first_line, left_behind, start_of
 from ingest.progress import Progress

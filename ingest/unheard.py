@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Final
 
-from ingest.decode.json import Reject
+from ingest.decode.reject import Reject
 from ingest.source.message import MessageBatch
 from keyfold.state.record import SourceRecord, ViewRecord
 from keyfold.view.plan import ViewPlan

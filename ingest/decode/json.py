@@ -26,32 +26,17 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from ingest.decode.includes import with_includes
 from ingest.decode.misfit import compare, doubtful_rows, written_type
+from ingest.decode.reject import Reject
 from ingest.decode.timestamp import timestamp_sql, timestamp_unit
 from ingest.source.message import MessageBatch
-from keyfold.sql.bind import HIDDEN_OFFSET, HIDDEN_PARTITION, quoted, text_literal
+from keyfold.sql.bind import HIDDEN_OFFSET, quoted, text_literal
 from keyfold.view.plan import Column, SourcePlan
 from keyfold.view.types import TIMESTAMP, TIMESTAMPTZ
 
 _log = logging.getLogger("keyfold.ingest")
 _PREVIEW = 80
-TIMESTAMP_MS_MAX = ((1 << 63) - 1) // 1_000
-"""The latest that a TIMESTAMPTZ can say, in ms since the epoch."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reject:
-    """A message that cannot be used.
-
-    Attributes:
-        row: Its place in the batch.
-        reason: What is wrong with it.
-        field: The field that does not fit, or empty.
-    """
-
-    row: int
-    reason: str
-    field: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +105,9 @@ class JsonDecoder:
         fields, texts, rows = self._read_fields(texts, rows, rejects)
         misfits: dict[str, list[Reject]] = {}
         fields, texts, rows = self._look_at_nulls(fields, texts, rows, rejects, misfits)
-        table = self._with_includes(fields, batch, rows, misfits)
+        if not self._columns:
+            fields = fields.drop_columns(["__any"])
+        table = with_includes(fields, self._includes, batch, rows, misfits, places=self._places)
         return Decoded(table, rows, rejects, misfits)
 
     # --- reading -----------------------------------------------------------------------------
@@ -297,55 +284,6 @@ class JsonDecoder:
             fields = fields.set_column(position, name, again.column(name))
         return fields
 
-    # --- columns of the transport ------------------------------------------------------------
-
-    def _with_includes(
-        self,
-        fields: pa.Table,
-        batch: MessageBatch,
-        rows: np.ndarray,
-        misfits: dict[str, list[Reject]],
-    ) -> pa.Table:
-        if not self._columns:
-            fields = fields.drop_columns(["__any"])
-        whole = len(rows) == len(batch)
-        partitions = batch.partitions if whole else batch.partitions[rows]
-        columns = dict(zip(fields.column_names, fields.columns, strict=True))
-        for include in self._includes:
-            match include.kind:
-                case "partition":
-                    columns[include.name] = pa.array(partitions, pa.int32())
-                case "offset":
-                    columns[include.name] = pa.array(batch.offsets[rows], pa.int64())
-                case "timestamp":
-                    columns[include.name] = _timestamps(batch, rows, include.name, misfits)
-                case "key":
-                    columns[include.name] = self._keys(batch, rows, include.name, misfits)
-                case "headers":
-                    columns[include.name] = _headers(batch, rows, include.name, misfits)
-        columns[HIDDEN_PARTITION] = pa.array(partitions, pa.int32())
-        if self._places:
-            columns[HIDDEN_OFFSET] = pa.array(batch.offsets if whole else batch.offsets[rows])
-        return pa.table(columns)
-
-    def _keys(
-        self, batch: MessageBatch, rows: np.ndarray, name: str, misfits: dict[str, list[Reject]]
-    ) -> pa.Array:
-        if batch.keys is None:
-            return pa.nulls(len(rows), pa.large_utf8())
-        keys = batch.keys.take(pa.array(rows))
-        try:
-            return keys.cast(pa.large_utf8())
-        except pa.ArrowInvalid:
-            texts: list[str | None] = []
-            for row, raw in zip(rows.tolist(), keys.to_pylist(), strict=True):
-                try:
-                    texts.append(None if raw is None else raw.decode())
-                except UnicodeDecodeError:
-                    texts.append(None)
-                    misfits.setdefault(name, []).append(Reject(row, "the key is no UTF-8", name))
-            return pa.array(texts, pa.large_utf8())
-
 
 def _valid_text(
     values: pa.Array, rows: np.ndarray, rejects: list[Reject]
@@ -360,44 +298,6 @@ def _valid_text(
             reason = f"the message is no UTF-8: byte {problem.start} is {raw[problem.start]:#x}"
             rejects.append(Reject(int(rows[place]), reason))
     return values.filter(pa.array(valid)).cast(pa.large_utf8()), rows[valid]
-
-
-def _timestamps(
-    batch: MessageBatch, rows: np.ndarray, name: str, misfits: dict[str, list[Reject]]
-) -> pa.Array:
-    """Return when the messages were sent; a producer may claim any number of milliseconds."""
-    times = batch.timestamps_ms[rows]
-    wrong = times > TIMESTAMP_MS_MAX
-    for row in rows[wrong].tolist():
-        reason = f"the timestamp, {batch.timestamps_ms[row]} ms, is out of range"
-        misfits.setdefault(name, []).append(Reject(row, reason, name))
-    none = wrong | (times < 0)
-    return pa.array(np.where(none, 0, times) * 1_000, pa.timestamp("us", "UTC"), mask=none)
-
-
-def _headers(
-    batch: MessageBatch, rows: np.ndarray, name: str, misfits: dict[str, list[Reject]]
-) -> pa.Array:
-    kind = pa.list_(pa.struct([("key", pa.utf8()), ("value", pa.utf8())]))
-    if batch.headers is None:
-        return pa.nulls(len(rows), kind)
-    headers = [batch.headers[row] for row in rows.tolist()]
-    wrong = [row for row, pairs in zip(rows.tolist(), headers, strict=True) if pairs is False]
-    if wrong:
-        reason = "the name of a header is no UTF-8"
-        misfits.setdefault(name, []).extend(Reject(row, reason, name) for row in wrong)
-    return pa.array(
-        [
-            None
-            if pairs is None or pairs is False
-            else [
-                {"key": key, "value": None if raw is None else raw.decode(errors="replace")}
-                for key, raw in pairs
-            ]
-            for pairs in headers
-        ],
-        kind,
-    )
 
 
 def _valid(array: pa.Array) -> np.ndarray:

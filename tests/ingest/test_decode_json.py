@@ -18,7 +18,8 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from ingest.decode.json import TIMESTAMP_MS_MAX, Decoded, JsonDecoder
+from ingest.decode.includes import TIMESTAMP_MS_MAX
+from ingest.decode.json import Decoded, JsonDecoder
 from ingest.source.message import MessageBatch
 from keyfold.errors import SettingsError
 from keyfold.sql.bind import HIDDEN_OFFSET, HIDDEN_PARTITION, locked_connection
