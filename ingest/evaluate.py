@@ -21,6 +21,7 @@ from sqlglot import exp
 
 from keyfold.sql.bind import HIDDEN_PARTITION
 from keyfold.sql.compile import HORIZON, NO_HORIZON
+from keyfold.sql.dialect import ViewDialect, sql_text
 from keyfold.view.columns import contiguous, physical_column
 from keyfold.view.plan import ViewPlan
 from keyfold.view.rowkey import encode_keys, slices
@@ -34,6 +35,7 @@ _POISON = (
 SORTED_SHARE = 0.5
 """Deltas with more keys than this per event are sorted: many of them will be new, and rows that lie
 in memory in key order are written to the store in half the time."""
+_ROW = "__row"  # numbers the rows of a batch that is probed
 EXPLAINED_MAX = 200
 """Poison rows of a batch that are evaluated one by one for their own reason."""
 
@@ -141,16 +143,16 @@ class Evaluator:
 
     def _suspects(self, table: pa.Table, horizon_us: int) -> np.ndarray:
         """Which rows some expression of the view fails on: bool[n]; none where nobody can say."""
-        none = np.zeros(table.num_rows, np.bool_)
+        suspects = np.zeros(table.num_rows, np.bool_)
         try:
             self._connection.register("batch", table)
             found = (
                 self._connection.sql(_probe_sql(self._plan, horizon_us)).to_arrow_table().column(0)
             )
         except (duckdb.Error, sqlglot.errors.SqlglotError):
-            return none
-        suspects = np.asarray(found.to_numpy(zero_copy_only=False)).astype(np.bool_)
-        return suspects if len(suspects) == len(none) else none
+            return suspects
+        suspects[found.to_numpy() - 1] = True
+        return suspects
 
     def _delta(self, table: pa.Table, horizon_us: int) -> Delta:
         self._connection.register("batch", table)
@@ -202,23 +204,33 @@ class Evaluator:
 
 
 def _probe_sql(plan: ViewPlan, horizon_us: int) -> str:
-    """Return the query that says of each row of ``batch`` whether an expression fails on it."""
-    query = sqlglot.parse_one(plan.batch_sql.replace(HORIZON, str(horizon_us)), read="duckdb")
+    """Return the query for the rows of ``batch``, from 1, that some expression fails on.
+
+    A row may come several times, since a list makes many rows of it. Of a list that itself fails
+    this query fails as well, and nobody can say.
+    """
+    sql = plan.batch_sql.replace(HORIZON, str(horizon_us))
+    query = sqlglot.parse_one(sql, dialect=ViewDialect)
     relation = query.args.get("from_") or query.args["from"]
     where = query.args.get("where")
     expressions = [key.sql for key in plan.keys if not key.grouping]
     for aggregate in plan.aggregates:
         expressions += [operand.sql for operand in aggregate.operands]
         expressions += [aggregate.where] if aggregate.where else []
-    # TRY is NULL where the expression fails, and IS NULL never is.
-    fails = " OR ".join(f"TRY(({sql}) IS NULL) IS NULL" for sql in expressions) or "false"
+    fails = " OR ".join(_fails(sql) for sql in expressions) or "false"
     if isinstance(where, exp.Where):
-        condition = where.this.sql("duckdb")
+        condition = sql_text(where.this)
         fails = (
-            f"CASE WHEN TRY(({condition}) IS NULL) IS NULL THEN true "
+            f"CASE WHEN {_fails(condition)} THEN true "
             f"WHEN TRY({condition}) THEN {fails} ELSE false END"
         )
-    return f"SELECT {fails} AS fails {relation.sql('duckdb')}"
+    numbered = f"SELECT *, row_number() OVER () AS {_ROW} FROM batch"
+    return f"WITH batch AS ({numbered}) SELECT {_ROW} {sql_text(relation)} WHERE {fails}"
+
+
+def _fails(sql: str) -> str:
+    """Return the condition that an expression fails: TRY is NULL then, and IS NULL never is."""
+    return f"TRY(({sql}) IS NULL) IS NULL"
 
 
 def _taken(table: pa.Table, places: np.ndarray) -> pa.Table:
