@@ -53,7 +53,8 @@ class Example:
         last = ""
         env = environment(KEYFOLD_URL=url, **more)
         with ExitStack() as servers:
-            for kind, content in self.blocks:
+            following = [kind for kind, _ in self.blocks[1:]] + [""]
+            for (kind, content), after in zip(self.blocks, following, strict=True):
                 if kind == "json":
                     wanted = json.loads(content, parse_float=str)
                     answer = self._until_row(last, wanted["row"], env)
@@ -63,7 +64,10 @@ class Example:
                     servers.enter_context(running(command, url, self.directory, env))
                 else:
                     last = content
-                    printed[content] = self._sh(content, env)
+                    # The last command is the one that JSON answers: it is asked until it does.
+                    commands = content.strip().splitlines()
+                    now = commands[:-1] if after == "json" else commands
+                    printed[content] = self._sh("\n".join(now), env)
         return printed
 
     def _sh(self, commands: str, env: dict[str, str]) -> str:
