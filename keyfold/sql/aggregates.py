@@ -13,7 +13,7 @@ import msgspec
 from sqlglot import exp
 
 from keyfold.sql.bind import HIDDEN_OFFSET, HIDDEN_PARTITION
-from keyfold.sql.calls import BOUND_MAX, CALLS, NEAREST, REFUSED_HINT, TOP, Call
+from keyfold.sql.calls import BOUND_MAX, CALLS, DISTINCT_LIST, NEAREST, REFUSED_HINT, TOP, Call
 from keyfold.sql.dialect import aggregate_functions, call_name, find_aggregate, sql_text
 from keyfold.sql.ordered import Ordered, rank_json, rank_of, taken_apart
 from keyfold.sql.relation import Relation
@@ -23,6 +23,8 @@ from keyfold.view.nested import inexact_part
 from keyfold.view.plan import Answer
 from keyfold.view.types import Physical
 
+_TALLY_TYPES = {"mode": "{}", "values": "{}[]", "histogram": "MAP({}, UBIGINT)"}
+_LISTS = ("list", "array_agg")
 _DISTINCT_HINT = "make the column a key and count the rows, or drop DISTINCT"
 
 
@@ -111,7 +113,10 @@ class Partials:
                 condition, "FILTER takes a condition", "compare it with something"
             )
         where = sql_text(condition) if condition is not None else ""
-        if call.rank:
+        if call.rank == "value":
+            aggregate = self._tally(shape, where)
+            kind = _TALLY_TYPES[call.function].format(aggregate.argument_type)
+        elif call.rank:
             kind = self._relation.type_of(shape.arguments[0]) + ("[]" if call.bounded else "")
             aggregate = self._picked(call, shape, where)
         else:
@@ -137,10 +142,14 @@ class Partials:
         if top is not None and len(shape.arguments) == kept.arguments + 1:
             *arguments, bound = shape.arguments
             kept, shape = top, replace(shape, arguments=arguments, limit=bound)
+        if shape.distinct and kept.function == "list" and kept.rank == "by":
+            kept = DISTINCT_LIST
         arguments = shape.arguments
         if shape.distinct and not kept.distinct:
             raise self._text.error(call, f"{name}(DISTINCT …) cannot be kept", _DISTINCT_HINT)
-        if (shape.limit is not None and not kept.bounded) or (shape.order and kept.rank != "by"):
+        if (shape.limit is not None and not kept.bounded) or (
+            shape.order and kept.rank not in ("by", "value")
+        ):
             word = "LIMIT" if shape.limit is not None else "ORDER BY"
             raise self._text.error(call, f"{word} changes nothing in {name}", "leave it out")
         if kept.family == "count" and (not arguments or isinstance(arguments[0], exp.Star)):
@@ -173,16 +182,16 @@ class Partials:
             raise self._text.error(
                 limit if limit is not None and limit.find(exp.Column) else call,
                 f"{name} needs a bound from 1 to {BOUND_MAX}",
-                f"write {name}(x ORDER BY y LIMIT 10)"
-                if name in ("list", "array_agg")
-                else "write it as a number, the last argument",
+                "write it as a number, the last argument"
+                if call_name(call) in TOP
+                else f"write {name}(x{' ORDER BY y' if name in _LISTS else ''} LIMIT 10)",
             )
 
     def _picked(self, call: Call, shape: Ordered, where: str) -> Aggregate:
         """Return the partial of one event's value."""
         value, family = shape.arguments[0], call.family
         value_type = self._relation.type_of(value)
-        value_sql = self._value_sql(value, value_type, listed=call.bounded)
+        value_sql = self._value_sql(value, sql_text(value), value_type, listed=call.bounded)
         rank = Operand(HIDDEN_OFFSET, "BIGINT")
         if call.rank == "argument" or shape.order:
             node, down = shape.arguments[-1], False
@@ -203,14 +212,38 @@ class Partials:
             more += [Operand(shape.limit.name, "BIGINT"), Operand(rank_json(rank), "VARCHAR")]
         return Aggregate(family, value_sql, value_type, where, tuple(more))
 
-    def _value_sql(self, value: exp.Expr, kind: str, *, listed: bool) -> str:
+    def _tally(self, shape: Ordered, where: str) -> Aggregate:
+        """Return the partial of the counts of values."""
+        (value,) = shape.arguments
+        kind = self._relation.type_of(value)
+        column, sql = self._relation.kept_type(value, kind), sql_text(value)
+        if column.physical is Physical.JSON:
+            raise self._text.error(
+                value, f"{kind} has no order that is kept", "take one of its fields"
+            )
+        for by in shape.order:
+            if sql_text(by.this) != sql_text(value) or by.args.get("desc") or len(shape.order) > 1:
+                raise self._text.error(
+                    by, "different values are kept from the least on", f"write ORDER BY {sql}"
+                )
+        if column.physical is Physical.F64:
+            sql = f"({sql}) + 0.0::{kind}"  # -0.0 and 0.0 are one value
+        bound = shape.limit.name if shape.limit is not None else ""
+        text = self._value_sql(value, sql, kind, listed=True)
+        more = (
+            Operand(text, "VARCHAR"),
+            Operand(bound, "BIGINT"),
+            Operand(rank_json(Operand(sql, kind)), "VARCHAR"),
+        )
+        return Aggregate("tally", sql, kind, where, more)
+
+    def _value_sql(self, value: exp.Expr, sql: str, kind: str, *, listed: bool) -> str:
         """Return a value as it is kept: what is nested or listed as JSON text.
 
         Raises:
             SqlError: A view cannot hold it.
         """
         column = self._relation.kept_type(value, kind)
-        sql = sql_text(value)
         if listed and column.physical is Physical.F64:
             finite = f"CAST(to_json({sql}) AS VARCHAR)"
             return (

@@ -18,7 +18,8 @@ class Call:
             partial; empty where it does.
         distinct: Whether DISTINCT changes nothing.
         rank: Where the order comes from in which an event is taken: ``by`` is ORDER BY in the
-            parentheses, ``argument`` the second argument, ``offset`` the place in the source.
+            parentheses, ``argument`` the second argument, ``offset`` the place in the source,
+            ``value`` the value itself, of which each is kept once.
         nulls: Whether events without a value count.
         bounded: Whether it keeps several values, so that it needs a bound.
     """
@@ -28,7 +29,7 @@ class Call:
     arguments: int = 1
     type: str = ""
     distinct: bool = False
-    rank: Literal["", "by", "argument", "offset"] = ""
+    rank: Literal["", "by", "argument", "offset", "value"] = ""
     nulls: bool = False
     bounded: bool = False
 
@@ -91,11 +92,15 @@ CALLS: dict[str, Call] = {
     "argmax": _ARG_MAX,
     "max_by": _ARG_MAX,
     "arg_max_null": replace(_ARG_MAX, nulls=True),
+    "mode": Call("mode", "tally", rank="value", bounded=True),
+    "histogram": Call("histogram", "tally", rank="value", bounded=True),
     "array_agg": _LIST,
     "list": _LIST,
     "earliest": Call("earliest", "first", rank="offset"),
     "latest": Call("latest", "last", rank="offset"),
 }
+DISTINCT_LIST = Call("values", "tally", rank="value", distinct=True, bounded=True)
+"""What ARRAY_AGG is with DISTINCT."""
 TOP: dict[str, Call] = {
     "min": Call("list", "list", rank="argument", bounded=True),
     "max": Call("list", "list_desc", rank="argument", bounded=True),

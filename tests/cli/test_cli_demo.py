@@ -37,7 +37,7 @@ def test_the_flights_become_events_day_by_day_with_null_for_what_is_absent() -> 
 def test_a_directory_in_use_or_of_other_views_is_refused_at_once(keyfold: Keyfold) -> None:
     running = keyfold.start("ingest", "pipeline.sql")
     try:
-        running.logged("keeping 1 views")
+        running.logged("keeping 2 views")
         in_use = keyfold("demo", "--port", "0", "--data-dir", "keyfold-data")
     finally:
         assert running.end() == 0

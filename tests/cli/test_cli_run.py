@@ -82,7 +82,7 @@ def test_a_file_that_is_gone_while_it_runs_costs_the_writer_and_not_the_lookups(
         running.logged("ingest refused to start again")
         assert ready(url)
         (keyfold.directory / "pipeline.sql").write_text(PIPELINE)
-        kept = "keeping 1 views of 1 sources"
+        kept = "keeping 2 views of 1 sources"
         until(lambda: [one["message"] for one in running.log()].count(kept) == 2)
     finally:
         assert running.end() == 0
@@ -104,7 +104,7 @@ def test_a_state_that_another_run_keeps_is_refused_before_anything_starts(
 ) -> None:
     first = keyfold.start("ingest", "pipeline.sql")
     try:
-        first.logged("keeping 1 views")
+        first.logged("keeping 2 views")
         told = keyfold(command[0], "pipeline.sql", *command[1:])
         assert first.process.poll() is None
     finally:
@@ -118,7 +118,7 @@ def test_a_state_that_another_run_keeps_is_refused_before_anything_starts(
 
 def state_of_another_release(keyfold: Keyfold) -> None:
     data = keyfold.directory / "keyfold-data"
-    kept(keyfold, "keeping 1 views")
+    kept(keyfold, "keeping 2 views")
     store = RocksStore(state_directory(data))
     record = store.get(COMMIT_KEY)
     assert record is not None
@@ -149,7 +149,7 @@ def test_a_state_that_is_not_there_yet_is_waited_for_and_the_log_says_so_once(
     running = keyfold.start(*command)
     try:
         running.logged("waiting for the state")
-        kept(keyfold, "keeping 1 views")
+        kept(keyfold, "keeping 2 views")
         if command[0] == "serve":
             running.logged("the state is open")
     finally:

@@ -47,7 +47,7 @@ MOMENTS = {
 }
 N = 3
 MORE = {"pairs": 1, "first": 3, "first_desc": 3, "last": 3, "last_desc": 3}
-MORE |= {"list": 5, "list_desc": 5}
+MORE |= {"list": 5, "list_desc": 5, "tally": 3}
 """Arguments after the first."""
 
 
@@ -141,9 +141,9 @@ def test_every_family_says_whether_it_has_an_inverse():
     inverse = {name for name, family in FAMILIES.items() if family.inverse}
     assert inverse == {"count", "sum_int", "sum_wide", "bit_xor"}
     # Those that take events by their place have the law in tests/view/test_family_pick.py and
-    # test_family_listing.py: a place is no number to draw.
-    placed = {"first", "first_desc", "last", "last_desc", "list", "list_desc"}
-    assert set(TYPES) | placed == set(FAMILIES)
+    # test_family_listing.py, and counts of values in test_family_tally.py.
+    elsewhere = {"first", "first_desc", "last", "last_desc", "list", "list_desc", "tally"}
+    assert set(TYPES) | elsewhere == set(FAMILIES)
 
 
 @pytest.mark.parametrize("family", [name for name, family in FAMILIES.items() if family.inverse])

@@ -382,9 +382,21 @@ SELECT user_id, array_agg(amount LIMIT qty) AS l FROM orders GROUP BY user_id
 SELECT user_id, max(amount, 0) AS l FROM orders GROUP BY user_id
 --> 1:17 max | max needs a bound from 1 to 1000 | write it as a number, the last argument
 
--- a list of different values
-SELECT user_id, list(DISTINCT qty LIMIT 3) AS l FROM orders GROUP BY user_id
---> 1:17 list | list(DISTINCT …) cannot be kept | make the column a key and count the rows, or drop DISTINCT
+-- different values in an order of their own
+SELECT user_id, list(DISTINCT qty ORDER BY ts LIMIT 3) AS l FROM orders GROUP BY user_id
+--> 1:44 ts | different values are kept from the least on | write ORDER BY qty
+
+-- different values from the greatest on
+SELECT user_id, list(DISTINCT qty ORDER BY qty DESC LIMIT 3) AS l FROM orders GROUP BY user_id
+--> 1:44 qty | different values are kept from the least on | write ORDER BY qty
+
+-- a mode without a bound
+SELECT user_id, mode(qty) AS m FROM orders GROUP BY user_id
+--> 1:17 mode | mode needs a bound from 1 to 1000 | write mode(x LIMIT 10)
+
+-- a histogram of structs
+SELECT user_id, histogram(s LIMIT 10) AS h FROM orders GROUP BY user_id
+--> 1:27 s | STRUCT(a INTEGER, b STRUCT("C d" VARCHAR)) has no order that is kept | take one of its fields
 
 -- a list of lists of doubles
 SELECT user_id, list([price] LIMIT 3) AS l FROM orders GROUP BY user_id

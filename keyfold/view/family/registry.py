@@ -18,6 +18,8 @@ first, last     has bool, rank, partition i64, offset i64,    no       FIRST, LA
 and _desc       known bool, value (of any types)                       ARG_MAX, EARLIEST, LATEST
 list and _desc  bound i64, items text                         no       ARRAY_AGG, and MIN, MAX,
                                                                        ARG_MIN, ARG_MAX of n
+tally           bound i64, over bool, items text              no       HISTOGRAM, MODE,
+                                                                       ARRAY_AGG(DISTINCT x)
 ==============  ============================================  =======  ============================
 """
 
@@ -31,12 +33,13 @@ from keyfold.view.family.listing import LIST, LIST_DESC
 from keyfold.view.family.moments import PAIRS, VARIANCE
 from keyfold.view.family.pick import FIRST, FIRST_DESC, LAST, LAST_DESC
 from keyfold.view.family.sums import SUM_INT, SUM_REAL, SUM_WIDE
+from keyfold.view.family.tally import TALLY
 
 FAMILIES: dict[str, Family] = {
     family.name: family
     for family in (
         *(COUNT, SUM_INT, SUM_WIDE, SUM_REAL, MIN, MAX),
         *(BIT_AND, BIT_OR, BIT_XOR, VARIANCE, PAIRS),
-        *(FIRST, FIRST_DESC, LAST, LAST_DESC, LIST, LIST_DESC),
+        *(FIRST, FIRST_DESC, LAST, LAST_DESC, LIST, LIST_DESC, TALLY),
     )
 }
