@@ -109,8 +109,13 @@ TOP: dict[str, Call] = {
 }
 """Functions that keep n values where n is one argument more, by what they are without it."""
 REFUSED_HINT = "docs/sql.md lists the aggregates that can be kept, under Aggregates"
+_LISTED = "ARRAY_AGG(x ORDER BY y LIMIT 10) keeps the values"
 NEAREST: dict[str, str] = {
     "arbitrary": "ANY_VALUE keeps one of the values",
+    "string_agg": _LISTED,
+    "group_concat": _LISTED,
+    "listagg": _LISTED,
+    "json_group_array": _LISTED,
     "fsum": "SUM of DOUBLE is compensated already",
     "sumkahan": "SUM of DOUBLE is compensated already",
     "kahan_sum": "SUM of DOUBLE is compensated already",

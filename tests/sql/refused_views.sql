@@ -408,7 +408,7 @@ SELECT user_id, first(qty ORDER BY ts LIMIT 3) AS f FROM orders GROUP BY user_id
 
 -- an aggregate with a syntax of its own
 SELECT user_id, string_agg(user_id, ',') AS s FROM orders GROUP BY user_id
---> 1:17 string_agg | string_agg cannot be kept | docs/sql.md lists the aggregates that can be kept, under Aggregates
+--> 1:17 string_agg | string_agg cannot be kept | ARRAY_AGG(x ORDER BY y LIMIT 10) keeps the values
 
 -- an aggregate with a neighbour that is kept
 SELECT user_id, fsum(price) AS s FROM orders GROUP BY user_id
