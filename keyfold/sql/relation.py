@@ -7,6 +7,7 @@ as the list has; what it adds has names of Keyfold's own, which queries know by 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 import duckdb
@@ -71,6 +72,12 @@ class Relation:
         sql = f"(SELECT *, {added} FROM {self.sql})"
         return replace(self, sql=sql, lists=(*self.lists, elements))
 
+    def reading(self, names: Collection[str]) -> str:
+        """Return ``sql`` for a batch that has these columns and need not have others."""
+        columns = self.source.columns
+        read = [column for column in columns if column.name in names]
+        return self.sql.replace(_batch_sql(columns), _batch_sql(read))
+
     def columns(self) -> list[Column]:
         """Return the columns that the SELECT can name."""
         columns = visible_columns(self.source)
@@ -123,11 +130,11 @@ def relation(text: SqlText, binder: Binder, source: SourcePlan, window: Window |
     return Relation(text, binder, source, window, _from_sql(source, window))
 
 
-def _batch_sql(source: SourcePlan) -> str:
-    """Return the batch with its columns in the types that the view's SQL was bound with."""
+def _batch_sql(columns: Iterable[Column]) -> str:
+    """Return the batch with these columns in the types that the view's SQL was bound with."""
     casts = ", ".join(
         f"CAST({quoted(column.name)} AS {column.type}) AS {quoted(column.name)}"
-        for column in source.columns
+        for column in columns
         if _NOT_IN_ARROW.search(column.type)
     )
     return f"(SELECT * REPLACE ({casts}) FROM batch)" if casts else "batch"
@@ -135,7 +142,7 @@ def _batch_sql(source: SourcePlan) -> str:
 
 def _from_sql(source: SourcePlan, window: Window | None) -> str:
     if window is None:
-        return _batch_sql(source)
+        return _batch_sql(source.columns)
     column = next(c for c in visible_columns(source) if c.name == window.column)
     micros = f"epoch_us({quoted(window.column)})"
     size, offset = window.size_us, window.offset_us
@@ -144,5 +151,5 @@ def _from_sql(source: SourcePlan, window: Window | None) -> str:
     return (
         f"(SELECT *, make_timestamp({WINDOW_US})::{column.type} AS window_start, "
         f"make_timestamp({WINDOW_US} + {size})::{column.type} AS window_end "
-        f"FROM (SELECT *, {start} AS {WINDOW_US} FROM {_batch_sql(source)}))"
+        f"FROM (SELECT *, {start} AS {WINDOW_US} FROM {_batch_sql(source.columns)}))"
     )

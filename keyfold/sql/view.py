@@ -69,9 +69,16 @@ def compile_view(
                 hint="group the sets within a window: GROUP BY window_start, ROLLUP (…)",
                 location=unbound.options["retention"].location,
             )
+    used = scope.used | {c.name for one in conditions for c in one.find_all(exp.Column)}
+    used = used.union(*(elements.columns for elements in reads.lists))
+    columns_read = [column.name for column in visible_columns(source) if column.name in used]
+    if window is not None and window.column not in columns_read:
+        columns_read.append(window.column)
+    if lowering.partials.by_place:
+        columns_read.append(HIDDEN_OFFSET)
     many = bool(reads.lists)
     batch = BatchQuery(
-        reads.sql,
+        reads.reading(columns_read),
         condition,
         lowering.keys,
         aggregates,
@@ -81,13 +88,6 @@ def compile_view(
         sets=lowering.sets,
         groupings=lowering.groupings,
     )
-    used = scope.used | {c.name for one in conditions for c in one.find_all(exp.Column)}
-    used = used.union(*(elements.columns for elements in reads.lists))
-    columns_read = [column.name for column in visible_columns(source) if column.name in used]
-    if window is not None and window.column not in columns_read:
-        columns_read.append(window.column)
-    if lowering.partials.by_place:
-        columns_read.append(HIDDEN_OFFSET)
     return ViewPlan(
         name=unbound.name,
         source=source.name,

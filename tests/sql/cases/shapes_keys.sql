@@ -160,3 +160,21 @@ SELECT DISTINCT window_start, a FROM TUMBLE(e, ts, INTERVAL '1' MINUTE);
 --> rows
 {"window_start":"2026-01-01T00:02:00","a":1}
 {"window_start":"2026-01-01T00:02:00","a":2}
+
+-- a column that the view does not read may be of any type
+CREATE SOURCE e (a BIGINT, big HUGEINT, doc JSON, docs JSON[]) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS SELECT a, COUNT(*) AS n FROM e GROUP BY a;
+--> events
+{"a":1,"big":1,"doc":{"b":1}}
+{"a":1}
+--> rows
+{"a":1,"n":2}
+
+-- nor one in a source of windows, where another of such a type is read
+CREATE SOURCE e (doc JSON, big HUGEINT, ts TIMESTAMP) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS
+SELECT window_start AS w, MAX(big) AS m FROM TUMBLE(e, ts, INTERVAL '1' MINUTE) GROUP BY w;
+--> events
+{"doc":{"b":1},"big":170141183460469231731687303715884105727,"ts":"2026-01-01T00:00:10"}
+--> rows
+{"w":"2026-01-01T00:00:00","m":170141183460469231731687303715884105727}
