@@ -14,7 +14,8 @@ import duckdb
 from keyfold.state.memory import MemoryStore
 from keyfold.view.plan import ViewPlan
 from tests.laws.stream import Stream, batch_connection
-from tests.oracle.grammar import Case, Message
+from tests.oracle.grammar import Case
+from tests.oracle.messages import Message
 from tests.oracle.values import EPOCH, ROUGH_MAX
 
 Rows = list[dict[str, Any]]

@@ -9,33 +9,11 @@ from dataclasses import dataclass, field, replace
 from random import Random
 
 from tests.laws.stream import Step
-from tests.oracle.values import KINDS, NESTED, Kind
+from tests.oracle.messages import Message, make_messages
+from tests.oracle.values import KINDS, NESTED, Kind, maybe
 
-BROKEN = ("", "[1]", "{", "nonsense", "null", '"text"')
 EXACT, CLOSE, MOMENT, ROUGH = "exact", "close", "moment", "rough"
 """How an output is compared: as it is, by the last digits, or by the stated bound."""
-
-
-@dataclass(frozen=True)
-class Message:
-    """A message.
-
-    Attributes:
-        partition: Where it lies.
-        text: What it says.
-        row: What DuckDB is told, as SQL literals; None where the message is a dead letter.
-        misfits: The columns that it does not fit; a view that reads one must not count it.
-        second: Its event time, if it can be read.
-    """
-
-    partition: int
-    text: str
-    row: tuple[str, ...] | None
-    misfits: frozenset[str] = frozenset()
-    second: int | None = None
-
-    def message(self) -> bytes:
-        return self.text.encode()
 
 
 @dataclass(frozen=True)
@@ -129,7 +107,7 @@ def make_case(chance: Random) -> Case:
         columns=(*columns, ("p", "INTEGER"), ("o", "BIGINT")),
         key=tuple(view.keys),
         bounds=bounds,
-        messages=_messages(chance, kinds, watermark),
+        messages=make_messages(chance, kinds, watermark),
         plan=_plan(chance),
         retention_s=retention_s,
         delay_s=delay_s,
@@ -146,10 +124,6 @@ def without(case: Case, places: range) -> Case:
             kept.append(replace(message, row=message.row and (*message.row[:-1], offset)))
             offsets[message.partition] += 1
     return replace(case, messages=tuple(kept))
-
-
-def maybe(chance: Random, odds: float) -> bool:
-    return chance.random() < odds
 
 
 def _from(view: View, ts_type: str) -> tuple[tuple[str, str], str, str, bool]:
@@ -366,65 +340,6 @@ def _having(view: View) -> str:
     options += [f"NOT (MIN({c}) < 0 OR COUNT({c}) = 2)" for c in view.of("int")]
     options += [f"MIN({c}) = 'a'" for c in view.of("text")]
     return chance.choice(options)
-
-
-def _messages(
-    chance: Random, kinds: list[tuple[str, Kind]], watermark: bool
-) -> tuple[Message, ...]:
-    offsets = [0, 0, 0]
-    made: list[Message] = []
-    for _ in range(chance.choice([0, 3, 10, 20, 40])):
-        partition = chance.randint(0, 2)
-        if maybe(chance, 0.05):
-            made.append(Message(partition, chance.choice(BROKEN), None))
-        elif made and maybe(chance, 0.1):
-            made.append(_again(chance.choice(made), partition, offsets[partition]))
-        else:
-            made.append(_message(chance, kinds, watermark, partition, offsets[partition]))
-        offsets[partition] += 1
-    return tuple(made)
-
-
-def _again(other: Message, partition: int, offset: int) -> Message:
-    """The same message once more: another event, with a place of its own."""
-    row = other.row and (*other.row[:-2], str(partition), str(offset))
-    return Message(partition, other.text, row, other.misfits, other.second)
-
-
-def _message(
-    chance: Random, kinds: list[tuple[str, Kind]], watermark: bool, partition: int, offset: int
-) -> Message:
-    fields, row, misfits = [], [], set()
-    for name, kind in kinds:
-        fate = chance.random()
-        if fate < 0.08:
-            row.append("NULL")
-        elif fate < 0.16:
-            fields.append(f'"{name}":null')
-            row.append("NULL")
-        elif fate < 0.18 and kind.misfits:
-            misfit = chance.choice(kind.misfits)
-            fields.append(f'"{name}":{misfit}')
-            row.append("NULL")
-            misfits.add(name)
-        else:
-            text, literal = kind.draw(chance)
-            fields.append(f'"{name}":{text}')
-            row.append(literal)
-    second: int | None = None
-    if maybe(chance, 0.04):
-        row.append("NULL")
-    else:
-        second = chance.randint(0, 1500)
-        at = f"2026-03-01T00:{second // 60:02}:{second % 60:02}"
-        fields.append(f'"ts":"{at}{chance.choice(["", "Z"])}"')
-        row.append(f"'{at}'")
-    fields.append('"other":[1]')
-    chance.shuffle(fields)
-    text = "{" + ",".join(fields) + "}"
-    dead = watermark and second is None
-    whole = None if dead else (*row, str(partition), str(offset))
-    return Message(partition, text, whole, frozenset(misfits), second)
 
 
 def _plan(chance: Random) -> tuple[Step, ...]:

@@ -35,6 +35,10 @@ class Kind:
     uses: frozenset[str] = frozenset()
 
 
+def maybe(chance: Random, odds: float) -> bool:
+    return chance.random() < odds
+
+
 def _whole(type_: str, *extremes: int, least: int = -3) -> Callable[[Random], Value]:
     def draw(chance: Random) -> Value:
         value = chance.choice(extremes) if chance.random() < 0.15 else chance.randint(least, 4)
