@@ -19,6 +19,8 @@ from tests.oracle.messages import Message
 from tests.oracle.values import EPOCH, ROUGH_MAX
 
 Rows = list[dict[str, Any]]
+REST = 30
+"""The size of batches once a case's plan is done."""
 
 
 def check(case: Case) -> None:
@@ -31,7 +33,9 @@ def check(case: Case) -> None:
     stream = Stream(lambda: store, case.messages, case.sql)
     stream.run(case.plan)
     _compare(case, stream)
-    stream.finish()
+    while stream.read(REST):  # the plan has the small batches
+        pass
+    stream.commit()
     _compare(case, stream)
     told = stream.record().views["v"].total()
     fates = told.applied + told.filtered + told.late + told.dead_lettered
