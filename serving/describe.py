@@ -141,7 +141,8 @@ def _window(plan: ViewPlan) -> dict[str, Any] | None:
     window = plan.window
     if window is None:
         return None
-    return {"kind": window.kind, "column": window.column, "size_ms": _ms(window.size_us)}
+    told = {"kind": window.kind, "column": window.column, "size_ms": _ms(window.size_us)}
+    return {**told, "step_ms": _ms(window.pane_us)} if window.panes > 1 else told
 
 
 def _ms(micros: int) -> int | float:

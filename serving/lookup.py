@@ -22,6 +22,7 @@ from keyfold.state.counter import MissingView
 from keyfold.state.protocol import Pair
 from keyfold.state.reader import StateReader, ViewReader
 from keyfold.state.record import CommitRecord
+from keyfold.state.windows import window_reads
 from keyfold.view.plan import ViewPlan
 from keyfold.view.rowkey import encode_value
 from keyfold.view.types import ColumnType, parse_text
@@ -89,7 +90,8 @@ class ViewLookup:
         self._key_types = view.compiled.key_types
         self._key_count = len(self._key_types)
         self._key_from_text = view.compiled.key_from_text
-        self._get = reader.replica.get
+        self._reads = window_reads(view.plan, view.prefix, reader.replica)
+        self._get = self._reads.get
         self._prefix = view.prefix
         self._json_row = view.compiled.json_row
         self._stale_after_ms = stale_after_ms
@@ -141,7 +143,7 @@ class ViewLookup:
         if self._reader.views.get(self.plan.name) is not self.view:
             raise not_ready(f"view {self.plan.name} was replaced while it was read")
         # One call, so that all rows are of one commit.
-        values = self._reader.replica.get_many([self._prefix + key for key in encoded])
+        values = self._reads.get_many([self._prefix + key for key in encoded])
         label, horizon, ready = self.label(now_ms), self.horizon(), self.ready
         expired = self.view.compiled.expired
         rows: list[str | None] = []
@@ -178,7 +180,7 @@ class ViewLookup:
         """
         start = wanted.start if cursor is None else self._resume(cursor, wanted)
         cut = len(self._prefix)
-        pairs = self._reader.replica.scan(start, wanted.end)
+        pairs = self._reads.scan(start, wanted.end)
         # The iterator is made by the first step: label and iterator are of one moment.
         pair = next(pairs, None)
         label, horizon = self.label(now_ms), self.horizon()

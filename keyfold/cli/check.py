@@ -148,7 +148,11 @@ def window_text(view: ViewPlan) -> str:
     if view.window is None:
         return "none"
     kept = f", kept {duration(view.retention_us)}" if view.retention_us is not None else ""
-    return f"{view.window.kind} {duration(view.window.size_us)} on {view.window.column}{kept}"
+    window = view.window
+    size = duration(window.size_us)
+    if window.panes > 1:
+        kept += f", up to {window.panes} panes of {duration(window.pane_us)} merged by a lookup"
+    return f"{window.kind} {size} on {window.column}{kept}"
 
 
 def duration(us: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from keyfold.sql.bind import HIDDEN_PARTITION
-from keyfold.sql.relation import WINDOW_US
+from keyfold.sql.relation import end_us_sql, last_end_us_sql, start_us_sql
 from keyfold.view.aggregate import Aggregate
 from keyfold.view.plan import GROUPING, KeyColumn, Window
 from keyfold.view.types import Physical, column_type
@@ -54,7 +54,7 @@ class BatchQuery:
         columns += [f"{sql} AS s{i}" for i, sql in enumerate(slots)]
         conditions = [f"({self.condition})"] if self.condition else []
         if self.expires and self.window is not None:
-            conditions.append(f"{WINDOW_US} + {self.window.size_us} > {HORIZON}")
+            conditions.append(f"{last_end_us_sql(self.window)} > {HORIZON}")
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         groups = _places(range(len(self.keys)))
         if self.sets:
@@ -75,7 +75,7 @@ class BatchQuery:
         passed = f"({self.condition})" if self.condition else "true"
         late_sql = "0::BIGINT"
         if self.expires and self.window is not None:
-            late = f"{passed} AND {WINDOW_US} + {self.window.size_us} <= {HORIZON}"
+            late = f"{passed} AND {last_end_us_sql(self.window)} <= {HORIZON}"
             late_sql = f"count(*) FILTER (WHERE {late})"
         return (
             f"SELECT {HIDDEN_PARTITION} AS p, count(*) FILTER (WHERE {passed}) AS passed, "
@@ -91,7 +91,7 @@ class BatchQuery:
         count = f"count(DISTINCT {_EVENT}) FILTER (WHERE {passed}"
         late_sql = "0::BIGINT"
         if self.expires and self.window is not None:
-            late_sql = f"{count}) - {count} AND {WINDOW_US} + {self.window.size_us} > {HORIZON})"
+            late_sql = f"{count}) - {count} AND {last_end_us_sql(self.window)} > {HORIZON})"
         return (
             f"WITH batch AS (SELECT *, row_number() OVER () AS {_EVENT} FROM batch) "
             f"SELECT {HIDDEN_PARTITION} AS p, {count}) AS passed, {late_sql} AS late "
@@ -107,9 +107,9 @@ def _places(keys: Iterable[int]) -> str:
 def _key_sql(key: KeyColumn, window: Window | None) -> str:
     """Return a key column in the form that the key codec takes from Arrow."""
     if window is not None and key.sql == "window_start":
-        return WINDOW_US  # the whole number itself: no need to build a timestamp per event
+        return start_us_sql(window)  # the whole number: no need to build a timestamp per event
     if window is not None and key.sql == "window_end":
-        return f"{WINDOW_US} + {window.size_us}"
+        return end_us_sql(window)
     physical = column_type(key.type).physical
     if physical is Physical.JSON:
         return f"CAST(to_json({key.sql}) AS VARCHAR)"

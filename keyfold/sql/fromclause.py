@@ -8,7 +8,7 @@ spellings of one question have one fingerprint.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sqlglot import Token, exp
@@ -23,12 +23,8 @@ from keyfold.sql.relation import WINDOW_COLUMNS, Relation, relation
 from keyfold.sql.scope import Named, Scope, named_columns
 from keyfold.sql.subquery import columns_of, renamed
 from keyfold.sql.unnest import Read, unnest_joined, unnest_selected
-from keyfold.view.plan import SourcePlan, Window
-
-Windowing = Callable[
-    [SqlText, exp.Expr, Mapping[str, SourcePlan]], tuple[SourcePlan, Window | None]
-]
-"""(file, call of a window function over a source, sources) → (source, window)."""
+from keyfold.sql.window import TUMBLE_HINT, window_of, windowed_source
+from keyfold.view.plan import SourcePlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +61,8 @@ def plain_views(views: Sequence[UnboundView], before: int) -> dict[str, Query]:
 class FromClause:
     """Reads the FROM of one view.
 
-    Args of the constructor: the file, the sources by name in lower case, where expressions are
-    described, and how a window function over a source is read.
+    Args of the constructor: the file, the sources by name in lower case, and where expressions are
+    described.
     """
 
     def __init__(
@@ -74,12 +70,10 @@ class FromClause:
         text: SqlText,
         sources: Mapping[str, SourcePlan],
         binder: Binder,
-        windowing: Windowing,
     ) -> None:
         self._text = text
         self._sources = sources
         self._binder = binder
-        self._windowing = windowing
 
     def select(self, query: Query, *, inner: bool = False) -> tuple[exp.Select, Query]:
         """Return the SELECT of a query, and the query with its CTEs among the names.
@@ -111,7 +105,7 @@ class FromClause:
             read = self._nested(call.expressions[0], query) if call.expressions else None
             if read is not None:
                 call = _over(call, self.source(read, inner=True).name)
-            return self._windowing(self._text, call, self._sources)[0]
+            return windowed_source(self._text, call, self._named)
         read = self._nested(item, query)
         return self.source(read, inner=True) if read is not None else self._source(item, query)
 
@@ -226,6 +220,7 @@ class FromClause:
             raise self._text.error(
                 condition, f"{word} takes a condition", "compare it with something"
             )
+        over.refuse_shared_window(condition, f"stand in {word}")
 
     # --- what FROM names ---------------------------------------------------------------------
 
@@ -270,6 +265,9 @@ class FromClause:
             )
         return replace(found, columns=columns) if found is not None and columns else found
 
+    def _named(self, node: exp.Expr) -> SourcePlan:
+        return named_source(self._text, node, self._sources)
+
     def _source(self, item: exp.Expr, query: Query) -> SourcePlan:
         return named_source(self._text, item.this, self._sources, [*query.names])
 
@@ -281,8 +279,8 @@ class FromClause:
         if nested is not None:
             inner = self._derived(nested, "")
             call = self._over_source(call, inner)
-        source, window = self._windowing(self._text, call, self._sources)
-        over = relation(self._text, self._binder, source, window)
+        source, window = window_of(self._text, call, self._named)
+        over = replace(relation(self._text, self._binder, source, window), call=item.this)
         columns = named_columns(over.columns())
         if inner is not None:
             own = inner.tables[0].columns
@@ -337,7 +335,7 @@ def named_source(
         raise text.error(
             node,
             "a source's name belongs here",
-            "write TUMBLE(source, time column, INTERVAL '1' MINUTE)",
+            TUMBLE_HINT,
         )
     source = sources.get(node.name.lower())
     if source is None:

@@ -214,6 +214,8 @@ class Lowering:
     def _add_key(self, place: exp.Expr, node: exp.Expr) -> None:
         tree = without_parens(node)
         sql = sql_text(node)
+        if not isinstance(tree, exp.Column):
+            self._relation.refuse_shared_window(node, "be part of a key")
         if tree in self._key_trees:
             raise self._text.error(place, f"{sql} stands twice in GROUP BY", "keep one")
         selected = next((i for i in self._items if without_parens(i.resolved) == tree), None)
@@ -329,6 +331,8 @@ class Lowering:
             index = self._key_trees.index(tree)
             return ex.Key(index, self.keys[index].type)
         answer = self.partials.lower(node)
+        if answer is not None:
+            self._relation.refuse_shared_window(node, "stand in an aggregate")
         if answer is None and isinstance(node, exp.Column) and node.name in WINDOW_COLUMNS:
             raise self._text.error(
                 node,

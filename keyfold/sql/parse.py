@@ -283,6 +283,7 @@ def parse_view(source: SqlText, tokens: list[Token]) -> UnboundView:
             hint=f"{create} {name.text} AS SELECT …",
             location=source.token(body[0] if body else tokens[at]),
         )
+    _refuse_session(source, body)
     text = _plain_window_calls(blank(source.text, body[0].start, body[-1].end + 1), body)
     _check_syntax(source, without_bounds(text, body), body)
     query = parse_tree(source, text, ViewDialect, body)
@@ -400,6 +401,22 @@ def _plain_window_calls(text: str, tokens: list[Token]) -> str:
         elif word == "TABLE" and i and words[i - 1] == "(":
             blank_token(tokens[i])
     return "".join(characters)
+
+
+def _refuse_session(source: SqlText, tokens: Sequence[Token]) -> None:
+    """Refuse a SESSION window by its name: to sqlglot's grammar it is a syntax error.
+
+    Raises:
+        SqlError: There is one.
+    """
+    words = [token.text.upper() for token in tokens]
+    for at, word in enumerate(words[:-1]):
+        if word == "SESSION" and words[at + 1] == "(" and words[at - 1] in ("FROM", "("):
+            raise SqlError(
+                "SESSION windows cannot be kept",
+                hint="TUMBLE, HOP and CUMULATE can",
+                location=source.token(tokens[at]),
+            )
 
 
 def _closing(words: list[str], opening: int) -> int | None:

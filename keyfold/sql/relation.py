@@ -52,6 +52,7 @@ class Relation:
         source: The source.
         window: The window, if any.
         sql: The relation as it stands in FROM.
+        call: Where FROM calls the window, if any.
         lists: What UNNEST made rows of, in order.
     """
 
@@ -60,6 +61,7 @@ class Relation:
     source: SourcePlan
     window: Window | None
     sql: str
+    call: exp.Expr | None = None
     lists: tuple[Elements, ...] = ()
 
     def unnested(self, elements: Elements) -> Relation:
@@ -99,6 +101,24 @@ class Relation:
             return kind
         except duckdb.Error as problem:
             raise self.text.duckdb_error(node, problem) from problem
+
+    def refuse_shared_window(self, node: exp.Expr, what: str) -> None:
+        """Refuse a bound of the window where an event, which is in several, would have to say it.
+
+        Raises:
+            SqlError: Windows share events, and the expression over an event names a bound.
+        """
+        window = self.window
+        if window is None or window.panes == 1:
+            return
+        bound = next((c for c in node.find_all(exp.Column) if c.name in WINDOW_COLUMNS), None)
+        if bound is not None:
+            raise self.text.error(
+                bound,
+                f"{bound.name} cannot {what}: an event is in several windows of "
+                f"{window.kind.upper()}",
+                f"group by {bound.name} itself; SELECT and HAVING can use it in expressions",
+            )
 
     def kept_type(self, node: exp.Expr, kind: str) -> ColumnType:
         """Return the type by its name.
@@ -140,16 +160,41 @@ def _batch_sql(columns: Iterable[Column]) -> str:
     return f"(SELECT * REPLACE ({casts}) FROM batch)" if casts else "batch"
 
 
+def start_us_sql(window: Window) -> str:
+    """Return window_start in µs, over ``WINDOW_US``: of the first window that the pane is kept as.
+
+    Where windows share events this is the last window that starts (``hop``) or the first that ends
+    (``cumulate``) with the pane; readers make the others of it (keyfold/view/pane.py).
+    """
+    if window.kind == "cumulate":
+        return _floor_sql(WINDOW_US, window.size_us, window.offset_us)
+    return WINDOW_US
+
+
+def end_us_sql(window: Window) -> str:
+    """Return window_end in µs, over ``WINDOW_US``; see ``start_us_sql``."""
+    width = window.pane_us if window.kind == "cumulate" else window.size_us
+    return f"{WINDOW_US} + {width}"
+
+
+def last_end_us_sql(window: Window) -> str:
+    """Return where the last window ends that holds the event, in µs, over ``WINDOW_US``."""
+    return f"{start_us_sql(window)} + {window.size_us}"
+
+
+def _floor_sql(micros: str, width: int, offset: int) -> str:
+    # The remainder must not be negative before the epoch.
+    return f"{micros} - (({micros} - {offset}) % {width} + {width}) % {width}"
+
+
 def _from_sql(source: SourcePlan, window: Window | None) -> str:
     if window is None:
         return _batch_sql(source.columns)
     column = next(c for c in visible_columns(source) if c.name == window.column)
     micros = f"epoch_us({quoted(window.column)})"
-    size, offset = window.size_us, window.offset_us
-    # The remainder must not be negative before the epoch.
-    start = f"{micros} - (({micros} - {offset}) % {size} + {size}) % {size}"
+    start = _floor_sql(micros, window.pane_us, window.offset_us)
     return (
-        f"(SELECT *, make_timestamp({WINDOW_US})::{column.type} AS window_start, "
-        f"make_timestamp({WINDOW_US} + {size})::{column.type} AS window_end "
+        f"(SELECT *, make_timestamp({start_us_sql(window)})::{column.type} AS window_start, "
+        f"make_timestamp({end_us_sql(window)})::{column.type} AS window_end "
         f"FROM (SELECT *, {start} AS {WINDOW_US} FROM {_batch_sql(source.columns)}))"
     )

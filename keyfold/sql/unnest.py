@@ -164,6 +164,7 @@ def _list(text: SqlText, call: exp.Expr, read: Read) -> exp.Expr:
         elif kind in ("JSON", "VARCHAR"):
             hint = f"say what it holds: UNNEST(CAST({sql_text(tree)} AS JSON[]))"
         raise text.error(tree, f"UNNEST takes a list, and this is {kind}", hint)
+    read.relation.refuse_shared_window(tree, "be unnested")
     return tree
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 
 from keyfold.state.protocol import Pair
 
@@ -35,6 +35,17 @@ class MemoryStore:
         while at < len(keys):
             target = yield keys[at]
             at = at + 1 if target is None else bisect_left(keys, target)
+
+    def moment(self, end: bytes) -> Callable[[bytes], Iterator[Pair]]:
+        """Return how to scan from a key to ``end`` over one moment's state."""
+        keys, values = self._keys[: bisect_left(self._keys, end)], dict(self._values)
+
+        def scan(start: bytes) -> Iterator[Pair]:
+            return (
+                (keys[at], values[keys[at]]) for at in range(bisect_left(keys, start), len(keys))
+            )
+
+        return scan
 
     def approximate_sizes(self, spans: Sequence[Pair]) -> list[tuple[int, int]]:
         """Return how many (rows, bytes) each (start, end) range has."""

@@ -6,7 +6,7 @@ one contract over every implementation.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Protocol
 
 Pair = tuple[bytes, bytes]
@@ -28,6 +28,12 @@ class Reader(Protocol):
         """Yield the keys of a scan; where a key is sent in, go on from that one.
 
         What is sent in must be greater than the last key that came.
+        """
+
+    def moment(self, end: bytes) -> Callable[[bytes], Iterator[Pair]]:
+        """Return how to scan from a key to ``end``, again and again, over one moment's state.
+
+        Of these scans only the last one that was begun may go on.
         """
 
     def approximate_sizes(self, spans: Sequence[Pair]) -> list[tuple[int, int]]:

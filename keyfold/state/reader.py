@@ -33,6 +33,7 @@ from keyfold.state.record import (
     record_decoder,
 )
 from keyfold.state.rocks import OPEN_S_MAX, RocksReplica
+from keyfold.state.windows import window_reads
 from keyfold.view.plan import PLAN_FORMAT, ViewPlan
 from keyfold.view.row import CompiledView
 from keyfold.view.rowkey import prefix_end
@@ -156,7 +157,8 @@ class StateReader:
 
     def rows(self, view: ViewReader) -> Iterator[tuple[bytes, bytes]]:
         """Yield (row key, value) of every row that has not expired, in key order."""
-        return live_rows(view, self.replica.scan(view.prefix, view.end), self.expired(view.plan))
+        reads = window_reads(view.plan, view.prefix, self.replica)
+        return live_rows(view, reads.scan(view.prefix, view.end), self.expired(view.plan))
 
     def close(self) -> None:
         """Release files. Safe to call twice."""

@@ -5,8 +5,10 @@ commit grows long. What is found here is deleted with the next commit.
 
 - Every expired row is found in the end, and no other: a pass looks for what had expired at the last
   commit. All such rows are in the store by then; a later event of theirs is late.
-- Windows end at the multiples of their size, so between two of them nothing new expires and there
-  is no pass.
+- Windows end at the multiples of their size (or step), so between two of them nothing new expires
+  and there is no pass.
+- A pane that several windows share goes with the last of them, whose key it is stored under (of
+  ``cumulate``: with the widest).
 - The rows of one group (the key columns before the window) lie in the order of their windows: after
   the first few that live, the rest of the group is passed over with one seek.
 """
@@ -122,5 +124,4 @@ class Reclaimer:
 
     def _last_bound(self, horizon: int) -> int:
         """The last bound of a window at or before ``horizon``."""
-        offset_us, size_us = self._window.offset_us, self._window.size_us
-        return (horizon - offset_us) // size_us * size_us + offset_us
+        return self._window.floor_us(horizon, self._window.expiry_us)

@@ -27,7 +27,7 @@ import fcntl
 import shutil
 import time
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from itertools import starmap
 from pathlib import Path
 
@@ -103,20 +103,17 @@ class _RocksReader:
 
     def scan(self, start: bytes, end: bytes, *, backwards: bool = False) -> Iterator[Pair]:
         """Yield (key, value) with start <= key < end in key order, of one moment's state."""
+        if not backwards:
+            yield from self.moment(end)(start)
+            return
         bounded = ReadOptions()
         bounded.set_iterate_upper_bound(end)
         at = self._db.iter(bounded)
-        if backwards:
-            at.seek_to_last()
-            # Looked at here: rocksdict 0.3.29 does not keep to a lower bound.
-            while at.valid() and (key := at.key()) >= start:
-                yield key, at.value()
-                at.prev()
-        else:
-            at.seek(start)
-            while at.valid():
-                yield at.key(), at.value()
-                at.next()
+        at.seek_to_last()
+        # Looked at here: rocksdict 0.3.29 does not keep to a lower bound.
+        while at.valid() and (key := at.key()) >= start:
+            yield key, at.value()
+            at.prev()
         at.status()
 
     def keys(self, start: bytes, end: bytes) -> Generator[bytes, bytes | None, None]:
@@ -133,6 +130,21 @@ class _RocksReader:
             else:
                 seek(target)
         at.status()
+
+    def moment(self, end: bytes) -> Callable[[bytes], Iterator[Pair]]:
+        """Return how to scan from a key to ``end``, again and again, over one moment's state."""
+        bounded = ReadOptions()
+        bounded.set_iterate_upper_bound(end)
+        at = self._db.iter(bounded)
+
+        def scan(start: bytes) -> Iterator[Pair]:
+            at.seek(start)
+            while at.valid():
+                yield at.key(), at.value()
+                at.next()
+            at.status()
+
+        return scan
 
     def block_cache_bytes(self) -> tuple[int, int]:
         """Return (used, capacity) of the block cache."""

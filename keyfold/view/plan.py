@@ -107,17 +107,42 @@ class SourcePlan(msgspec.Struct, frozen=True, kw_only=True):
 class Window(msgspec.Struct, frozen=True):
     """A window over event time.
 
+    Where windows share events (``hop``, ``cumulate``) the store holds panes: the partials of the
+    events of one step. A reader merges the panes of a window (keyfold/view/pane.py).
+
     Attributes:
-        kind: ``tumble``.
+        kind: ``tumble``, ``hop`` or ``cumulate``.
         column: The event time column.
-        size_us: Width, µs.
+        size_us: Width, µs; of ``cumulate``, of the widest window.
         offset_us: Shift of the window bounds from the epoch, µs.
+        step_us: From one window to the next, µs, where windows share events; not set elsewhere, so
+            that a tumbling window stays the same in stored plans and fingerprints.
     """
 
     kind: str
     column: str
     size_us: int
     offset_us: int = 0
+    step_us: int | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def pane_us(self) -> int:
+        """Width of what is kept apart, µs: a step, or else the whole window."""
+        return self.size_us if isinstance(self.step_us, msgspec.UnsetType) else self.step_us
+
+    @property
+    def panes(self) -> int:
+        """Panes in the widest window."""
+        return self.size_us // self.pane_us
+
+    @property
+    def expiry_us(self) -> int:
+        """Stored rows expire at the multiples of this, plus the offset, µs."""
+        return self.size_us if self.kind == "cumulate" else self.pane_us
+
+    def floor_us(self, time_us: int, width_us: int) -> int:
+        """Return the last multiple of a width, plus the offset, at or before a time."""
+        return (time_us - self.offset_us) // width_us * width_us + self.offset_us
 
 
 GROUPING = "GROUPING"
@@ -176,7 +201,8 @@ class ViewPlan(msgspec.Struct, frozen=True, kw_only=True):
         having: A row is hidden unless this is true; None without HAVING.
         window: The window, if any.
         retention_us: A windowed row goes when the watermark passes window_end + this; None: never.
-        window_key: Index of the key column that retention reads (window_start or window_end).
+        window_key: Index of the key column that says which window it is (window_start or
+            window_end); retention reads it, and so does the merge of panes.
         freshness_slo_ms: Staleness above this is labelled ``stale``.
         batch_sql: DuckDB query over the relation ``batch``: key columns ``k0…``, slots ``s0…``.
             Where retention is set, ``$horizon_us`` stands for the window_end at or before which a

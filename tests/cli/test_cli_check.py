@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -169,6 +170,19 @@ def test_explain_says_what_is_kept_and_what_a_group_costs(keyfold: Keyfold) -> N
     assert "n i64 8, sum i128 16" in told.stdout
     assert "SUM(amount)" in told.stdout
     assert "GROUP BY" in told.stdout.split("SQL per batch:")[1]
+
+
+def test_explain_says_how_many_panes_a_window_is_merged_from(
+    keyfold: Keyfold, tmp_path: Path
+) -> None:
+    (tmp_path / "hop.sql").write_text(
+        "CREATE SOURCE s (ts TIMESTAMP) WITH (connector = 'events');"
+        "CREATE MATERIALIZED VIEW v AS SELECT window_start, COUNT(*) AS n "
+        "FROM HOP(s, ts, INTERVAL '1' MINUTE, INTERVAL '1' HOUR) GROUP BY window_start;"
+    )
+    told = keyfold("explain", "hop.sql")
+    window = "window            hop 1 h on ts, up to 60 panes of 1 min merged by a lookup"
+    assert window in told.stdout, told.stderr
 
 
 def test_explain_of_a_view_that_is_not_there_names_one_that_is(keyfold: Keyfold) -> None:

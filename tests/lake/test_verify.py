@@ -57,6 +57,29 @@ def test_a_table_of_a_view_that_stopped_stays_the_state_though_its_source_goes_o
     assert lake.snapshot("minutes") is None
 
 
+def test_the_table_has_the_windows_that_the_panes_make(house):
+    hops = plan(
+        "hops",
+        {"user_id": "VARCHAR", "window_end": "TIMESTAMP WITH TIME ZONE"},
+        {"orders": COUNT},
+        window=Window("hop", "ts", 30, 0, 10),
+        retention_us=100,
+        window_key=1,
+    )
+    lake = house(hops)
+    lake.state.put("hops", {("a", 30): (1,), ("a", 50): (2,), ("b", 100): (4,)})
+    lake.state.writer.record.views["hops"].stream_time_us = 130
+    lake.state.commit()
+    lake.snapshot("hops", chunk_rows=2)
+    rows = [
+        (row["user_id"], row["window_end"].microsecond, row["orders"]) for row in lake.rows("hops")
+    ]
+    # The window that ends at 30 has expired; its pane is in the one that ends at 40.
+    assert rows == [("a", 40, 2), ("a", 50, 2), ("b", 80, 4), ("b", 90, 4), ("b", 100, 4)]
+    verdict = verify(lake, "hops", chunk_rows=3)
+    assert (verdict.state, verdict.rows) == ("same", 5)
+
+
 def test_rows_that_differ_are_counted_and_shown(house):
     lake = house(SPEND)
     lake.state.put("spend", {(f"user{at}",): (1, 1, at) for at in range(9)})

@@ -27,6 +27,7 @@ from keyfold.state.layout import COMMIT_KEY
 from keyfold.state.protocol import Store
 from keyfold.state.reader import ViewReader, live_rows
 from keyfold.state.record import CommitRecord, record_decoder
+from keyfold.state.windows import window_reads
 from keyfold.state.writer import StateWriter
 from keyfold.view.plan import Catalog
 from keyfold.view.row import CompiledView
@@ -223,7 +224,7 @@ class Stream:
         prefix = self.state.views[name].prefix
         reader = ViewReader(view, CompiledView(view), prefix, prefix_end(prefix))
         horizon = view.expired_before(self.record().stream_time_us(view))
-        scan = self.store.scan(prefix, prefix_end(prefix))
+        scan = window_reads(view, prefix, self.store).scan(prefix, prefix_end(prefix))
         return reader.compiled, list(live_rows(reader, scan, horizon))
 
     def rows(self, name: str) -> list[dict[str, Any]]:

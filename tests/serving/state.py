@@ -35,6 +35,10 @@ SELECT user_id, COUNT(*) AS orders FROM orders GROUP BY user_id HAVING COUNT(*) 
 CREATE MATERIALIZED VIEW per_minute WITH (retention = '1 hour') AS
 SELECT user_id, window_start, COUNT(*) AS orders
 FROM TUMBLE(orders, ts, INTERVAL '1' MINUTE) GROUP BY user_id, window_start;
+CREATE MATERIALIZED VIEW hops WITH (retention = '1 hour') AS
+SELECT region, window_start, user_id, COUNT(*) AS orders
+FROM HOP(orders, ts, INTERVAL '1' MINUTE, INTERVAL '3' MINUTE)
+GROUP BY region, window_start, user_id HAVING COUNT(*) > 1;
 CREATE MATERIALIZED VIEW carriers AS SELECT carrier, COUNT(*) AS n FROM flights GROUP BY carrier;
 """
 CHANGED = ORDERS.replace("HAVING COUNT(*) > 1", "HAVING COUNT(*) > 5")

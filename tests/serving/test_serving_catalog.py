@@ -50,7 +50,7 @@ def server(made: State) -> Iterator[Server]:
 def test_the_catalog_lists_all_views(server: Server) -> None:
     views = server.get("/v1/views").json()["views"]
     assert [view["name"] for view in views] == [
-        "spend", "by_region", "often", "per_minute", "carriers",
+        "spend", "by_region", "often", "per_minute", "hops", "carriers",
     ]  # fmt: skip
     spend_view = views[0]
     assert spend_view["source"] == "orders"
@@ -76,6 +76,8 @@ def test_one_view_says_all_that_is_known(server: Server) -> None:
     assert windowed["retention_ms"] == 3_600_000
     assert isinstance(windowed["window"]["size_ms"], int), "a whole number, as freshness_slo_ms is"
     assert isinstance(windowed["retention_ms"], int)
+    hops = server.get("/v1/views/hops").json()["window"]
+    assert hops == {"kind": "hop", "column": "ts", "size_ms": 180_000, "step_ms": 60_000}
 
 
 def test_a_source_says_how_far_it_is(server: Server, made: State) -> None:

@@ -39,6 +39,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     state.put("by_region", {("eu\0x", 3): (99,)})
     state.put("per_minute", {("AA", TS_US - hours * HOUR_US): (hours + 1,) for hours in range(6)})
     state.record.views["per_minute"].stream_time_us = TS_US + 60_000_000
+    # Panes: the window that starts a minute or two before has them too.
+    minute = 60_000_000
+    panes = {("eu", TS_US, "a"): (1,), ("eu", TS_US + minute, "a"): (2,), ("eu", TS_US, "b"): (5,)}
+    panes |= {("us", TS_US - HOUR_US, "a"): (7,), ("us", None, "a"): (8,)}
+    state.put("hops", panes)
+    state.record.views["hops"].stream_time_us = TS_US + 2 * minute
     state.record.sources["orders"].watermark_us = TS_US
     state.commit()
     server = Server(state.directory, rows_limit_max=50, lookup_keys_max=20)
@@ -278,6 +284,51 @@ def test_expired_rows_are_never_seen(server: Server) -> None:
     keys = [["AA", TS], ["AA", "2026-01-01T11:00:00Z"]]
     found = server.client.post("/v1/views/per_minute/lookup", json={"keys": keys}).json()["rows"]
     assert [row and row["orders"] for row in found] == [1, None]
+
+
+HOPS = [
+    ("eu", "2026-01-01T11:58:00Z", "b", 5),
+    ("eu", "2026-01-01T11:59:00Z", "a", 3),
+    ("eu", "2026-01-01T11:59:00Z", "b", 5),
+    ("eu", "2026-01-01T12:00:00Z", "a", 3),
+    ("eu", "2026-01-01T12:00:00Z", "b", 5),
+    ("eu", "2026-01-01T12:01:00Z", "a", 2),
+    ("us", "2026-01-01T11:00:00Z", "a", 7),
+    ("us", None, "a", 8),
+]
+"""Of 11:58 user a has one order, which HAVING hides; windows that ended by 11:02 have expired."""
+
+
+@pytest.mark.parametrize("limit", [1, 3, 50])
+def test_windows_made_of_panes_are_rows_like_others(server: Server, limit: int) -> None:
+    def pages(query: str) -> list[tuple[object, ...]]:
+        rows, cursor = [], ""
+        while cursor is not None:
+            page = server.get(f"/v1/views/hops/rows?{query}&limit={limit}{cursor}").json()
+            rows += [tuple(row.values()) for row in page["rows"]]
+            cursor = page["next_cursor"] and f"&cursor={page['next_cursor']}"
+        return rows
+
+    assert pages("") == HOPS
+    assert pages("region=eu") == HOPS[:6]
+    assert pages("region=eu&window_start.gte=2026-01-01T11:59:00Z") == HOPS[1:6]
+    assert pages("region=eu&window_start.gt=2026-01-01T11:59:00Z") == HOPS[3:6]
+    assert pages("region=eu&window_start.lt=2026-01-01T12:00:00Z") == HOPS[:3]
+    assert pages("region=eu&window_start=2026-01-01T12:00:00Z&user_id.gt=a") == HOPS[4:5]
+    assert pages("region=us&window_start=%00") == HOPS[7:]
+    stream = {"accept": "application/vnd.apache.arrow.stream"}
+    arrow = server.get("/v1/views/hops/rows", headers=stream)
+    assert pa.ipc.open_stream(arrow.content).read_all().num_rows == len(HOPS)
+    for region, start, user, orders in HOPS[:-1]:
+        row = server.get(f"/v1/views/hops/rows/{region}/{start}/{user}").json()["row"]
+        assert row["orders"] == orders
+    absent = ["2026-01-01T11:58:00Z", "2026-01-01T12:02:00Z", "2026-01-01T12:00:30Z"]
+    for start in absent:
+        problem(server.get(f"/v1/views/hops/rows/eu/{start}/a"), 404, "no_such_key")
+    problem(server.get("/v1/views/hops/rows/us/2026-01-01T10:59:00Z/a"), 404, "no_such_key")
+    keys = [["eu", "2026-01-01T11:59:00Z", "a"], ["eu", absent[0], "a"], ["us", None, "a"]]
+    found = server.client.post("/v1/views/hops/lookup", json={"keys": keys}).json()["rows"]
+    assert [row and row["orders"] for row in found] == [3, None, 8]
 
 
 def listed(server: Server, query: str, view: str = "by_region") -> list[tuple[object, ...]]:

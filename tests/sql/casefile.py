@@ -31,6 +31,7 @@ from ingest.lane import Lane
 from ingest.source.message import MessageBatch
 from keyfold.state.memory import MemoryStore
 from keyfold.state.reader import ViewReader, live_rows
+from keyfold.state.windows import window_reads
 from keyfold.state.writer import StateWriter
 from keyfold.view.plan import Catalog
 from keyfold.view.row import CompiledView
@@ -91,7 +92,6 @@ class Kept:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:
         (source,) = catalog.sources
-        self._source = source.name
         self._catalog = catalog
         self._store = MemoryStore()
         self._state = StateWriter(self._store, catalog)
@@ -120,8 +120,9 @@ class Kept:
         plan = self._catalog.view(name)
         prefix = self._state.views[name].prefix
         reader = ViewReader(plan, CompiledView(plan), prefix, prefix_end(prefix))
-        horizon = plan.expired_before(record.sources[self._source].stream_time_us)
-        stored = live_rows(reader, self._store.scan(prefix, prefix_end(prefix)), horizon)
+        horizon = plan.expired_before(record.stream_time_us(plan))
+        scan = window_reads(plan, prefix, self._store).scan(prefix, prefix_end(prefix))
+        stored = live_rows(reader, scan, horizon)
         texts = [reader.compiled.json_row(key, value) for key, value in stored]
         return [text for text in texts if text is not None]
 

@@ -288,7 +288,7 @@ SELECT session_user AS u, COUNT(*) FROM orders GROUP BY u
 
 -- a file
 SELECT user_id FROM read_csv('/etc/passwd') GROUP BY user_id
---> 1:21 read_csv | a view cannot read READ_CSV | read a source, or TUMBLE(source, time column, INTERVAL …)
+--> 1:21 read_csv | a view cannot read READ_CSV | read a source, or TUMBLE(source, time column, INTERVAL …), HOP or CUMULATE
 
 -- a file by its name
 SELECT user_id FROM 'passwd.csv' GROUP BY user_id
@@ -296,7 +296,7 @@ SELECT user_id FROM 'passwd.csv' GROUP BY user_id
 
 -- DuckDB's settings
 SELECT name FROM duckdb_settings() GROUP BY name
---> 1:18 duckdb_settings | a view cannot read DUCKDB_SETTINGS | read a source, or TUMBLE(source, time column, INTERVAL …)
+--> 1:18 duckdb_settings | a view cannot read DUCKDB_SETTINGS | read a source, or TUMBLE(source, time column, INTERVAL …), HOP or CUMULATE
 
 -- another catalog
 SELECT table_name FROM information_schema.tables GROUP BY table_name
@@ -656,9 +656,73 @@ SELECT window_start, COUNT(*) AS n FROM orders GROUP BY window_start
 SELECT window_start, window_end FROM TUMBLE(orders, ts, INTERVAL '1' MINUTE) GROUP BY window_start
 --> 1:22 window_end | window_end is not in GROUP BY | add window_end to GROUP BY; a window's start and end decide each other
 
--- HOP
-SELECT window_start FROM HOP(orders, ts, INTERVAL '1' MINUTE, INTERVAL '5' MINUTE) GROUP BY window_start
---> 1:26 HOP | a view cannot read HOP | HOP and SESSION windows are not kept; read a source, or TUMBLE(source, time column, INTERVAL …)
+-- SESSION
+SELECT window_start FROM SESSION(orders, ts, INTERVAL '5' MINUTE) GROUP BY window_start
+--> 1:26 SESSION | SESSION windows cannot be kept | TUMBLE, HOP and CUMULATE can
+
+-- HOP without a size
+SELECT window_start FROM HOP(orders, ts, INTERVAL '1' MINUTE) GROUP BY window_start
+--> 1:26 HOP | HOP takes a source, a time column, a slide, a size and maybe an offset | write HOP(source, time column, INTERVAL '1' MINUTE, INTERVAL '10' MINUTE): slide, size
+
+-- HOP of a size that is no multiple of the slide
+SELECT window_start FROM HOP(orders, ts, INTERVAL '2' MINUTE, INTERVAL '5' MINUTE) GROUP BY window_start
+--> 1:63 INTERVAL | the size of HOP is no multiple of its slide | HOP(source, time column, INTERVAL '1' MINUTE, INTERVAL '10' MINUTE): slide, size; events are kept by slide, and windows are made of whole ones
+
+-- HOP of a slide that is longer than the size
+SELECT window_start FROM HOP(orders, ts, INTERVAL '5' MINUTE, INTERVAL '1' MINUTE) GROUP BY window_start
+--> 1:63 INTERVAL | the size of HOP is no multiple of its slide | HOP(source, time column, INTERVAL '1' MINUTE, INTERVAL '10' MINUTE): slide, size; events are kept by slide, and windows are made of whole ones
+
+-- HOP of no slide
+SELECT window_start FROM HOP(orders, ts, INTERVAL '0' MINUTE, INTERVAL '5' MINUTE) GROUP BY window_start
+--> 1:42 INTERVAL | a window has a positive slide | write HOP(source, time column, INTERVAL '1' MINUTE, INTERVAL '10' MINUTE): slide, size
+
+-- HOP of too many slides
+SELECT window_start FROM HOP(orders, ts, INTERVAL '1' SECOND, INTERVAL '1' DAY) GROUP BY window_start
+--> 1:63 INTERVAL | a window of HOP has 86400 slides, and 1440 is the most | every lookup merges so many: make the slide longer
+
+-- HOP without a window in the key
+SELECT user_id, COUNT(*) AS n FROM HOP(orders, ts, INTERVAL '1' MINUTE, INTERVAL '5' MINUTE) GROUP BY user_id
+--> 1:36 HOP | the windows of HOP share events, and GROUP BY does not tell them apart | add window_start to GROUP BY and SELECT
+
+-- HOP with its window in WHERE
+SELECT window_start FROM HOP(orders, ts, INTERVAL '1' MINUTE, INTERVAL '5' MINUTE) WHERE window_end > ts GROUP BY window_start
+--> 1:90 window_end | window_end cannot stand in WHERE: an event is in several windows of HOP | group by window_end itself; SELECT and HAVING can use it in expressions
+
+-- HOP with its window in an expression of the key
+SELECT date_trunc('day', window_start) AS d, window_end FROM HOP(orders, ts, INTERVAL '1' MINUTE, INTERVAL '5' MINUTE) GROUP BY d, window_end
+--> 1:26 window_start | window_start cannot be part of a key: an event is in several windows of HOP | group by window_start itself; SELECT and HAVING can use it in expressions
+
+-- HOP with its window in an aggregate
+SELECT window_start, MAX(ts - window_start > INTERVAL '1' MINUTE) AS m FROM HOP(orders, ts, INTERVAL '1' MINUTE, INTERVAL '5' MINUTE) GROUP BY window_start
+--> 1:31 window_start | window_start cannot stand in an aggregate: an event is in several windows of HOP | group by window_start itself; SELECT and HAVING can use it in expressions
+
+-- HOP with a grouping set of all windows
+SELECT GROUPING(window_start) AS g, window_start, COUNT(*) AS n FROM HOP(orders, ts, INTERVAL '1' MINUTE, INTERVAL '5' MINUTE) GROUP BY ROLLUP (window_start)
+--> 1:70 HOP | the windows of HOP share events, and a grouping set is not of one window | group the sets within a window: GROUP BY window_start, ROLLUP (…)
+
+-- HOP in one row about all of them
+SELECT COUNT(*) AS n FROM HOP(orders, ts, INTERVAL '1' MINUTE, INTERVAL '5' MINUTE)
+--> 1:27 HOP | the windows of HOP share events, and GROUP BY does not tell them apart | add window_start to GROUP BY and SELECT
+
+-- HOP in a subquery, with its window in WHERE
+SELECT ws, COUNT(*) AS n FROM (SELECT window_start AS ws FROM HOP(orders, ts, INTERVAL '1' MINUTE, INTERVAL '5' MINUTE)) WHERE ws > TIMESTAMPTZ '2026-01-01' GROUP BY ws
+--> 1:128 ws | window_start cannot stand in WHERE: an event is in several windows of HOP | group by window_start itself; SELECT and HAVING can use it in expressions
+
+-- HOP with its window in a list
+SELECT window_start, t, COUNT(*) AS n FROM HOP(orders, ts, INTERVAL '1' MINUTE, INTERVAL '5' MINUTE), UNNEST([window_end]) AS u(t) GROUP BY window_start, t
+--> 1:111 window_end | window_end cannot be unnested: an event is in several windows of HOP | group by window_end itself; SELECT and HAVING can use it in expressions
+
+-- HOP over a subquery with an interval, of no slide
+SELECT window_start FROM HOP((SELECT ts FROM orders WHERE ts - INTERVAL '1' DAY IS NOT NULL), ts, INTERVAL '0' MINUTE, INTERVAL '5' MINUTE) GROUP BY window_start
+--> 1:99 INTERVAL | a window has a positive slide | write HOP(source, time column, INTERVAL '1' MINUTE, INTERVAL '10' MINUTE): slide, size
+
+-- CUMULATE without a step
+SELECT window_end FROM CUMULATE(orders, ts, INTERVAL '1' DAY) GROUP BY window_end
+--> 1:24 CUMULATE | CUMULATE takes a source, a time column, a step, a largest size and maybe an offset | write CUMULATE(source, time column, INTERVAL '1' HOUR, INTERVAL '1' DAY): step, size
+
+-- CUMULATE by the start that its windows share
+SELECT window_start FROM CUMULATE(orders, ts, INTERVAL '1' HOUR, INTERVAL '1' DAY) GROUP BY window_start
+--> 1:26 CUMULATE | the windows of CUMULATE share events, and GROUP BY does not tell them apart | add window_end to GROUP BY and SELECT
 
 -- TUMBLE without a size
 SELECT window_start FROM TUMBLE(orders, ts) GROUP BY window_start

@@ -13,6 +13,7 @@ from keyfold.sql.bind import locked_connection, quoted
 from keyfold.sql.compile import HORIZON, NO_HORIZON, compile_sql, visible_columns
 from keyfold.state.layout import view_prefix
 from keyfold.state.memory import MemoryStore
+from keyfold.state.windows import window_reads
 from keyfold.state.writer import StateWriter
 from keyfold.view.columns import contiguous, physical_column
 from keyfold.view.plan import Catalog
@@ -40,6 +41,23 @@ WINDOWS = {
     ),
     "tumble(orders, local, interval 5 second)": ("local", 5_000_000, 0),
 }
+# What windows stand for that share events: each event once for every window that it is in, and
+# once without window where its time is NULL.
+SHARED = {
+    "TABLE(HOP(TABLE orders, DESCRIPTOR(local), INTERVAL '30' MINUTE, INTERVAL '2' HOUR))": """
+      (SELECT *, make_timestamp(last - i * 1800000000) AS window_start,
+         make_timestamp(last - i * 1800000000 + 7200000000) AS window_end
+       FROM (SELECT *, epoch_us(time_bucket(
+         to_microseconds(1800000000), local, make_timestamp(0))) AS last FROM orders),
+         range(4) AS t(i) WHERE local IS NOT NULL OR i = 0)""",
+    "CUMULATE(orders, local, INTERVAL '1' HOUR, INTERVAL '6' HOUR, INTERVAL '90' MINUTE)": """
+      (SELECT *, make_timestamp(first) AS window_start,
+         make_timestamp(first + (i + 1) * 3600000000) AS window_end
+       FROM (SELECT *, epoch_us(time_bucket(
+         to_microseconds(21600000000), local, make_timestamp(5400000000))) AS first FROM orders),
+         range(6) AS t(i)
+       WHERE coalesce(first + (i + 1) * 3600000000 > epoch_us(local), i = 0))""",
+}
 VIEWS = dict(sections("views.sql"))
 
 
@@ -66,6 +84,8 @@ def direct(select: str) -> str:
             f"(SELECT *, {start}::{kind} AS window_start, "
             f"({start} + to_microseconds({size}))::{kind} AS window_end FROM orders)",
         )
+    for call, relation in SHARED.items():
+        select = select.replace(call, relation)
     return select
 
 
@@ -91,7 +111,8 @@ def kept(con: duckdb.DuckDBPyConnection, catalog: Catalog, order: list[int]) -> 
     assert at == EVENTS
     view = CompiledView(plan)
     prefix = view_prefix(1)
-    rows = [(key[len(prefix) :], value) for key, value in store.scan(prefix, prefix_end(prefix))]
+    scan = window_reads(plan, prefix, store).scan(prefix, prefix_end(prefix))
+    rows = [(key[len(prefix) :], value) for key, value in scan]
     return view.arrow_table(rows)
 
 

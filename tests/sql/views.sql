@@ -365,3 +365,12 @@ SELECT tags['x'] AS x, tags['nothing'] AS none, map_contains(tags, 'x') AS has, 
 
 -- lists and structs that are made here
 SELECT [qty % 2, tiny % 2] AS pair, {'a': paid, 'b': s.a} AS st, COUNT(*) AS n FROM orders GROUP BY 1, 2;
+
+-- Flink's HOP over TIMESTAMP before the epoch, in expressions over its key
+SELECT window_start AS ws, qty, window_end, window_end > TIMESTAMP '1970-01-01' AS after, COUNT(*) AS n,
+  AVG(price) AS mean FROM TABLE(HOP(TABLE orders, DESCRIPTOR(local), INTERVAL '30' MINUTE, INTERVAL
+  '2' HOUR)) GROUP BY ws, qty, window_end HAVING COUNT(*) > 1;
+
+-- CUMULATE over TIMESTAMP, window_end alone
+SELECT window_end, MAX(qty) AS m, SUM(amount) AS t FROM CUMULATE(orders, local, INTERVAL '1'
+  HOUR, INTERVAL '6' HOUR, INTERVAL '90' MINUTE) WHERE qty > 1 GROUP BY window_end;

@@ -87,6 +87,16 @@ def test_a_walk_over_keys_goes_on_where_it_is_sent(make_store: Callable[[], Any]
         walk.send(b"\x08")
 
 
+def test_one_moment_is_scanned_again_and_again(make_store: Callable[[], Any]) -> None:
+    store = make_store()
+    store.write([(bytes([i]), b"v") for i in range(1, 9)], [], [], MARKER)
+    scan = store.moment(b"\x06")
+    store.write([(b"\x04\x01", b"v"), (b"\x02", b"w")], [b"\x03"], [], MARKER)
+    assert [key for key, _ in scan(b"\x03")] == [b"\x03", b"\x04", b"\x05"]
+    assert next(scan(b"\x01\x01")) == (b"\x02", b"v")
+    assert list(scan(b"\x06")) == list(scan(b"\x07")) == []
+
+
 def test_deleted_keys_and_ranges_are_gone(make_store: Callable[[], Any]) -> None:
     store = make_store()
     store.write([(bytes([i]), b"v") for i in range(1, 9)], [], [], MARKER)

@@ -1,0 +1,243 @@
+"""Reading a view whose windows are kept as panes (keyfold/view/pane.py), as if they were rows.
+
+``window_reads`` gives what has the reads of a store: for most views the store itself, for these
+views a reader that merges. Keys go in and come out as if every window had its row.
+
+A scan goes through one iterator of the store, so all of it is of one moment. The rows of a *group*
+(the key columns before the window) lie pane by pane. Small panes are kept while a window needs
+them, each read once; of large ones, pieces are read and merged by key. Memory is bounded by
+``PANE_ROWS`` per pane of a window.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby, islice
+from operator import itemgetter
+from typing import Protocol
+
+from keyfold.state.protocol import Pair, Reader
+from keyfold.view.pane import Folding, Panes
+from keyfold.view.plan import ViewPlan
+from keyfold.view.rowkey import NULL, encode_value, prefix_end
+from keyfold.view.types import Physical
+
+PANE_ROWS = 256
+"""Rows of a pane that are held; of a larger pane, so many at a time."""
+_FOLD_MIN, _FOLD_MAX = 64, 8_192
+"""Partials that are merged in one go: few at first, since a page may want one row only."""
+_TAG_MAX = NULL[0]
+_AFTER_TAGS = bytes([_TAG_MAX + 1])
+_Scan = Callable[[bytes], Iterator[Pair]]
+
+
+class Reads(Protocol):
+    """What a view is read by."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the partials of a row, or None."""
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Return the partials of each row in order, None where there is none."""
+
+    def scan(self, start: bytes, end: bytes) -> Iterator[Pair]:
+        """Yield (key, partials) with start <= key < end in key order, of one moment's state."""
+
+
+def window_reads(plan: ViewPlan, prefix: bytes, store: Reader) -> Reads:
+    """Return what reads the rows of a view.
+
+    Args:
+        plan: The view.
+        prefix: Stands before its row keys.
+        store: Where they are.
+    """
+    shared = plan.window is not None and plan.window.panes > 1
+    return _PanedReads(plan, prefix, store) if shared else store
+
+
+class _PanedReads:
+    def __init__(self, plan: ViewPlan, prefix: bytes, store: Reader) -> None:
+        self._panes = Panes(plan)
+        self._fold = Folding(plan).fold
+        self._store = store
+        self._begin = len(prefix)
+        self._end = prefix_end(prefix)
+
+    def get(self, key: bytes) -> bytes | None:
+        return self.get_many([key])[0]
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        stored = [self._stored_keys(key) for key in keys]
+        found = iter(self._store.get_many([one for group in stored for one in group]))
+        groups = [[v for v in islice(found, len(group)) if v is not None] for group in stored]
+        merged = iter(self._fold([group for group in groups if group]))
+        return [next(merged) if group else None for group in groups]
+
+    def scan(self, start: bytes, end: bytes) -> Iterator[Pair]:
+        scan = self._store.moment(self._end)
+        keys: list[bytes] = []
+        groups: list[list[bytes]] = []
+        most, held = _FOLD_MIN, 0
+        for key, partials in self._windows(scan, start):
+            if key >= end:
+                break
+            keys.append(key)
+            groups.append(partials)
+            held += len(partials)
+            if held >= most:
+                yield from zip(keys, self._fold(groups), strict=True)
+                keys, groups, held, most = [], [], 0, min(2 * most, _FOLD_MAX)
+        yield from zip(keys, self._fold(groups), strict=True)
+
+    def _stored_keys(self, key: bytes) -> list[bytes]:
+        """The keys of the panes of one row; none where there can be no such window."""
+        panes = self._panes
+        at = panes.place(key, self._begin)
+        assert at is not None, "a whole key has its window"
+        bound = panes.bound(key, at)
+        if bound is None:
+            return [key]
+        if not panes.is_window(bound) or panes.moved(key, self._begin, at, bound) != key:
+            return []
+        return [panes.moved(key, self._begin, at, pane) for pane in panes.of(bound)]
+
+    def _windows(self, scan: _Scan, start: bytes) -> Iterator[tuple[bytes, list[bytes]]]:
+        """Yield (row key, its partials in the order of their panes) of all rows from a key on."""
+        while (group := self._next_group(scan, start)) is not None:
+            yield from _Group(self._panes, scan, group, self._begin).rows(start)
+            start = max(start, group + _AFTER_TAGS)
+
+    def _next_group(self, scan: _Scan, start: bytes) -> bytes | None:
+        """The first group that may have rows at or after a key."""
+        at = self._panes.place(start, self._begin)
+        if at is not None:
+            return start[:at]  # a window of it may begin before its first pane
+        pair = next(scan(start), None)
+        if pair is None:
+            return None
+        at = self._panes.place(pair[0], self._begin)
+        assert at is not None, "a whole key has its window"
+        return pair[0][:at]
+
+
+class _Group:
+    """The rows of one group of a scan, window by window."""
+
+    def __init__(self, panes: Panes, scan: _Scan, group: bytes, begin: int) -> None:
+        self._panes = panes
+        self._scan = scan
+        self._group = group
+        self._at = len(group)
+        self._begin = begin
+        # Pane → its rows by their common key, None where they are too many to be held.
+        self._held: dict[int, list[Pair] | None] = {}
+        self._next: int | None = None
+
+    def rows(self, start: bytes) -> Iterator[tuple[bytes, list[bytes]]]:
+        """Yield (row key, its partials in the order of their panes) from a key on."""
+        panes, at = self._panes, self._at
+        from_bound = None
+        if start.startswith(self._group) and panes.place(start, self._begin) == at:
+            from_bound = panes.bound(start, at)
+            if from_bound is None:
+                yield from self._without_window(start)
+                return
+        window = None if from_bound is None else panes.first_from(from_bound)
+        self._look(self._key(panes.first_pane(window)) if window is not None else self._group)
+        while self._held or self._next is not None:
+            if not self._held:
+                assert self._next is not None
+                first = panes.first_window(self._next)
+                window = first if window is None else max(window, first)
+            assert window is not None
+            first_pane, last_pane = panes.first_pane(window), panes.last_pane(window)
+            for pane in [pane for pane in self._held if pane < first_pane]:
+                del self._held[pane]
+            self._hold(last_pane)
+            if self._held:
+                yield from self._window(window, start)
+            window += panes.step
+        yield from self._without_window(start)
+
+    def _key(self, bound: int) -> bytes:
+        return self._group + encode_value(Physical.I64, bound)
+
+    def _look(self, key: bytes) -> None:
+        """Find the next pane of the group at or after a key."""
+        found = next(self._scan(key), None)
+        inside = found is not None and self._inside(found[0])
+        self._next = self._panes.bound(found[0], self._at) if found and inside else None
+
+    def _inside(self, key: bytes) -> bool:
+        # No tag follows where a text goes on after what looks like its end.
+        return key.startswith(self._group) and key[self._at] <= _TAG_MAX
+
+    def _hold(self, last_pane: int) -> None:
+        """Read the panes up to one: whole where they are small."""
+        while self._next is not None and self._next <= last_pane:
+            pane, head = self._next, self._key(self._next)
+            rows: list[Pair] = []
+            self._next = None
+            for pair in self._scan(head):
+                if not pair[0].startswith(head):
+                    if not self._inside(pair[0]):
+                        break
+                    following = self._panes.bound(pair[0], self._at)
+                    if following is None or following > last_pane:
+                        self._next = following
+                        break
+                    self._held[pane] = rows
+                    pane, head, rows = following, self._key(following), []
+                rows.append((self._common(pair[0]), pair[1]))
+                if len(rows) > PANE_ROWS:
+                    self._look(head + _AFTER_TAGS)
+                    break
+            self._held[pane] = rows if len(rows) <= PANE_ROWS else None
+
+    def _window(self, window: int, start: bytes) -> Iterator[tuple[bytes, list[bytes]]]:
+        """Yield the rows of a window: those of its panes, by the key that they have in common."""
+        for key, partials in (
+            self._whole() if None not in self._held.values() else (self._in_pieces(window, start))
+        ):
+            moved = self._panes.moved(key, self._begin, self._at, window)
+            if moved >= start:
+                yield moved, partials
+
+    def _whole(self) -> Iterator[tuple[bytes, list[bytes]]]:
+        merged: dict[bytes, list[bytes]] = {}
+        for rows in self._held.values():
+            for key, value in rows or ():
+                merged.setdefault(key, []).append(value)
+        return ((key, merged[key]) for key in sorted(merged))
+
+    def _in_pieces(self, window: int, start: bytes) -> Iterator[tuple[bytes, list[bytes]]]:
+        streams = [rows or self._pieces(pane, window, start) for pane, rows in self._held.items()]
+        # Of equal keys, heapq.merge takes the earlier stream first.
+        for key, pairs in groupby(heapq.merge(*streams, key=itemgetter(0)), itemgetter(0)):
+            yield key, [value for _, value in pairs]
+
+    def _pieces(self, pane: int, window: int, start: bytes) -> Iterator[Pair]:
+        """Yield the rows of a large pane, piece by piece: other panes are read in between."""
+        head = self._key(pane)
+        key = head
+        if start.startswith(self._key(window)):
+            key = max(head, self._panes.moved(start, self._begin, self._at, pane))
+        while piece := [
+            pair for pair in islice(self._scan(key), PANE_ROWS) if pair[0].startswith(head)
+        ]:
+            yield from ((self._common(key), value) for key, value in piece)
+            key = piece[-1][0] + b"\0"
+
+    def _common(self, key: bytes) -> bytes:
+        """The key that a row has in all panes: that of window 0."""
+        return self._panes.moved(key, self._begin, self._at, 0)
+
+    def _without_window(self, start: bytes) -> Iterator[tuple[bytes, list[bytes]]]:
+        """Yield the rows whose time is NULL; they stand behind all windows."""
+        head = self._group + NULL
+        for key, value in self._scan(max(head, start)):
+            if not key.startswith(head):
+                return
+            yield key, [value]
