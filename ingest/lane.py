@@ -23,6 +23,7 @@ from ingest.clock import monotonic_ms
 from ingest.decode.json import Decoded, JsonDecoder
 from ingest.decode.reject import Reject
 from ingest.evaluate import Delta, Evaluator, Poison
+from ingest.late import late_events
 from ingest.opening import RETRY_MS, Opening, Start, first_line, left_behind, start_of
 from ingest.progress import Progress
 from ingest.source.connect import connect_ahead, starts_at_beginning
@@ -40,6 +41,7 @@ __all__ = ["PARTITIONS_MAX", "RETRY_MS", "Lane"]
 
 _log = logging.getLogger("keyfold.ingest")
 PARTITIONS_MAX = 2_000
+LATE = "it is late: its partition's time had passed it, and on_late = 'dead_letter'"
 BACKLOG_GATHER_MS = 100
 """With a backlog a batch may be this long in coming: what one costs is then spread over more."""
 
@@ -249,14 +251,22 @@ class Lane:
             if name in view.columns_read
             for reject in rejects
         }
-        keep = np.ones(len(rows), np.bool_) if misfits or fresh is not None else None
+        late, latest = np.zeros(len(rows), np.bool_), None
+        if view.on_late != "apply" and times is not None:
+            new = None if fresh is None else fresh[rows]
+            late, latest = late_events(view, record, times, batch.partitions[rows], new)
+        some_out = misfits or fresh is not None or late.any()
+        keep = np.ones(len(rows), np.bool_) if some_out else None
         if keep is not None and misfits:
             dead += sorted(misfits.difference(dead))  # a reject may have misfits as well
             keep &= ~np.isin(rows, np.fromiter(misfits, np.int64))
         if keep is not None and fresh is not None:
             keep &= fresh[rows]
             dead = [row for row in dead if fresh[row]]
+        late_rows: list[int] = []
         if keep is not None:
+            late_rows = rows[keep & late].tolist()
+            keep &= ~late
             table, rows = table.filter(pa.array(keep)), rows[keep]
         try:
             poison = self._merge(view, record, table)
@@ -265,11 +275,18 @@ class Lane:
             self._stop_view(view.name, first_line(problem), None if foreseen else problem)
             return
         letters = [Reject(int(rows[bad.row]), bad.reason) for bad in poison]
+        if view.on_late == "dead_letter":
+            letters += [Reject(row, LATE) for row in late_rows]
+        else:
+            for row in late_rows:
+                book(record, int(batch.partitions[row]), late=1)
         self._bury(batch, letters, view.name, None, now_ms)
         for row in dead + [letter.row for letter in letters]:
             book(record, int(batch.partitions[row]), dead_lettered=1)
         if times is not None:
             move_time_of_view(record, times, fresh)
+        if latest is not None:
+            record.event_times_us = latest
 
     def _stop_view(self, view: str, error: str, bug: Exception | None = None) -> None:
         _log.error("view stopped: %s", error, exc_info=bug, extra={"view": view})

@@ -47,11 +47,15 @@ class Times:
         rows: Their places in the batch.
         micros: The times, µs.
         delay_us: The watermark's delay, µs.
+        all_micros: The times of all events that were decoded, those of a bad clock too.
+        moves: Which of them move time on.
     """
 
     rows: np.ndarray
     micros: np.ndarray
     delay_us: int
+    all_micros: np.ndarray
+    moves: np.ndarray
 
 
 def times_of(plan: SourcePlan, batch: MessageBatch, decoded: Decoded) -> Times | None:
@@ -67,7 +71,7 @@ def times_of(plan: SourcePlan, batch: MessageBatch, decoded: Decoded) -> Times |
     # One bad clock must not expire everybody's rows: such an event is applied, no more.
     sane = (taken_ms < 0) | (micros <= taken_us + skew_us)
     sane &= np.abs(micros) < _INFINITY_US
-    return Times(decoded.rows[sane], micros[sane], plan.watermark.delay_us)
+    return Times(decoded.rows[sane], micros[sane], plan.watermark.delay_us, micros, sane)
 
 
 def move_times(source: SourceRecord, batch: MessageBatch, times: Times) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from keyfold.errors import SqlError, SqlLocation, did_you_mean
 from keyfold.sql.interval import span_us
+from keyfold.view.plan import OnLate
 
 ENCODES = ("json", "csv", "parquet")
 SHARED_OPTIONS = ("connector", "max_future_skew", "timestamp.unit")
@@ -27,7 +28,8 @@ CONNECTOR_OPTIONS: dict[str, tuple[str, ...]] = {
 }
 NEEDED_OPTIONS = {"kafka": ("topic",), "events": (), "file": ("path",), "nexmark": ("events",)}
 TIMESTAMP_UNITS = ("auto", "s", "ms", "us", "ns")
-VIEW_OPTIONS = ("retention", "freshness_slo")
+VIEW_OPTIONS = ("retention", "freshness_slo", "on_late")
+ON_LATE: tuple[OnLate, ...] = ("apply", "drop", "dead_letter")
 _PASSED_ON = {"kafka": "properties."}
 _CHOICES = {
     "timestamp.unit": TIMESTAMP_UNITS,
@@ -135,5 +137,25 @@ def view_spans(options: dict[str, Option]) -> tuple[int | None, int]:
                 hint=did_you_mean(key, VIEW_OPTIONS),
                 location=option.location,
             )
-        spans[key] = option_us(option, least_us=1)
+        if key != "on_late":
+            spans[key] = option_us(option, least_us=1)
     return spans.get("retention"), -(-spans.get("freshness_slo", 0) // 1_000)
+
+
+def view_on_late(options: dict[str, Option]) -> OnLate:
+    """Return what becomes of late events in a view.
+
+    Raises:
+        SqlError: It is no such word.
+    """
+    option = options.get("on_late")
+    if option is None:
+        return "apply"
+    chosen = next((word for word in ON_LATE if word == option.value.lower()), None)
+    if chosen is None:
+        raise SqlError(
+            f"on_late cannot be {option.value!r}",
+            hint=f"it is one of {', '.join(ON_LATE)}",
+            location=option.location,
+        )
+    return chosen

@@ -12,7 +12,7 @@ from keyfold.sql.bind import HIDDEN_OFFSET, Binder
 from keyfold.sql.fromclause import FromClause, Query, plain_views
 from keyfold.sql.location import SqlText
 from keyfold.sql.lower import Lowering
-from keyfold.sql.options import view_spans
+from keyfold.sql.options import view_on_late, view_spans
 from keyfold.sql.parse import UnboundView
 from keyfold.sql.scope import Scope
 from keyfold.sql.sourceplan import visible_columns
@@ -55,6 +55,9 @@ def compile_view(
     aggregates, answers = lowering.partials.in_order()
     retention_us, slo_ms = view_spans(unbound.options)
     of_window = window_key(reads, [key.sql for key in lowering.keys], lowering.sets)
+    on_late = view_on_late(unbound.options)
+    if on_late != "apply":
+        _check_event_time(unbound, "on_late", window, source)
     expires = retention_us is not None
     if expires:
         _check_retention(unbound, window, of_window, source)
@@ -109,8 +112,10 @@ def compile_view(
             expires,
             *(elements.sql for elements in reads.lists),
             *sorted(sorted(one) for one in lowering.sets),
+            *(["without late events"] if on_late != "apply" else []),
         ),
         standing_keys=lowering.standing_keys(),
+        on_late=on_late,
     )
 
 
@@ -160,10 +165,18 @@ def _check_retention(
             hint="group by window_start of TUMBLE(source, ts, INTERVAL …), or leave retention out",
             location=location,
         )
-    if source.watermark is None or source.watermark.column != window.column:
+    _check_event_time(unbound, "retention", window, source)
+
+
+def _check_event_time(
+    unbound: UnboundView, option: str, window: Window | None, source: SourcePlan
+) -> None:
+    """Refuse an option that reads the event time where a source has none, or a window another."""
+    mark = source.watermark
+    if mark is None or (window is not None and mark.column != window.column):
+        column = window.column if window is not None else "ts"
         raise SqlError(
-            "retention needs the event time of the source",
-            hint=f"add WATERMARK FOR {window.column} AS {window.column} - INTERVAL '5' SECOND "
-            f"to {source.name}",
-            location=location,
+            f"{option} needs the event time of the source",
+            hint=f"add WATERMARK FOR {column} AS {column} - INTERVAL '5' SECOND to {source.name}",
+            location=unbound.options[option].location,
         )

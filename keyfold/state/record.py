@@ -110,6 +110,8 @@ class ViewRecord(msgspec.Struct):
         stream_time_us: Greatest event time, less the delay, of the messages that the view has had:
             what retention reads. A function of ``offsets``, however the stream was cut (law 1);
             so it stands still with a view that stopped, whatever its source goes on to read.
+        event_times_us: Partition → greatest event time of its messages that the view has had; kept
+            where late events are not applied.
     """
 
     offsets: dict[int, int] = {}
@@ -118,6 +120,7 @@ class ViewRecord(msgspec.Struct):
     error: str = ""
     as_of_ms: int = 0
     stream_time_us: int | None = None
+    event_times_us: dict[int, int] = {}
 
     def level_with(self, source: SourceRecord) -> bool:
         """Say whether the view has applied all that was read from its source."""

@@ -20,6 +20,7 @@ from keyfold.view.types import ColumnType, column_type
 PLAN_FORMAT = 1
 
 IncludeKind = OneOf["key", "partition", "offset", "timestamp", "headers"]
+OnLate = OneOf["apply", "drop", "dead_letter"]
 INCLUDE_TYPES: dict[str, str] = {
     "key": "VARCHAR",
     "partition": "INTEGER",
@@ -214,6 +215,7 @@ class ViewPlan(msgspec.Struct, frozen=True, kw_only=True):
         fingerprint: Changes with anything that changes the content of the state.
         standing_keys: Keys, in physical values, of the rows that are there before any event: over
             nothing, aggregates without GROUP BY are one row in SQL.
+        on_late: What becomes of an event that is late in its partition (ingest/late.py).
     """
 
     name: str
@@ -233,6 +235,7 @@ class ViewPlan(msgspec.Struct, frozen=True, kw_only=True):
     sql: str
     fingerprint: str
     standing_keys: tuple[tuple[int | None, ...], ...] = ()
+    on_late: OnLate = "apply"
 
     @property
     def slots(self) -> tuple[Slot, ...]:

@@ -360,6 +360,16 @@ CREATE SOURCE s (a INT) WITH (connector = 'events');
 CREATE MATERIALIZED VIEW v WITH (retention = '99999999999999999999 days') AS SELECT a FROM s GROUP BY a;
 --> 2:34 retention | retention: '99999999999999999999 days' is longer than 10,000 years | write retention = '7 days'
 
+-- on_late without an event time
+CREATE SOURCE s (a INT) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v WITH (on_late = 'drop') AS SELECT a FROM s GROUP BY a;
+--> 2:34 on_late | on_late needs the event time of the source | add WATERMARK FOR ts AS ts - INTERVAL '5' SECOND to s
+
+-- on_late that is no such word
+CREATE SOURCE s (a INT) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v WITH (on_late = 'ignore') AS SELECT a FROM s GROUP BY a;
+--> 2:34 on_late | on_late cannot be 'ignore' | it is one of apply, drop, dead_letter
+
 -- a source's column that TUMBLE adds
 CREATE SOURCE s (window_start INT, ts TIMESTAMP) WITH (connector = 'events');
 CREATE MATERIALIZED VIEW v AS SELECT window_end FROM TUMBLE(s, ts, INTERVAL '1' DAY) GROUP BY 1;

@@ -104,3 +104,34 @@ FROM CUMULATE(e, ts, INTERVAL '1' MINUTE, INTERVAL '3' MINUTE) GROUP BY window_e
 {"w":"2026-01-01T00:02:00","f":"first in time","l":"in between","top":"in between","d":{"k":2},"e":"first in time","z":"in between","o":3,"ok":false,"v":1.0,"m":"first in time","s":8.0,"c":1}
 {"w":"2026-01-01T00:03:00","f":"first in time","l":"last in time","top":"last in time","d":{"k":2},"e":"last in time","z":"in between","o":7,"ok":false,"v":2.6666666666666665,"m":"first in time","s":9.0,"c":2}
 --> ledger applied 3
+
+-- late elements of HOP over a subquery are left out with their event
+CREATE SOURCE e (items VARCHAR[], ts TIMESTAMP, WATERMARK FOR ts AS ts) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v WITH (on_late = 'drop') AS
+SELECT window_start AS w, item, COUNT(*) AS n
+FROM HOP((SELECT items AS l, ts FROM e WHERE len(items) < 3), ts, INTERVAL '1' MINUTE, INTERVAL '2' MINUTE),
+  UNNEST(l) AS t(item)
+GROUP BY w, item;
+--> events
+{"items":["a","b"],"ts":"2026-01-01T00:00:30"}
+{"items":["a","b","c"],"ts":"2026-01-01T00:01:10"}
+{"items":["a","a"],"ts":"2026-01-01T00:00:40"}
+{"items":["b"],"ts":"2026-01-01T00:01:00"}
+--> rows
+{"w":"2025-12-31T23:59:00","item":"a","n":1}
+{"w":"2025-12-31T23:59:00","item":"b","n":1}
+{"w":"2026-01-01T00:00:00","item":"a","n":1}
+{"w":"2026-01-01T00:00:00","item":"b","n":2}
+{"w":"2026-01-01T00:01:00","item":"b","n":1}
+--> ledger applied 2, filtered 1, late 1
+
+-- late events are dead letters of a view of one row
+CREATE SOURCE e (n BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL '5' SECOND) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v WITH (on_late = 'dead_letter') AS SELECT COUNT(*) AS n, LATEST(n) AS l FROM e;
+--> events
+{"n":1,"ts":"2026-01-01T00:00:30"}
+{"n":2,"ts":"2026-01-01T00:00:25"}
+{"n":3,"ts":"2026-01-01T00:00:24"}
+--> rows
+{"n":2,"l":2}
+--> ledger applied 2, dead_lettered 1
