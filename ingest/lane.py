@@ -201,8 +201,7 @@ class Lane:
             for view in self._views:
                 self._apply_view(view, batch, firsts, decoded, times, now_ms)
             count_messages(source, batch, decoded, fresh)
-            if times is not None:
-                move_times(source, batch, times)
+            move_times(source, batch, times, self.plan)
         for partition, offset in batch.next_offsets.items():
             told = source.partitions.setdefault(partition, PartitionRecord(offset))
             told.offset = max(told.offset, offset)

@@ -74,15 +74,28 @@ def times_of(plan: SourcePlan, batch: MessageBatch, decoded: Decoded) -> Times |
     return Times(decoded.rows[sane], micros[sane], plan.watermark.delay_us, micros, sane)
 
 
-def move_times(source: SourceRecord, batch: MessageBatch, times: Times) -> None:
-    """Move a source's event times, watermark and stream time on."""
-    partitions = batch.partitions[times.rows]
-    greatest = np.full(int(partitions.max(initial=0)) + 1, -_INFINITY_US, np.int64)
-    np.maximum.at(greatest, partitions, times.micros)
-    seen = np.flatnonzero(greatest > -_INFINITY_US).tolist()
-    for partition in seen:
+def move_times(
+    source: SourceRecord, batch: MessageBatch, times: Times | None, plan: SourcePlan
+) -> None:
+    """Move a source's event times, watermark and stream time on, where it has event times."""
+    if plan.watermark is None:
+        return
+    for partition, taken_ms in _greatest(batch.partitions, batch.timestamps_ms, 0).items():
+        told = source.partitions.setdefault(partition, PartitionRecord(0))
+        told.message_ms = max(told.message_ms or 0, taken_ms)
+    moved: dict[int, int] = {}
+    if times is not None:
+        moved = _greatest(batch.partitions[times.rows], times.micros, 1 - _INFINITY_US)
+    for partition in moved:
         source.partitions.setdefault(partition, PartitionRecord(0))
-    advance_times(source, {p: int(greatest[p]) for p in seen}, times.delay_us)
+    advance_times(source, moved, plan.watermark.delay_us, plan.idle_timeout_us)
+
+
+def _greatest(partitions: np.ndarray, values: np.ndarray, least: int) -> dict[int, int]:
+    """Partition → its greatest value; none where all are below ``least``."""
+    greatest = np.full(int(partitions.max(initial=0)) + 1, -_INFINITY_US, np.int64)
+    np.maximum.at(greatest, partitions, values)
+    return {p: int(greatest[p]) for p in np.flatnonzero(greatest >= least).tolist()}
 
 
 def move_time_of_view(view: ViewRecord, times: Times, fresh: np.ndarray | None) -> None:

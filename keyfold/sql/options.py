@@ -13,7 +13,7 @@ from keyfold.sql.interval import span_us
 from keyfold.view.plan import OnLate
 
 ENCODES = ("json", "csv", "parquet")
-SHARED_OPTIONS = ("connector", "max_future_skew", "timestamp.unit")
+SHARED_OPTIONS = ("connector", "idle_timeout", "max_future_skew", "timestamp.unit")
 CONNECTOR_OPTIONS: dict[str, tuple[str, ...]] = {
     "kafka": (
         "topic",

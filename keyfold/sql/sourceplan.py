@@ -58,8 +58,16 @@ def bind(
     _check_names(unbound, columns)
     watermark = _bind_watermark(unbound, columns)
     options = {key: option.value for key, option in unbound.options.items() if key != "connector"}
-    options.pop("max_future_skew", None)
+    for shared in ("max_future_skew", "idle_timeout"):
+        options.pop(shared, None)
     skew = unbound.options.get("max_future_skew")
+    idle = unbound.options.get("idle_timeout")
+    if idle is not None and watermark is None:
+        raise SqlError(
+            "idle_timeout needs a watermark",
+            hint="add WATERMARK FOR ts AS ts - INTERVAL '5' SECOND, or leave idle_timeout out",
+            location=idle.location,
+        )
     return SourcePlan(
         name=unbound.name,
         connector=unbound.connector,
@@ -73,6 +81,7 @@ def bind(
         else span_us(MAX_FUTURE_SKEW_DEFAULT),
         sql=unbound.sql,
         fingerprint=fingerprint(statement_fingerprint(unbound), columns),
+        idle_timeout_us=option_us(idle, least_us=1) if idle else None,
     )
 
 

@@ -52,12 +52,15 @@ class PartitionRecord(msgspec.Struct):
         event_time_us: Greatest event time seen, µs, or None.
         taken: Messages read.
         dead_lettered: Messages that could not be decoded.
+        message_ms: Greatest timestamp of a message, ms since the epoch; None where none had one, or
+            the source has no watermark.
     """
 
     offset: int
     event_time_us: int | None = None
     taken: int = 0
     dead_lettered: int = 0
+    message_ms: int | None = None
 
 
 class SourceRecord(msgspec.Struct):
@@ -66,9 +69,9 @@ class SourceRecord(msgspec.Struct):
     Attributes:
         partitions: By partition number.
         identity: Facts that the source stores with its offsets (topic id, file names).
-        watermark_us: Least over the partitions that have events of event time minus delay; goes
-            back where one has its first event. A function of the offsets alone, however the stream
-            was cut (law 1), as is the next.
+        watermark_us: Least over the partitions that have events, and are not idle, of event time
+            minus delay; goes back where one has its first event, or wakes up. A function of the
+            offsets alone, however the stream was cut (law 1), as is the next.
         stream_time_us: Greatest over the partitions of event time minus delay.
         as_of_ms: All that was in the source at this time is applied, ms since the epoch.
         decoded: Columns that its views read.

@@ -35,6 +35,7 @@ from keyfold.state.reader import check_format
 from keyfold.state.record import (
     Begin,
     CommitRecord,
+    PartitionRecord,
     SourceRecord,
     ViewRecord,
     catalog_decoder,
@@ -306,27 +307,44 @@ class StateWriter:
             self._pending.puts.append((CATALOG_KEY, msgspec.json.encode(adoption.stored)))
 
 
-def advance_times(source: SourceRecord, event_times_us: Mapping[int, int], delay_us: int) -> None:
+def advance_times(
+    source: SourceRecord,
+    event_times_us: Mapping[int, int],
+    delay_us: int,
+    idle_timeout_us: int | None = None,
+) -> None:
     """Move event time, watermark and stream time on after a batch.
 
     All three are functions of the offsets alone, however the stream was cut (law 1). So a partition
-    whose first event comes late takes the watermark back to it; one without events does not count.
+    whose first event comes late takes the watermark back to it; one without events does not count,
+    nor one that is idle: its last message is older than the newest one by more than a timeout, both
+    by their own timestamps.
 
     Args:
         source: The source's record.
         event_times_us: Partition → greatest event time of the batch, µs.
         delay_us: The watermark's delay, µs.
+        idle_timeout_us: See above; None: no partition is idle.
     """
     for partition, time_us in event_times_us.items():
         told = source.partitions[partition]
         told.event_time_us = _latest(told.event_time_us, time_us)
-    seen = [
-        told.event_time_us for told in source.partitions.values() if told.event_time_us is not None
-    ]
-    if seen:
-        source.stream_time_us = max(seen) - delay_us
-        source.watermark_us = min(seen) - delay_us
+    seen = [told for told in source.partitions.values() if told.event_time_us is not None]
+    if not seen:
+        return
+    source.stream_time_us = max(_event_time(told) for told in seen) - delay_us
+    if idle_timeout_us is not None:
+        newest = [p.message_ms for p in source.partitions.values() if p.message_ms is not None]
+        since_ms = max(newest, default=0) - idle_timeout_us / 1_000
+        awake = [p for p in seen if p.message_ms is None or p.message_ms >= since_ms]
+        seen = awake or seen
+    source.watermark_us = min(_event_time(told) for told in seen) - delay_us
 
 
 def _latest(known_us: int | None, time_us: int) -> int:
     return time_us if known_us is None else max(known_us, time_us)
+
+
+def _event_time(told: PartitionRecord) -> int:
+    assert told.event_time_us is not None
+    return told.event_time_us

@@ -81,6 +81,8 @@ class SourcePlan(msgspec.Struct, frozen=True, kw_only=True):
             not move the watermark.
         sql: The statement as written.
         fingerprint: Changes with anything that changes the meaning of stored offsets and rows.
+        idle_timeout_us: A partition whose last message is older than the newest one of the source
+            by more than this does not hold the watermark back; None: each one does.
     """
 
     name: str
@@ -93,6 +95,7 @@ class SourcePlan(msgspec.Struct, frozen=True, kw_only=True):
     max_future_skew_us: int
     sql: str
     fingerprint: str
+    idle_timeout_us: int | None = None
 
     @property
     def waiting(self) -> bool:

@@ -147,7 +147,7 @@ WITH (connector = 'kafka', topic = 't',
 
 -- an option of another connector
 CREATE SOURCE s (a INT) WITH (connector = 'events', topic = 't');
---> 1:53 topic | an events source has no option topic | known: connector, max_future_skew, retention.bytes, retention.ms, scan.startup.mode, segment.bytes, timestamp.unit
+--> 1:53 topic | an events source has no option topic | known: connector, idle_timeout, max_future_skew, retention.bytes, retention.ms, scan.startup.mode, segment.bytes, timestamp.unit
 
 -- an option twice
 CREATE SOURCE s (a INT) WITH (connector = 'events', connector = 'kafka');
@@ -359,6 +359,10 @@ CREATE MATERIALIZED VIEW v WITH (freshness_slo = '0 s') AS SELECT a FROM s GROUP
 CREATE SOURCE s (a INT) WITH (connector = 'events');
 CREATE MATERIALIZED VIEW v WITH (retention = '99999999999999999999 days') AS SELECT a FROM s GROUP BY a;
 --> 2:34 retention | retention: '99999999999999999999 days' is longer than 10,000 years | write retention = '7 days'
+
+-- idle_timeout without a watermark
+CREATE SOURCE s (a INT) WITH (connector = 'events', idle_timeout = '1 min');
+--> 1:53 idle_timeout | idle_timeout needs a watermark | add WATERMARK FOR ts AS ts - INTERVAL '5' SECOND, or leave idle_timeout out
 
 -- on_late without an event time
 CREATE SOURCE s (a INT) WITH (connector = 'events');

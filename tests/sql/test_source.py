@@ -194,6 +194,14 @@ def test_a_source_can_be_planned_before_its_columns_are_known() -> None:
     assert statement_fingerprint(unbound) == statement_fingerprint(unbound_sources(text)[0])
 
 
+def test_no_partition_is_idle_by_default() -> None:
+    text = "CREATE SOURCE s (ts TIMESTAMP, WATERMARK FOR ts AS ts) WITH (connector = 'events'{})"
+    assert source_of(text.format("")).idle_timeout_us is None
+    plan = source_of(text.format(", idle_timeout = '30 s'"))
+    assert plan.idle_timeout_us == 30_000_000
+    assert plan.fingerprint == source_of(text.format("")).fingerprint
+
+
 def test_max_future_skew_has_a_default() -> None:
     text = "CREATE SOURCE s (a INT) WITH (connector = 'events', max_future_skew = '{}')"
     assert source_of(text.format("0 s")).max_future_skew_us == 0

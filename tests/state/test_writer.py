@@ -492,6 +492,20 @@ def test_times_do_not_depend_on_how_the_stream_is_cut(
     assert in_pieces == at_once
 
 
+def test_an_idle_partition_does_not_hold_the_watermark_back_until_it_wakes_up() -> None:
+    source = SourceRecord(partitions={p: PartitionRecord(0) for p in range(3)})
+    seen = []
+    for partition, time_us, message_ms in (
+        (0, 100, 1_000), (1, 50, 1_000), (0, 300, 2_000), (0, 400, 2_001), (1, 350, 2_900),
+        (2, 500, None),
+    ):  # fmt: skip
+        source.partitions[partition].message_ms = message_ms
+        advance_times(source, {partition: time_us}, 10, idle_timeout_us=1_000_000)
+        seen.append((source.watermark_us, source.stream_time_us))
+    # After 2.001 s partition 1 is idle; one whose messages have no timestamps never is.
+    assert seen == [(90, 90), (40, 90), (40, 290), (390, 390), (340, 390), (340, 490)]
+
+
 def greatest_of(events: list[tuple[int, int]]) -> dict[int, int]:
     return {p: max(time for q, time in events if q == p) for p in {q for q, _ in events}}
 
