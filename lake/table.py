@@ -154,11 +154,12 @@ def summary_of(plan: ViewPlan, record: CommitRecord) -> dict[str, str]:
 
 
 def output_fingerprint(plan: ViewPlan) -> str:
-    """Return a hash of what makes rows of the state: SELECT, HAVING and retention.
+    """Return a hash of what makes rows of the state: SELECT, HAVING, retention, EMIT.
 
     They may change while the state, and with it ``plan.fingerprint``, stays.
     """
-    return fingerprint(plan.answers, plan.outputs, plan.having, plan.retention_us)
+    waits = ["on window close"] if plan.emit_on_close else []
+    return fingerprint(plan.answers, plan.outputs, plan.having, plan.retention_us, *waits)
 
 
 def same_view(plan: ViewPlan, last: Snapshot | None) -> bool:

@@ -20,7 +20,7 @@ from typing import Generic, TypeVar
 from keyfold.errors import NotFoundError, NotReadyError, RequestError
 from keyfold.state.counter import MissingView
 from keyfold.state.protocol import Pair
-from keyfold.state.reader import StateReader, ViewReader
+from keyfold.state.reader import Hides, StateReader, ViewReader
 from keyfold.state.record import CommitRecord
 from keyfold.state.windows import window_reads
 from keyfold.view.plan import ViewPlan
@@ -32,7 +32,7 @@ T = TypeVar("T")
 ROWS_PER_TURN = 100
 """Rows that are read before other requests get their turn: about half a millisecond."""
 HIDDEN_ROWS_MAX = 10_000
-"""Rows that are expired or hidden by HAVING, of which one page looks at so many at most."""
+"""Rows that are hidden by their window or by HAVING, of which one page looks at so many at most."""
 NULL_TEXT = "\0"
 """Key text that stands for NULL in paths and queries: ``%00``."""
 
@@ -96,7 +96,7 @@ class ViewLookup:
         self._json_row = view.compiled.json_row
         self._stale_after_ms = stale_after_ms
         self._record: CommitRecord | None = None
-        self._horizon: int | None = None
+        self._hides: Hides = None
         self._label_ms = -1
         self._freshness = ""
         self._freshness_parts: tuple[object, str, str] = (None, "", "")
@@ -121,7 +121,7 @@ class ViewLookup:
         if value is not None:
             if self._record is not self._reader.record:
                 self._take_over_record()
-            if self._horizon is None or not self.view.compiled.expired(key, self._horizon):
+            if self._hides is None or not self._hides(key):
                 row = self._json_row(key, value)
                 if row is not None:
                     return row
@@ -144,11 +144,10 @@ class ViewLookup:
             raise not_ready(f"view {self.plan.name} was replaced while it was read")
         # One call, so that all rows are of one commit.
         values = self._reads.get_many([self._prefix + key for key in encoded])
-        label, horizon, ready = self.label(now_ms), self.horizon(), self.ready
-        expired = self.view.compiled.expired
+        label, hides, ready = self.label(now_ms), self.hides(), self.ready
         rows: list[str | None] = []
         for key, value in zip(encoded, values, strict=True):
-            gone = value is None or (horizon is not None and expired(key, horizon))
+            gone = value is None or (hides is not None and hides(key))
             row = None if gone or value is None else self._json_row(key, value)
             if row is None and not ready:
                 raise self._absent()
@@ -183,16 +182,15 @@ class ViewLookup:
         pairs = self._reads.scan(start, wanted.end)
         # The iterator is made by the first step: label and iterator are of one moment.
         pair = next(pairs, None)
-        label, horizon = self.label(now_ms), self.horizon()
+        label, hides = self.label(now_ms), self.hides()
         if pair is None and cursor is None and not self.ready:
             raise self._absent()
-        expired = self.view.compiled.expired
         rows: list[T] = []
         seen, last = 0, b""
         while pair is not None and len(rows) < limit and seen < limit + HIDDEN_ROWS_MAX:
             last, value = pair
             key = last[cut:]
-            if horizon is None or not expired(key, horizon):
+            if hides is None or not hides(key):
                 row = render(key, value)
                 if row is not None:
                     rows.append(row)
@@ -279,11 +277,11 @@ class ViewLookup:
         offsets = ",".join([f'"{partition}":{offset}' for partition, offset in pairs])
         return f'{{"sequence":{record.sequence},"offsets":{{{offsets}}}}}'
 
-    def horizon(self) -> int | None:
-        """Return the window key value at or below which rows are expired, or None."""
+    def hides(self) -> Hides:
+        """Return what says of a row key whether its row is hidden now; None: none is."""
         if self._record is not self._reader.record:
             self._take_over_record()
-        return self._horizon
+        return self._hides
 
     @property
     def ready(self) -> bool:
@@ -293,7 +291,7 @@ class ViewLookup:
 
     def _take_over_record(self) -> None:
         self._record = self._reader.record
-        self._horizon = self._reader.expired(self.plan)
+        self._hides = self._reader.hides(self.view)
         self._label_ms = -1
 
     def _key_of(self, values: Sequence[object]) -> bytes:

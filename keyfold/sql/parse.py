@@ -90,6 +90,7 @@ class UnboundView:
         sql: The statement's text.
         location: Of its name.
         materialized: It is kept; otherwise it is a name for a subquery.
+        on_close: Where EMIT ON WINDOW CLOSE stands; None where it does not.
     """
 
     name: str
@@ -99,6 +100,7 @@ class UnboundView:
     sql: str
     location: SqlLocation
     materialized: bool = True
+    on_close: SqlLocation | None = None
 
 
 def statements(source: SqlText) -> list[list[Token]]:
@@ -283,6 +285,16 @@ def parse_view(source: SqlText, tokens: list[Token]) -> UnboundView:
             hint=f"{create} {name.text} AS SELECT …",
             location=source.token(body[0] if body else tokens[at]),
         )
+    on_close = None
+    if [token.text.upper() for token in body[-4:]] == ["EMIT", "ON", "WINDOW", "CLOSE"]:
+        on_close = source.token(body[-4])
+        if not materialized:
+            raise SqlError(
+                "a view that is not materialized emits nothing",
+                hint="EMIT ON WINDOW CLOSE belongs to the CREATE MATERIALIZED VIEW that reads it",
+                location=on_close,
+            )
+        body = body[:-4]
     _refuse_session(source, body)
     text = _plain_window_calls(blank(source.text, body[0].start, body[-1].end + 1), body)
     _check_syntax(source, without_bounds(text, body), body)
@@ -297,6 +309,7 @@ def parse_view(source: SqlText, tokens: list[Token]) -> UnboundView:
         sql_of(source, tokens),
         source.token(name),
         materialized,
+        on_close,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from sqlglot import exp
 
-from keyfold.errors import SqlError
+from keyfold.errors import SqlError, SqlLocation
 from keyfold.sql.batch import BatchQuery
 from keyfold.sql.bind import HIDDEN_OFFSET, Binder
 from keyfold.sql.fromclause import FromClause, Query, plain_views
@@ -57,16 +57,15 @@ def compile_view(
     of_window = window_key(reads, [key.sql for key in lowering.keys], lowering.sets)
     on_late = view_on_late(unbound.options)
     if on_late != "apply":
-        _check_event_time(unbound, "on_late", window, source)
+        _check_event_time("on_late", unbound.options["on_late"].location, window, source)
     expires = retention_us is not None
-    if expires:
-        _check_retention(unbound, window, of_window, source)
-        if any(of_window not in one for one in lowering.sets):
-            raise SqlError(
-                "retention needs the window in every grouping set",
-                hint="group the sets within a window: GROUP BY window_start, ROLLUP (…)",
-                location=unbound.options["retention"].location,
-            )
+    for what, place in (
+        ("retention", unbound.options["retention"].location if expires else None),
+        ("EMIT ON WINDOW CLOSE", unbound.on_close),
+    ):
+        if place is not None:
+            _check_window(what, place, window, of_window, source)
+            _check_sets(what, place, of_window, lowering.sets)
     used = scope.used | {c.name for one in conditions for c in one.find_all(exp.Column)}
     used = used.union(*(elements.columns for elements in reads.lists))
     columns_read = [column.name for column in visible_columns(source) if column.name in used]
@@ -116,6 +115,7 @@ def compile_view(
         ),
         standing_keys=lowering.standing_keys(),
         on_late=on_late,
+        emit_on_close=unbound.on_close is not None,
     )
 
 
@@ -155,28 +155,44 @@ def _query(unbound: UnboundView, views: Sequence[UnboundView]) -> Query:
     return Query(unbound.query, unbound.tokens, names)
 
 
-def _check_retention(
-    unbound: UnboundView, window: Window | None, window_key: int | None, source: SourcePlan
+def _check_window(
+    what: str,
+    location: SqlLocation,
+    window: Window | None,
+    of_window: int | None,
+    source: SourcePlan,
 ) -> None:
-    location = unbound.options["retention"].location
-    if window is None or window_key is None:
+    """Refuse what waits for the end of windows where rows have none, or time does not pass."""
+    if window is None or of_window is None:
         raise SqlError(
-            "retention needs a window",
-            hint="group by window_start of TUMBLE(source, ts, INTERVAL …), or leave retention out",
+            f"{what} needs a window",
+            hint=f"group by window_start of TUMBLE(source, ts, INTERVAL …), or leave {what} out",
             location=location,
         )
-    _check_event_time(unbound, "retention", window, source)
+    _check_event_time(what, location, window, source)
+
+
+def _check_sets(
+    what: str, location: SqlLocation, of_window: int | None, sets: Sequence[frozenset[int]]
+) -> None:
+    """Refuse what waits for the end of windows where rows of a grouping set are of none."""
+    if any(of_window not in one for one in sets):
+        raise SqlError(
+            f"{what} needs the window in every grouping set",
+            hint="group the sets within a window: GROUP BY window_start, ROLLUP (…)",
+            location=location,
+        )
 
 
 def _check_event_time(
-    unbound: UnboundView, option: str, window: Window | None, source: SourcePlan
+    what: str, location: SqlLocation, window: Window | None, source: SourcePlan
 ) -> None:
-    """Refuse an option that reads the event time where a source has none, or a window another."""
+    """Refuse what reads the event time where a source has none, or a window another."""
     mark = source.watermark
     if mark is None or (window is not None and mark.column != window.column):
         column = window.column if window is not None else "ts"
         raise SqlError(
-            f"{option} needs the event time of the source",
+            f"{what} needs the event time of the source",
             hint=f"add WATERMARK FOR {column} AS {column} - INTERVAL '5' SECOND to {source.name}",
-            location=unbound.options[option].location,
+            location=location,
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +37,8 @@ from keyfold.state.windows import window_reads
 from keyfold.view.plan import PLAN_FORMAT, ViewPlan
 from keyfold.view.row import CompiledView
 from keyfold.view.rowkey import prefix_end
+
+Hides = Callable[[bytes], bool] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,14 +153,14 @@ class StateReader:
             )
         return view
 
-    def expired(self, view: ViewPlan) -> int | None:
-        """Return the window key value at or below which rows are expired now, or None."""
-        return view.expired_before(self.record.stream_time_us(view))
+    def hides(self, view: ViewReader) -> Hides:
+        """Return what says of a row key whether its row is hidden now; None: none is."""
+        return view.compiled.hides(self.record.stream_time_us(view.plan))
 
     def rows(self, view: ViewReader) -> Iterator[tuple[bytes, bytes]]:
-        """Yield (row key, value) of every row that has not expired, in key order."""
+        """Yield (row key, value) of every row that is not hidden by its window, in key order."""
         reads = window_reads(view.plan, view.prefix, self.replica)
-        return live_rows(view, reads.scan(view.prefix, view.end), self.expired(view.plan))
+        return live_rows(view, reads.scan(view.prefix, view.end), self.hides(view))
 
     def close(self) -> None:
         """Release files. Safe to call twice."""
@@ -198,14 +200,13 @@ class StateReader:
 
 
 def live_rows(
-    view: ViewReader, pairs: Iterator[tuple[bytes, bytes]], horizon: int | None
+    view: ViewReader, pairs: Iterator[tuple[bytes, bytes]], hides: Hides
 ) -> Iterator[tuple[bytes, bytes]]:
-    """Take the prefix off stored keys, and leave expired rows out."""
+    """Take the prefix off stored keys, and leave hidden rows out."""
     cut = len(view.prefix)
-    if horizon is None:
+    if hides is None:
         return ((key[cut:], value) for key, value in pairs)
-    expired = view.compiled.expired
-    return ((key[cut:], value) for key, value in pairs if not expired(key[cut:], horizon))
+    return ((key[cut:], value) for key, value in pairs if not hides(key[cut:]))
 
 
 def check_format(raw: bytes) -> None:

@@ -18,6 +18,7 @@ from keyfold.view.family.law import Slot
 from keyfold.view.types import ColumnType, column_type
 
 PLAN_FORMAT = 1
+_BEFORE_ALL_US = -(1 << 63)
 
 IncludeKind = OneOf["key", "partition", "offset", "timestamp", "headers"]
 OnLate = OneOf["apply", "drop", "dead_letter"]
@@ -219,6 +220,7 @@ class ViewPlan(msgspec.Struct, frozen=True, kw_only=True):
         standing_keys: Keys, in physical values, of the rows that are there before any event: over
             nothing, aggregates without GROUP BY are one row in SQL.
         on_late: What becomes of an event that is late in its partition (ingest/late.py).
+        emit_on_close: A row is hidden until the view's stream time has passed its window's end.
     """
 
     name: str
@@ -239,6 +241,7 @@ class ViewPlan(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str
     standing_keys: tuple[tuple[int | None, ...], ...] = ()
     on_late: OnLate = "apply"
+    emit_on_close: bool = False
 
     @property
     def slots(self) -> tuple[Slot, ...]:
@@ -255,11 +258,25 @@ class ViewPlan(msgspec.Struct, frozen=True, kw_only=True):
 
         A row is expired once ``window_end + retention <= watermark``.
         """
-        if self.retention_us is None or watermark_us is None or self.window is None:
+        if self.retention_us is None or watermark_us is None:
             return None
-        horizon = watermark_us - self.retention_us
+        return self._key_of_end(watermark_us - self.retention_us)
+
+    def closed_up_to(self, stream_time_us: int | None) -> int | None:
+        """Return the value of the window key column above which windows are open, or None.
+
+        None: no row waits for its window, which is closed once ``window_end <= stream time``.
+        """
+        if not self.emit_on_close:
+            return None
+        return _BEFORE_ALL_US if stream_time_us is None else self._key_of_end(stream_time_us)
+
+    def _key_of_end(self, end_us: int) -> int | None:
+        """Return the value of the window key column of a window that ends at a time."""
+        if self.window is None:
+            return None
         ends = self.window_key is not None and self.keys[self.window_key].sql == "window_end"
-        return horizon if ends else horizon - self.window.size_us
+        return end_us if ends else end_us - self.window.size_us
 
 
 class Catalog(msgspec.Struct, frozen=True):

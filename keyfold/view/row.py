@@ -129,6 +129,31 @@ class CompiledView:
         window: int = decode(key, at + 1)[0]
         return window <= horizon
 
+    def hides(self, stream_time_us: int | None) -> Callable[[bytes], bool] | None:
+        """Return what says of a key without prefix whether its row is hidden; None: none is.
+
+        Hidden are expired rows, and where the view waits for the end of its windows those of open
+        ones; what has no window never closes.
+
+        Args:
+            stream_time_us: Of the view.
+        """
+        horizon = self.plan.expired_before(stream_time_us)
+        closed = self.plan.closed_up_to(stream_time_us)
+        if closed is None:
+            return None if horizon is None else lambda key: self.expired(key, horizon)
+        assert self._window is not None
+        find, decode = self._window
+
+        def hidden(key: bytes) -> bool:
+            at = find(key, 0)
+            if key.startswith(NULL, at):
+                return True
+            window: int = decode(key, at + 1)[0]
+            return window > closed or (horizon is not None and window <= horizon)
+
+        return hidden
+
     def values(self, key: bytes, value: bytes) -> list[Any] | None:
         """Return the row's physical values in column order, or None when HAVING hides it."""
         row = self._row(key, value)

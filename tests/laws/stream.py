@@ -223,9 +223,9 @@ class Stream:
         view = self.catalog.view(name)
         prefix = self.state.views[name].prefix
         reader = ViewReader(view, CompiledView(view), prefix, prefix_end(prefix))
-        horizon = view.expired_before(self.record().stream_time_us(view))
+        hides = reader.compiled.hides(self.record().stream_time_us(view))
         scan = window_reads(view, prefix, self.store).scan(prefix, prefix_end(prefix))
-        return reader.compiled, list(live_rows(reader, scan, horizon))
+        return reader.compiled, list(live_rows(reader, scan, hides))
 
     def rows(self, name: str) -> list[dict[str, Any]]:
         compiled, stored = self.stored(name)

@@ -49,7 +49,9 @@ VIEWS: dict[str, tuple[tuple[str, str], str, str, str, str]] = {
     "sum_user": (CUMULATE_OFFSET, "window_end, user_id, window_start", "", "id % 2 = 0", ""),
     "sum_all": (CUMULATE, "window_end", "5 minutes", "", "COUNT(*) > 2"),
 }
+CLOSED = ("user_hop", "hop_all", "hop_whole", "user_sum", "sum_user")
 KEYS = {name: view[1].split(", ") for name, view in VIEWS.items()}
+KEYS |= {f"{name}_closed": KEYS[name] for name in CLOSED}
 
 
 def _select(source: str, key: str, where: str, having: str) -> str:
@@ -66,7 +68,23 @@ SQL = SOURCE + "\n".join(
     f"{_select(window[0], key, where, having)};"
     for name, (window, key, retention, where, having) in VIEWS.items()
 )
+SQL += "\n" + "\n".join(
+    f"CREATE MATERIALIZED VIEW {name}_closed "
+    f"{f'''WITH (retention = '{retention}')''' if retention else ''} AS "
+    f"{_select(window[0], key, where, having)} EMIT ON WINDOW CLOSE;"
+    for name, (window, key, retention, where, having) in VIEWS.items()
+    if name in CLOSED
+)
+"""Some of the views once more, hiding windows until they are closed."""
 BATCH = {
     name: _select(f"(SELECT * FROM {window[1]}{LIVE if retention else ''})", key, where, having)
     for name, (window, key, retention, where, having) in VIEWS.items()
+}
+BATCH |= {
+    f"{name}_closed": BATCH[name].replace(
+        f"FROM (SELECT * FROM {VIEWS[name][0][1]}",
+        f"FROM (SELECT * FROM (SELECT * FROM {VIEWS[name][0][1]} WHERE window_end <= "
+        "(SELECT MAX(ts) - INTERVAL '5 s' FROM orders))",
+    )
+    for name in CLOSED
 }

@@ -120,9 +120,9 @@ class Kept:
         plan = self._catalog.view(name)
         prefix = self._state.views[name].prefix
         reader = ViewReader(plan, CompiledView(plan), prefix, prefix_end(prefix))
-        horizon = plan.expired_before(record.stream_time_us(plan))
+        hides = reader.compiled.hides(record.stream_time_us(plan))
         scan = window_reads(plan, prefix, self._store).scan(prefix, prefix_end(prefix))
-        stored = live_rows(reader, scan, horizon)
+        stored = live_rows(reader, scan, hides)
         texts = [reader.compiled.json_row(key, value) for key, value in stored]
         return [text for text in texts if text is not None]
 

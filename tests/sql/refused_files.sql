@@ -364,6 +364,26 @@ CREATE MATERIALIZED VIEW v WITH (retention = '99999999999999999999 days') AS SEL
 CREATE SOURCE s (a INT) WITH (connector = 'events', idle_timeout = '1 min');
 --> 1:53 idle_timeout | idle_timeout needs a watermark | add WATERMARK FOR ts AS ts - INTERVAL '5' SECOND, or leave idle_timeout out
 
+-- EMIT ON WINDOW CLOSE without a window
+CREATE SOURCE s (a INT) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS SELECT a FROM s GROUP BY a EMIT ON WINDOW CLOSE;
+--> 2:58 EMIT | EMIT ON WINDOW CLOSE needs a window | group by window_start of TUMBLE(source, ts, INTERVAL …), or leave EMIT ON WINDOW CLOSE out
+
+-- EMIT ON WINDOW CLOSE of a plain view
+CREATE SOURCE s (a INT) WITH (connector = 'events');
+CREATE VIEW v AS SELECT a FROM s EMIT ON WINDOW CLOSE;
+--> 2:34 EMIT | a view that is not materialized emits nothing | EMIT ON WINDOW CLOSE belongs to the CREATE MATERIALIZED VIEW that reads it
+
+-- EMIT ON WINDOW CLOSE with a grouping set of all windows
+CREATE SOURCE s (a INT, ts TIMESTAMP, WATERMARK FOR ts AS ts) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS SELECT GROUPING(window_start) AS g, window_start FROM TUMBLE(s, ts, INTERVAL '1' DAY) GROUP BY ROLLUP (window_start) EMIT ON WINDOW CLOSE;
+--> 2:148 EMIT | EMIT ON WINDOW CLOSE needs the window in every grouping set | group the sets within a window: GROUP BY window_start, ROLLUP (…)
+
+-- EMIT ON WINDOW CLOSE without an event time
+CREATE SOURCE s (ts TIMESTAMP) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS SELECT window_start FROM TUMBLE(s, ts, INTERVAL '1' DAY) GROUP BY 1 EMIT ON WINDOW CLOSE;
+--> 2:99 EMIT | EMIT ON WINDOW CLOSE needs the event time of the source | add WATERMARK FOR ts AS ts - INTERVAL '5' SECOND to s
+
 -- on_late without an event time
 CREATE SOURCE s (a INT) WITH (connector = 'events');
 CREATE MATERIALIZED VIEW v WITH (on_late = 'drop') AS SELECT a FROM s GROUP BY a;

@@ -24,7 +24,8 @@ from keyfold.state.memory import MemoryStore
 from keyfold.state.reader import StateReader
 from keyfold.state.rocks import RocksStore
 from keyfold.state.writer import StateWriter
-from keyfold.view.rowkey import encode_key
+from keyfold.view.rowkey import encode_key, encode_value
+from keyfold.view.types import Physical
 
 SOURCE = """
 CREATE SOURCE orders (u VARCHAR, ts TIMESTAMPTZ, WATERMARK FOR ts AS ts)
@@ -143,14 +144,19 @@ def test_a_row_is_hidden_once_it_has_expired(data: Data) -> None:
     data.commit("by_minute", 0, MINUTE_US, 2 * MINUTE_US)
     reader = data.reader()
     view = reader.view("by_minute")
-    assert reader.expired(view.plan) is None
+    assert reader.hides(view) is None
     assert list(counts(reader, "by_minute").values()) == [1, 1, 1]
     data.state.record.views["by_minute"].stream_time_us = 3 * MINUTE_US
     data.commit("by_user", "a")
     reader.refresh()
-    assert reader.expired(view.plan) == MINUTE_US
+    hides = reader.hides(view)
+    assert hides is not None
+    assert [hides(encode_value(Physical.I64, at)) for at in (MINUTE_US, MINUTE_US + 1)] == [
+        True,
+        False,
+    ]
     assert len(counts(reader, "by_minute")) == 1
-    assert reader.expired(reader.view("by_user").plan) is None
+    assert reader.hides(reader.view("by_user")) is None
 
 
 def test_a_view_that_is_not_there_is_told_with_those_that_are(data: Data) -> None:

@@ -135,3 +135,22 @@ CREATE MATERIALIZED VIEW v WITH (on_late = 'dead_letter') AS SELECT COUNT(*) AS 
 --> rows
 {"n":2,"l":2}
 --> ledger applied 2, dead_lettered 1
+
+-- windows of HOP within grouping sets are shown once they are closed
+CREATE SOURCE e (a VARCHAR, ts TIMESTAMP, WATERMARK FOR ts AS ts) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS
+WITH named AS (SELECT upper(a) AS k, ts FROM e)
+SELECT window_start AS w, GROUPING(k) AS g, k, COUNT(*) AS n, LATEST(k) AS l
+FROM HOP(named, ts, INTERVAL '1' MINUTE, INTERVAL '2' MINUTE) GROUP BY w, ROLLUP (k)
+EMIT ON WINDOW CLOSE;
+--> events
+{"a":"x","ts":"2026-01-01T00:01:10"}
+{"a":"y","ts":"2026-01-01T00:02:10"}
+{"a":"z","ts":"2026-01-01T00:03:00"}
+--> rows
+{"w":"2026-01-01T00:00:00","g":0,"k":"X","n":1,"l":"X"}
+{"w":"2026-01-01T00:01:00","g":0,"k":"X","n":1,"l":"X"}
+{"w":"2026-01-01T00:01:00","g":0,"k":"Y","n":1,"l":"Y"}
+{"w":"2026-01-01T00:00:00","g":1,"k":null,"n":1,"l":"X"}
+{"w":"2026-01-01T00:01:00","g":1,"k":null,"n":2,"l":"Y"}
+--> ledger applied 3
