@@ -25,8 +25,9 @@ from keyfold.view.types import Physical
 
 PANE_ROWS = 256
 """Rows of a pane that are held; of a larger pane, so many at a time."""
-_FOLD_MIN, _FOLD_MAX = 64, 8_192
-"""Partials that are merged in one go: few at first, since a page may want one row only."""
+_FOLD_MIN, _FOLD_MAX = 64, 2_048
+"""Partials that are merged in one go: few at first, since a page may want one row only, and never
+so many that other requests would notice."""
 _TAG_MAX = NULL[0]
 _AFTER_TAGS = bytes([_TAG_MAX + 1])
 _Scan = Callable[[bytes], Iterator[Pair]]

@@ -96,3 +96,14 @@ def test_there_is_no_row_for_a_window_without_an_event_or_off_the_grid(
         key = prefix + encode_key(types, ("a", begin + start * 1_000_000))
         inside = start % 60 == 0 and any(start <= second < start + 240 for second in seconds)
         assert (reads.get(key) is not None) == inside, start
+
+
+def test_an_event_is_written_once_however_many_windows_it_is_in(
+    new_store: Callable[[], Callable[[], Store]],
+) -> None:
+    stream = Stream(new_store(), [Event(0, id=2, user_id="a", second=100)], SQL)
+    stream.finish()
+    for name, windows in (("user_hop", 4), ("hop_all", 5), ("user_sum", 4), ("sum_all", 0)):
+        prefix = stream.state.views[name].prefix
+        assert len(list(stream.store.scan(prefix, prefix_end(prefix)))) == 1
+        assert len(stream.rows(name)) == windows
