@@ -44,7 +44,7 @@ def test_a_directory_in_use_or_of_other_views_is_refused_at_once(keyfold: Keyfol
     others = keyfold("demo", "--port", "0", "--data-dir", "keyfold-data")
     for told, message in [
         (in_use, "another process is writing to keyfold-data/state"),
-        (others, "the state has what the SQL file has not: view spend"),
+        (others, "the state has what the SQL file has not: view spend, view everyone"),
     ]:
         assert (told.returncode, told.stdout) == (2, "")
         first, second = told.stderr.splitlines()

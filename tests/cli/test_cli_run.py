@@ -174,7 +174,7 @@ def test_a_file_that_does_not_fit_the_state_is_refused_before_anything_starts(
     (keyfold.directory / "found.ndjson").write_text('{"user_id": "a"}\n')
     written = PIPELINE + FOUND + WAITING
     pipeline.write_text(written)
-    kept(keyfold, "keeping 2 views")
+    kept(keyfold, "keeping 3 views")
     for old, new, what in [
         ("SUM(amount)", "MAX(amount)", "view spend differs from the one that the state was built"),
         ("region VARCHAR", "region TEXT, x INT", "source orders differs from the one that"),
@@ -190,9 +190,9 @@ def test_a_file_that_does_not_fit_the_state_is_refused_before_anything_starts(
         assert len(told.stderr.splitlines()) == 2
     assert list((keyfold.directory / "keyfold-data" / "replicas").iterdir()) == []
     pipeline.write_text(written.replace("COUNT(*) AS n FROM late", "MAX(a) AS n FROM late"))
-    kept(keyfold, "keeping 2 views")
+    kept(keyfold, "keeping 3 views")
     pipeline.write_text(written.replace("SUM(amount)", "MAX(amount)"))
-    kept(keyfold, "keeping 2 views", "--rebuild", "spend")
+    kept(keyfold, "keeping 3 views", "--rebuild", "spend")
 
 
 def kept(keyfold: Keyfold, message: str, *flags: str) -> None:
@@ -261,7 +261,11 @@ def test_lake_verify_and_drop_end_as_the_lake_says(keyfold: Keyfold) -> None:
         assert running.end() == 0
     verified = keyfold("lake", "verify")
     assert verified.returncode == 0, verified.stderr
-    assert json.loads(verified.stdout)["state"] == "same"
+    verdicts = [json.loads(line) for line in verified.stdout.splitlines()]
+    assert [(one["view"], one["state"]) for one in verdicts] == [
+        ("everyone", "same"),
+        ("spend", "same"),
+    ]
     mistyped = keyfold("lake", "verify", "spnd")
     assert (mistyped.returncode, mistyped.stdout) == (2, "")
     assert mistyped.stderr == (
@@ -270,6 +274,7 @@ def test_lake_verify_and_drop_end_as_the_lake_says(keyfold: Keyfold) -> None:
     assert keyfold("lake", "drop", "spend").returncode == 0
     uncompared = keyfold("lake", "verify")
     assert uncompared.returncode == 3
-    assert json.loads(uncompared.stdout)["state"] == "no_snapshot"
+    states = [json.loads(line)["state"] for line in uncompared.stdout.splitlines()]
+    assert states == ["same", "no_snapshot"]
     assert "not compared: spend; ask again" in uncompared.stderr
     assert keyfold("lake", "drop", "spend").returncode == 1

@@ -30,7 +30,7 @@ REQUESTS = (
     b"GET /v1/views/spend/rows/A A",
     b"GET /v1/views/spend/rows/\xc3\xa9",
     b"GET /v1/views/spend/rows",
-    b"GET /healthz",
+    b"GET /v1/nothing",
     b"HEAD /v1/views/spend/rows/AA",
     b"DELETE /v1/views/spend/rows/AA",
 )

@@ -298,7 +298,8 @@ def test_a_reader_hides_an_expired_row_at_once(keys: str) -> None:
     def seen(stream_time_us: int | None) -> set[bytes]:
         scan = store.scan(reader.prefix, reader.end)
         return {
-            PREFIX + key for key, _ in live_rows(reader, scan, plan.expired_before(stream_time_us))
+            PREFIX + key
+            for key, _ in live_rows(reader, scan, reader.compiled.hides(stream_time_us))
         }
 
     assert seen(None) == {key_of(plan, m, "a") for m in range(6)}
