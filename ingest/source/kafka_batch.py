@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from confluent_kafka import Message
 
-from ingest.source.message import Headers, MessageBatch
+from ingest.source.message import Headers, MessageBatch, joined_headers, joined_keys
 from keyfold.connector.kafka_options import KafkaOptions
 
 _NOTHING = pa.array([], pa.binary())
@@ -71,35 +71,17 @@ class GrowingBatch:
 
     def batch(self, next_offsets: Mapping[int, int]) -> MessageBatch:
         """Join the parts."""
+        counts = [len(part) for part in self._values]
         return MessageBatch(
             values=_joined(self._values),
             partitions=np.concatenate([np.empty(0, np.int32), *self._partitions]),
             offsets=np.concatenate([np.empty(0, np.int64), *self._offsets]),
             timestamps_ms=np.concatenate([np.empty(0, np.int64), *self._timestamps_ms]),
             next_offsets=next_offsets,
-            keys=self._joined_keys(),
-            headers=self._joined_headers(),
+            keys=joined_keys(self._keys, counts),
+            headers=joined_headers(self._headers, counts),
             cut_short=self.cut_short,
         )
-
-    def _joined_keys(self) -> pa.Array | None:
-        if all(part is None for part in self._keys):
-            return None
-        sizes = map(len, self._values)
-        return _joined(
-            [
-                pa.nulls(size, pa.binary()) if part is None else part
-                for part, size in zip(self._keys, sizes, strict=True)
-            ]
-        )
-
-    def _joined_headers(self) -> list[Headers] | None:
-        if all(part is None for part in self._headers):
-            return None
-        joined: list[Headers] = []
-        for part, values in zip(self._headers, self._values, strict=True):
-            joined += [None] * len(values) if part is None else part
-        return joined
 
 
 def _headers(messages: list[Message]) -> list[Headers]:

@@ -5,7 +5,7 @@ Transport is not format: this module knows bytes and positions, and nothing of w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -49,3 +49,27 @@ class MessageBatch:
 
     def __len__(self) -> int:
         return len(self.values)
+
+
+def joined_keys(parts: Sequence[pa.Array | None], counts: Sequence[int]) -> pa.Array | None:
+    """Return the keys of consecutive parts, each of so many messages; None where none has any."""
+    if all(part is None for part in parts):
+        return None
+    return pa.concat_arrays(
+        [
+            pa.nulls(count, pa.binary()) if part is None else part
+            for part, count in zip(parts, counts, strict=True)
+        ]
+    )
+
+
+def joined_headers(
+    parts: Sequence[list[Headers] | None], counts: Sequence[int]
+) -> list[Headers] | None:
+    """Return the headers of consecutive parts, each of so many messages; None as for keys."""
+    if all(part is None for part in parts):
+        return None
+    joined: list[Headers] = []
+    for part, count in zip(parts, counts, strict=True):
+        joined += [None] * count if part is None else part
+    return joined

@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 
 from ingest.source.channel import Channel
-from ingest.source.message import BATCH_BYTES_MAX, MessageBatch
+from ingest.source.message import BATCH_BYTES_MAX, MessageBatch, joined_headers, joined_keys
 from ingest.source.protocol import Source
 from ingest.source.requests import Begin, Close, Committed, Open, Poll, Reply
 from keyfold.errors import KeyfoldError
@@ -183,22 +183,15 @@ def joined(parts: list[MessageBatch]) -> MessageBatch:
     next_offsets: dict[int, int] = {}
     for part in parts:
         next_offsets |= part.next_offsets
-    keys = None
-    if any(part.keys is not None for part in parts):
-        keys = pa.concat_arrays(
-            [pa.nulls(len(part), pa.binary()) if part.keys is None else part.keys for part in parts]
-        )
-    headers = None
-    if any(part.headers is not None for part in parts):
-        headers = [one for part in parts for one in part.headers or [None] * len(part)]
+    counts = [len(part) for part in parts]
     return MessageBatch(
         values=pa.concat_arrays([part.values for part in parts]),
         partitions=np.concatenate([part.partitions for part in parts]),
         offsets=np.concatenate([part.offsets for part in parts]),
         timestamps_ms=np.concatenate([part.timestamps_ms for part in parts]),
         next_offsets=next_offsets,
-        keys=keys,
-        headers=headers,
+        keys=joined_keys([part.keys for part in parts], counts),
+        headers=joined_headers([part.headers for part in parts], counts),
         cut_short=parts[-1].cut_short,
     )
 

@@ -12,11 +12,9 @@ from hypothesis import strategies as st
 
 from ingest.source.ahead import AheadSource
 from ingest.source.events import EventsSource
-from ingest.source.message import MessageBatch
 from keyfold.errors import SourceError
-from keyfold.eventlog.format import source_directory
 from keyfold.eventlog.options import EventsOptions
-from keyfold.eventlog.writer import EventLogWriter
+from tests.ingest.filled import filled_log, taken
 
 EVENTS = 300
 READ_S = 30_000
@@ -25,12 +23,7 @@ READ_S = 30_000
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = source_directory(tmp_path_factory.mktemp("ahead"), "orders")
-    for partition in range(2):
-        writer = EventLogWriter(directory / str(partition), 1 << 20)
-        writer.append([b"%d:%d" % (partition, i) for i in range(EVENTS)], 1_000)
-        writer.close()
-    return directory
+    return filled_log(tmp_path_factory.mktemp("ahead"), EVENTS)
 
 
 @pytest.fixture
@@ -39,19 +32,6 @@ def source(directory: Path) -> Iterator[AheadSource]:
     source.open({}, {})
     yield source
     source.close()
-
-
-def taken(batch: MessageBatch | None) -> list[tuple[int, int, bytes]]:
-    if batch is None:
-        return []
-    return list(
-        zip(
-            batch.partitions.tolist(),
-            batch.offsets.tolist(),
-            batch.values.to_pylist(),
-            strict=True,
-        )
-    )
 
 
 @settings(

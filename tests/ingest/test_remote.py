@@ -30,9 +30,9 @@ from ingest.source.protocol import OffsetGoneError
 from ingest.source.reader import joined
 from ingest.source.remote import RemoteSource
 from keyfold.errors import SourceError
-from keyfold.eventlog.format import source_directory
 from keyfold.eventlog.options import EventsOptions
 from keyfold.eventlog.writer import EventLogWriter
+from tests.ingest.filled import filled_log, taken
 
 EVENTS = 3_000
 WAIT_MS = 20_000
@@ -40,12 +40,7 @@ WAIT_MS = 20_000
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
-    directory = source_directory(tmp_path, "orders")
-    for partition in range(2):
-        writer = EventLogWriter(directory / str(partition), 1 << 20)
-        writer.append([b"%d:%d" % (partition, i) for i in range(EVENTS)], 1_000)
-        writer.close()
-    return directory
+    return filled_log(tmp_path, EVENTS)
 
 
 @pytest.fixture
@@ -62,15 +57,6 @@ def reader_of(parent: int) -> psutil.Process:
         if "ingest.source.reader" in " ".join(one.cmdline())
     ]
     return found
-
-
-def taken(batch: MessageBatch | None) -> list[tuple[int, int, bytes]]:
-    assert batch is not None
-    return list(
-        zip(
-            batch.partitions.tolist(), batch.offsets.tolist(), batch.values.to_pylist(), strict=True
-        )
-    )
 
 
 def test_every_message_comes_once_and_in_order(source: RemoteSource) -> None:
