@@ -20,13 +20,13 @@ from __future__ import annotations
 
 import logging
 import os
+import queue
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from types import FrameType
 from typing import Any, NoReturn, TextIO
 
 import msgspec
@@ -134,8 +134,7 @@ def start_role(role: str) -> Settings:
     """
     settings = _role_settings()
     set_up_logging(role, settings)
-    signal.signal(signal.SIGTERM, _on_signal)
-    signal.signal(signal.SIGINT, _on_signal)
+    set_on_signals(_stop, signal.SIGTERM, signal.SIGINT)
     supervisor = os.environ.get(SUPERVISOR_PID)
     if supervisor is not None:
         threading.Thread(
@@ -145,6 +144,25 @@ def start_role(role: str) -> Settings:
             daemon=True,
         ).start()
     return settings
+
+
+def set_on_signals(event: threading.Event, *numbers: signal.Signals) -> None:
+    """Have signals set an event; called in the main thread.
+
+    A handler must not do so itself: it runs in the main thread, which may be inside
+    ``Event.wait`` and hold the very lock that ``Event.set`` then waits for, for ever.
+    ``SimpleQueue.put`` is safe in a handler, as its documentation says.
+    """
+    arrived: queue.SimpleQueue[int] = queue.SimpleQueue()
+
+    def relay() -> None:
+        while True:
+            arrived.get()
+            event.set()
+
+    threading.Thread(target=relay, name="signals", daemon=True).start()
+    for number in numbers:
+        signal.signal(number, lambda number, _: arrived.put(number))
 
 
 def stop_event() -> threading.Event:
@@ -229,10 +247,6 @@ def _role_settings() -> Settings:
 def _ensure_logging() -> None:
     if not logging.getLogger().handlers:
         set_up_logging("start", _GivenSettings.model_validate({}))
-
-
-def _on_signal(number: int, frame: FrameType | None) -> None:
-    _stop.set()
 
 
 def _end_with(supervisor: int, grace_s: float) -> None:

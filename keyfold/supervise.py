@@ -33,7 +33,7 @@ from itertools import groupby
 from pathlib import Path
 
 from keyfold.errors import SettingsError
-from keyfold.process import EXIT_CLEAN, EXIT_REFUSED, role_environment
+from keyfold.process import EXIT_CLEAN, EXIT_REFUSED, role_environment, set_on_signals
 from keyfold.settings import Settings
 
 BACKLOG_MAX = 2_048
@@ -140,8 +140,7 @@ def address_url(listener: socket.socket) -> str:
 
 def stop_on_signals(stop: threading.Event) -> None:
     """Have Ctrl-C, SIGTERM and a closed terminal set ``stop``."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop.set())
+    set_on_signals(stop, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def backoff_ms(deaths: int, *, first_at_once: bool, minimum_ms: int, maximum_ms: int) -> int:

@@ -19,7 +19,6 @@ import fcntl
 import hashlib
 import os
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -29,11 +28,14 @@ import pytest
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from tests.ports import free_ports
+
 _HOME = Path(__file__).parent / "kafka"
 _NO_BROKER = "no Kafka broker: neither a JDK with Maven nor KEYFOLD_TEST_KAFKA=host:port"
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 30.0
 _MAVEN_TIMEOUT_S = 600.0
+_LOG_LINES = 60
 
 SASL_USER = "alice"
 SASL_PASSWORD = "alice-secret"  # noqa: S105 - for a broker on loopback that lives for one test run
@@ -88,22 +90,13 @@ def _jars() -> Path:
     return target / "dependency"
 
 
-def _free_ports(count: int) -> list[int]:
-    """Ports that nothing listens on; held together, so that they differ."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-
-
 class KafkaBroker:
     """One broker; its ports and its log survive ``stop`` and ``start``."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._jars = _jars()
-        plain, sasl, controller = _free_ports(3)
+        plain, sasl, controller = free_ports(3)
         self.bootstrap = f"127.0.0.1:{plain}"
         self.sasl_bootstrap = f"127.0.0.1:{sasl}"
         self._process: subprocess.Popen[bytes] | None = None
@@ -146,7 +139,7 @@ class KafkaBroker:
                 ended = self._process.poll() is not None
                 if ended or time.monotonic() > deadline:
                     self.stop()
-                    raise RuntimeError(f"the broker did not start, see {self.directory}") from None
+                    raise RuntimeError(f"the broker did not start:\n{self._last_lines()}") from None
             else:
                 return
 
@@ -161,6 +154,11 @@ class KafkaBroker:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+    def _last_lines(self) -> str:
+        logs = [self.directory / name for name in ("broker.out", "broker.log")]
+        text = "\n".join(log.read_text(errors="replace") for log in logs if log.exists())
+        return "\n".join(text.splitlines()[-_LOG_LINES:])
 
     def _java(self, main: str, *arguments: str) -> list[str]:
         return [

@@ -373,3 +373,19 @@ def test_roles_are_started_with_the_interpreter_and_arguments_that_they_know() -
             *("--fd", str(door.fileno()), "--worker", "1"),
         )
         assert second.descriptors == (door.fileno(),)
+
+
+INSIDE_WAIT = """
+import os, signal, threading
+from keyfold.supervise import stop_on_signals
+stop = threading.Event()
+stop_on_signals(stop)
+with stop._cond:  # where the main thread is for a moment in each Event.wait
+    os.kill(os.getpid(), signal.SIGTERM)
+    sum(range(1_000))  # the handler runs between two of these
+assert stop.wait(10)
+"""
+
+
+def test_a_signal_inside_of_a_wait_is_no_deadlock() -> None:
+    subprocess.run([sys.executable, "-c", INSIDE_WAIT], check=True, timeout=30)

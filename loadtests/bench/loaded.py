@@ -29,11 +29,11 @@ from loadtests.bench.process import (
     Process,
     answers,
     cpu,
-    free_port,
     started,
     until,
 )
 from loadtests.bench.topics import fill_log
+from tests.ports import free_port
 
 ROWS_PATH = f"/v1/views/{VIEW}/rows/"
 LOOKUP_PATH = f"/v1/views/{VIEW}/lookup"

@@ -50,12 +50,12 @@ from loadtests.bench.process import (
     Process,
     answers,
     cpu,
-    free_port,
     started,
     status_and_body,
     until,
 )
 from loadtests.bench.repeat import REPEATS, Spread, interleaved, ratios, spread
+from tests.ports import free_port
 
 LATENCY_RATE = 2_000.0
 COLD_RATE = 500.0

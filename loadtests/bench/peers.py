@@ -25,10 +25,10 @@ from loadtests.bench.process import (
     answers,
     clean_environment,
     cpu,
-    free_port,
     started,
     until,
 )
+from tests.ports import free_port
 
 _REDIS_BATCH = 10_000
 _LOAD_S_MAX = 600.0

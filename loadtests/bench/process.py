@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
-import socket
 import subprocess
 import tempfile
 import threading
@@ -157,13 +156,6 @@ def cpu(role: int) -> list[int]:
 def clean_environment() -> dict[str, str]:
     """Return this process's environment without settings of Keyfold."""
     return {name: text for name, text in os.environ.items() if not name.startswith("KEYFOLD_")}
-
-
-def free_port() -> int:
-    """Return a port on the loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def until(look: Callable[[], bool], process: Process, what: str, seconds: float) -> None:

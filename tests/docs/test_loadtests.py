@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.running import BIN, ROOT, environment, free_port, running
+from tests.docs.running import BIN, ROOT, environment, running
+from tests.ports import free_port
 
 USERS = {
     "GET /v1/views/[view]/rows/[key]",

@@ -14,7 +14,8 @@ from packaging.requirements import Requirement
 
 from keyfold.settings import Settings
 from keyfold.sql.compile import compile_sql
-from tests.docs.running import ROOT, environment, free_port, running
+from tests.docs.running import ROOT, environment, running
+from tests.ports import free_port
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
 DOCKERFILE = re.sub(r"\\\n", " ", (ROOT / "Dockerfile").read_text())

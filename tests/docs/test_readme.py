@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.running import ROOT, environment, free_port, running
+from tests.docs.running import ROOT, environment, running
+from tests.ports import free_port
 
 README = (ROOT / "README.md").read_text()
 _FILE = re.compile(

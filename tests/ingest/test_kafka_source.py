@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 from confluent_kafka import Consumer, KafkaException, Producer, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic, OffsetSpec
 
 from ingest.source.kafka import KafkaSource, kafka_options
 from ingest.source.message import BATCH_BYTES_MAX, MessageBatch
@@ -36,9 +36,14 @@ def topic(admin: AdminClient) -> str:
 
 
 def create(admin: AdminClient, name: str, partitions: int) -> str:
-    """Create a topic and wait until the broker describes it."""
+    """Create a topic and wait until each of its partitions has a leader that answers."""
     admin.create_topics([NewTopic(name, partitions, 1)])[name].result()
-    until(lambda: topic_id(admin, name) is not None)
+    ends = {TopicPartition(name, number): OffsetSpec.latest() for number in range(partitions)}
+
+    def answered() -> bool:
+        return all(found.exception() is None for found in admin.list_offsets(ends).values())
+
+    until(answered)
     return name
 
 
