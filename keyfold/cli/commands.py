@@ -177,6 +177,9 @@ def get(
 @app.command("dead-letters")
 def dead_letters(
     source: Annotated[str | None, typer.Option(metavar="SOURCE", help="Only this source.")] = None,
+    view: Annotated[
+        str | None, typer.Option(metavar="VIEW", help="Only what this view could not use.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, metavar="N", help="At most so many.")] = 20,
     every: Annotated[
         bool, typer.Option("--all", help="Also those from before a view or source was rebuilt.")
@@ -190,11 +193,11 @@ def dead_letters(
       keyfold dead-letters --source orders --limit 5 | jq .reason
 
     \b
-    Exit codes: 0, or 2 where there is no state, or no such source.
+    Exit codes: 0, or 2 where there is no state, or no such source or view.
     """
     from keyfold.cli.letters import show_dead_letters
 
-    show_dead_letters(load_settings(data_dir=data_dir), source, limit, every=every)
+    show_dead_letters(load_settings(data_dir=data_dir), source, view, limit, every=every)
 
 
 @app.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -13,7 +13,7 @@ import msgspec
 from keyfold.cli.show import add_row, out, table
 from keyfold.errors import SettingsError, did_you_mean
 from keyfold.settings import Settings
-from keyfold.state.deadletter import earlier_builds, read
+from keyfold.state.deadletter import DeadLetter, counted_in, earlier_builds, read
 from keyfold.state.reader import StateReader
 
 _BLOCK_CACHE_BYTES = 8 << 20
@@ -21,30 +21,35 @@ _VALUE_CHARACTERS_MAX = 60
 _SHOWN = ("source", "view", "partition", "offset", "field", "reason", "value")
 
 
-def show_dead_letters(settings: Settings, source: str | None, limit: int, *, every: bool) -> None:
+def show_dead_letters(
+    settings: Settings, source: str | None, view: str | None, limit: int, *, every: bool
+) -> None:
     """Print the newest dead letters: a table on a terminal, NDJSON otherwise.
 
     Args:
         settings: The settings.
         source: Only of this source.
+        view: Only those that this view's ledger counts; with ``every``, its own earlier ones too.
         limit: At most so many.
         every: Those of earlier builds too.
 
     Raises:
         StateError: There is no state in the data directory.
-        SettingsError: There is no such source, nor a letter of one.
+        SettingsError: There is no such source or view, nor a letter of one.
     """
     state = StateReader.open(settings.data_dir, os.getpid(), block_cache_bytes=_BLOCK_CACHE_BYTES)
     try:
-        letters = list(islice(_letters(state, source, every=every), limit))
+        letters = list(islice(_letters(state, source, view, every=every), limit))
         sources = [one.name for one in state.catalog.catalog.sources]
+        views = list(state.views)
     finally:
         state.close()
-    if source is not None and not letters and source not in sources:
-        raise SettingsError(
-            f"there is no source {source} in {settings.data_dir}",
-            hint=did_you_mean(source, sources) or "there is no source at all",
-        )
+    for what, name, known in (("source", source, sources), ("view", view, views)):
+        if name is not None and not letters and name not in known:
+            raise SettingsError(
+                f"there is no {what} {name} in {settings.data_dir}",
+                hint=did_you_mean(name, known) or f"there is no {what} at all",
+            )
     if not sys.stdout.isatty():
         for letter in letters:
             sys.stdout.write(msgspec.json.encode(letter).decode() + "\n")
@@ -60,11 +65,26 @@ def show_dead_letters(settings: Settings, source: str | None, limit: int, *, eve
     console.print(rows)
 
 
-def _letters(state: StateReader, source: str | None, *, every: bool) -> Iterator[dict[str, Any]]:
+def _letters(
+    state: StateReader, source: str | None, view: str | None, *, every: bool
+) -> Iterator[dict[str, Any]]:
     record = state.record
     earlier = earlier_builds(state.catalog)
+    of_view = _of_view(state, view)
     kept = read(state.replica, record.dead_letter_first, record.dead_letter_next, newest_first=True)
     for number, letter in kept:
         old = earlier(letter)
-        if source in (None, letter.source) and (every or not old):
+        if source in (None, letter.source) and of_view(letter) and (every or not old):
             yield {"number": number} | letter.as_dict(earlier=old)
+
+
+def _of_view(state: StateReader, view: str | None) -> Callable[[DeadLetter], bool]:
+    if view is None:
+        return lambda letter: True
+    reader = state.views.get(view)
+    if reader is None:  # it may have been dropped, and its letters are still here
+        return lambda letter: letter.view == view
+    plan = reader.plan
+    source = next(one for one in state.catalog.catalog.sources if one.name == plan.source)
+    counted = counted_in(plan, source, state.record.views[view])
+    return lambda letter: letter.view == view or counted(letter)

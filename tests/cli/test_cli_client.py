@@ -137,10 +137,14 @@ def test_a_message_that_cannot_be_used_is_shown_among_the_dead_letters(running: 
         '{"amount": "much"}': "amount",
         "no json": None,
     }
-    other = keyfold("dead-letters", "--source", "odrers")
-    assert (other.returncode, other.stdout) == (2, "")
-    assert "there is no source odrers in keyfold-data" in other.stderr
-    assert "did you mean orders?" in other.stderr
+    of_view = keyfold("dead-letters", "--view", "everyone", "--limit", "2").stdout.splitlines()
+    assert {json.loads(line)["value"] for line in of_view} >= {"no json"}
+    assert {json.loads(line)["field"] for line in of_view} == {None}, "it does not read amount"
+    for flag, name, meant in [("source", "odrers", "orders"), ("view", "spent", "spend")]:
+        other = keyfold("dead-letters", f"--{flag}", name)
+        assert (other.returncode, other.stdout) == (2, "")
+        assert f"there is no {flag} {name} in keyfold-data" in other.stderr
+        assert f"did you mean {meant}?" in other.stderr
 
 
 @pytest.mark.parametrize("words", [("get", "spend", "a", "b"), ("push", "orders")])
