@@ -57,6 +57,13 @@ class ViewDialect(DuckDB):
             if token is not TokenType.ARROW
         }
 
+    class Generator(DuckDB.Generator):  # type: ignore[valid-type,misc]
+        """Writes what DuckDB does not know, for fingerprints and messages."""
+
+        def ignorenulls_sql(self, expression: exp.IgnoreNulls) -> str:
+            """Write ``x IGNORE NULLS``, which is kept here for FIRST_VALUE and LAST_VALUE."""
+            return f"{self.sql(expression, 'this')} IGNORE NULLS"
+
     def to_json_path(self, path: exp.Expr | None) -> exp.Expr | None:
         """Leave the right side of ``->`` as it is written."""
         return path

@@ -21,7 +21,7 @@ class Ordered:
         distinct: Whether DISTINCT stands before them.
         order: What ORDER BY says; empty without it.
         limit: What LIMIT says, or None.
-        ignores_nulls: Whether IGNORE NULLS stands after the argument.
+        ignores_nulls: Whether IGNORE NULLS stands after the argument or the order.
     """
 
     arguments: list[exp.Expr]
@@ -36,15 +36,17 @@ def taken_apart(parts: Sequence[exp.Expr]) -> Ordered:
     arguments = list(parts)
     limit: exp.Expr | None = None
     order: list[exp.Ordered] = []
+    ignores_nulls = False
+    if arguments and isinstance(arguments[-1], exp.IgnoreNulls):  # after ORDER BY
+        ignores_nulls, arguments[-1] = True, arguments[-1].this
     if arguments and isinstance(arguments[-1], exp.Limit):
         limit = arguments[-1].expression
         arguments[-1] = arguments[-1].this
     if arguments and isinstance(arguments[-1], exp.Order):
         order = list(arguments[-1].expressions)
         arguments[-1] = arguments[-1].this
-    ignores_nulls = bool(arguments) and isinstance(arguments[0], exp.IgnoreNulls)
-    if ignores_nulls:
-        arguments[0] = arguments[0].this
+    if arguments and isinstance(arguments[0], exp.IgnoreNulls):  # after the argument
+        ignores_nulls, arguments[0] = True, arguments[0].this
     distinct = bool(arguments) and isinstance(arguments[0], exp.Distinct)
     if distinct:
         arguments = [*arguments[0].expressions, *arguments[1:]]
@@ -93,7 +95,7 @@ def rank_json(rank: Operand) -> str:
 
 
 def without_bounds(text: str, tokens: Sequence[Token]) -> str:
-    """Blank each ``LIMIT n`` in the parentheses of a call: DuckDB does not parse it there."""
+    """Blank ``LIMIT n`` and ``IGNORE NULLS`` in calls: DuckDB does not parse them there."""
     kinds = [token.token_type for token in tokens]
     opened: list[bool] = []  # whether each open parenthesis holds a query
     for at, kind in enumerate(kinds):
@@ -102,7 +104,9 @@ def without_bounds(text: str, tokens: Sequence[Token]) -> str:
             opened.append(inner in (TokenType.SELECT, TokenType.FROM, TokenType.WITH))
         elif kind is TokenType.R_PAREN and opened:
             opened.pop()
-        elif kind is TokenType.LIMIT and opened and not opened[-1] and at + 1 < len(tokens):
-            start, end = tokens[at].start, tokens[at + 1].end + 1
-            text = text[:start] + " " * (end - start) + text[end:]
+        elif opened and not opened[-1] and at + 1 < len(tokens):
+            words = f"{tokens[at].text} {tokens[at + 1].text}".upper()
+            if kind is TokenType.LIMIT or words == "IGNORE NULLS":
+                start, end = tokens[at].start, tokens[at + 1].end + 1
+                text = text[:start] + " " * (end - start) + text[end:]
     return text

@@ -1,6 +1,7 @@
 """The hand-written cases of ``tests/sql/cases/*.sql``, each with several cuts into batches."""
 
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import duckdb
@@ -47,5 +48,8 @@ def test_a_case_has_its_rows_for_every_cut(
             assert ledger == case.ledger, sizes
 
 
-def test_every_case_has_a_title_of_its_own_and_is_found() -> None:
-    assert len(CASES) >= 10
+def test_each_family_and_each_kind_of_window_has_its_cases() -> None:
+    files = Counter(title.partition(":")[0] for title in CASES)
+    kinds = [name for name in files if name.startswith(("aggregates_", "windows_"))]
+    assert len(kinds) >= 14
+    assert [name for name in kinds if name != "windows_shared" and files[name] < 10] == []

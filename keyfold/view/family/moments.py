@@ -22,6 +22,9 @@ from keyfold.view.family.law import Columns, Family, Reading, Slot, Types
 from keyfold.view.types import Physical
 
 
+_LEAST_NORMAL = 2.0**-1022  # a product below it has lost digits
+
+
 def _slots(count: str, *reals: str) -> tuple[Slot, ...]:
     return Slot(count, Physical.I64), *(Slot(name, Physical.F64) for name in reals)
 
@@ -120,7 +123,10 @@ def _update_pairs(arguments: Sequence[str], where: str) -> tuple[str, ...]:
 
 
 def _corr(op: _Arithmetic, n: Any, x: Any, y: Any, xx: Any, yy: Any, xy: Any) -> Any:
-    return op.over(xy, op.root(xx) * op.root(yy))
+    # One root rounds less, so pairs on a line have a 1; it is not to be had beyond the doubles.
+    product = xx * yy
+    within = (product > _LEAST_NORMAL) & (product < math.inf)
+    return op.over(xy, op.choose(within, op.root(product), op.root(xx) * op.root(yy)))
 
 
 def _r2(op: _Arithmetic, n: Any, x: Any, y: Any, xx: Any, yy: Any, xy: Any) -> Any:
