@@ -21,7 +21,6 @@ import numpy as np
 from keyfold.view.family.law import Columns, Family, Reading, Slot, Types
 from keyfold.view.types import Physical
 
-
 _LEAST_NORMAL = 2.0**-1022  # a product below it has lost digits
 
 
