@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from loadtests.bench import curves, fresh, ingest, lookup, nexmark, snapshot
+from loadtests.bench import curves, families, fresh, ingest, lookup, nexmark, snapshot
 from loadtests.bench.figure import Figure
 from loadtests.bench.process import ROOT
 from loadtests.bench.report import machine, page, row, write_json
@@ -23,6 +23,7 @@ from loadtests.bench.report import machine, page, row, write_json
 Benchmark = Callable[[bool], list[Figure]]
 PARTS: dict[str, tuple[Benchmark, ...]] = {
     "Ingest": (*ingest.ALL, *nexmark.ALL),
+    "What aggregates and windows cost": families.ALL,
     "Lookups": lookup.ALL,
     "Freshness and restart": fresh.ALL,
     "Snapshots": (snapshot.snapshot,),
