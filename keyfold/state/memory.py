@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Callable, Generator, Iterator, Sequence
 
-from keyfold.state.protocol import Pair
+from keyfold.state.protocol import Pair, Pairs
 
 
 class MemoryStore:
@@ -54,7 +54,7 @@ class MemoryStore:
 
     def write(
         self,
-        puts: Sequence[Pair],
+        puts: Pairs,
         deletes: Sequence[bytes],
         ranges: Sequence[Pair],
         marker: Pair,

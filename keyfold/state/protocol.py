@@ -6,10 +6,14 @@ one contract over every implementation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence, Sized
 from typing import Protocol
 
 Pair = tuple[bytes, bytes]
+
+
+class Pairs(Sized, Iterable[Pair], Protocol):
+    """How rows are written: a list of pairs, or what makes the pairs as they are asked for."""
 
 
 class Reader(Protocol):
@@ -51,7 +55,7 @@ class Store(Reader, Protocol):
 
     def write(
         self,
-        puts: Sequence[Pair],
+        puts: Pairs,
         deletes: Sequence[bytes],
         ranges: Sequence[Pair],
         marker: Pair,

@@ -45,7 +45,7 @@ from rocksdict import (
 
 from keyfold.errors import StateError
 from keyfold.state.layout import FLUSHED_KEY, MARKED_KEY
-from keyfold.state.protocol import Pair
+from keyfold.state.protocol import Pair, Pairs
 
 MEMTABLE_BYTES = 512 << 20
 BULK_KEYS_MIN = 5_000
@@ -200,7 +200,7 @@ class RocksStore(_RocksReader):
 
     def write(
         self,
-        puts: Sequence[Pair],
+        puts: Pairs,
         deletes: Sequence[bytes],
         ranges: Sequence[Pair],
         marker: Pair,

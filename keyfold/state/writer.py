@@ -12,7 +12,7 @@ offsets that went with it, so the source is read again from where the state stan
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -64,6 +64,25 @@ class ViewState:
     prefix: bytes
     hot: HotPartials
     reclaimer: Reclaimer | None
+
+
+@dataclass(slots=True)
+class _Rows:
+    """Rows to write, as columns: a pair that was made for each would cost as much as its write."""
+
+    keys: list[bytes] = field(default_factory=list)
+    values: list[bytes] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __iter__(self) -> Iterator[Pair]:
+        return zip(self.keys, self.values, strict=True)
+
+    def extend(self, keys: list[bytes], values: list[bytes]) -> None:
+        """Put rows behind those that are there."""
+        self.keys += keys
+        self.values += values
 
 
 @dataclass(slots=True)
@@ -237,9 +256,9 @@ class StateWriter:
             source, told = record.sources.get(view.plan.source), record.views[name]
             if source is not None and told.level_with(source):
                 told.as_of_ms = source.as_of_ms
-        puts: list[Pair] = []
+        puts = _Rows()
         for view in self.views.values():
-            puts.extend(zip(*view.hot.take_dirty(), strict=True))
+            puts.extend(*view.hot.take_dirty())
         pending, self._pending = self._pending, _Pending()
         pending.puts.extend(self._kept_dead_letters())
         ranges = pending.ranges + self._oldest_dead_letters()
@@ -247,10 +266,10 @@ class StateWriter:
         if deleted:
             # A late batch may have brought a row back that was found expired: the row wins now,
             # stays hidden by its window, and is found again.
-            deleted.difference_update(key for key, _ in puts)
-        self._store.write(
-            puts + pending.puts, list(deleted), ranges, (COMMIT_KEY, record_encoder.encode(record))
-        )
+            deleted.difference_update(puts.keys)
+        for key, value in pending.puts:
+            puts.extend([key], [value])
+        self._store.write(puts, list(deleted), ranges, (COMMIT_KEY, record_encoder.encode(record)))
         for view in self.views.values():
             if view.reclaimer is not None:
                 view.reclaimer.committed(record.stream_time_us(view.plan))

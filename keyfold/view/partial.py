@@ -69,9 +69,7 @@ class PartialCodec:
                 if i in self.text_slots
                 else column
             )
-        raw = front.tobytes()
-        width = self.width
-        rows = [raw[at : at + width] for at in range(0, n * width, width)]
+        rows: list[bytes] = front.view(f"V{self.width}").tolist()
         if not self.text_slots:
             return rows
         tails = zip(*(columns[i] for i in self.text_slots), strict=True)
