@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -241,6 +242,31 @@ def test_a_replica_has_the_last_commit_of_a_writer_that_closed(
     again = RocksReplica(tmp_path / "state", tmp_path / "replica")
     assert again.get_many([b"a", b"b", COMMIT_KEY]) == [b"3", b"4", b"4"]
     again.close()
+
+
+def test_a_catch_up_starts_no_threads(tmp_path: Path) -> None:
+    """The kernel numbers threads in a row, so the next one's number tells how many there were."""
+
+    def next_number() -> int:
+        thread = threading.Thread(target=int)
+        thread.start()
+        thread.join()
+        assert thread.native_id is not None
+        return thread.native_id
+
+    store = RocksStore(tmp_path / "state")
+    replica = RocksReplica(tmp_path / "state", tmp_path / "replica")
+    started = []
+    for turn in range(50):
+        store.write([(b"a", b"%d" % turn)], [], [], MARKER)
+        before = next_number()
+        replica.refresh()
+        started.append(next_number() - before - 1)
+    # Other processes start some as well, and numbers begin anew at their end.
+    assert min(count for count in started if count >= 0) < 4
+    assert replica.get(b"a") == b"49"
+    replica.close()
+    store.close()
 
 
 def test_an_opening_that_failed_leaves_nothing(tmp_path: Path) -> None:
