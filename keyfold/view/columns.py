@@ -41,9 +41,7 @@ def physical_column(physical: Physical, array: pa.Array) -> np.ndarray:
         case Physical.BOOL:
             return np.asarray(array.fill_null(False).to_numpy(zero_copy_only=False), np.bool_)
         case Physical.TEXT | Physical.JSON:
-            values = np.empty(n, object)
-            values[:] = array.cast(pa.binary()).to_pylist()
-            return values
+            return np.asarray(array.cast(pa.large_binary()).to_numpy(zero_copy_only=False), object)
         case Physical.F64:
             return np.asarray(
                 array.cast(pa.float64()).fill_null(0.0).to_numpy(zero_copy_only=False), np.float64

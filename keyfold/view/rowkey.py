@@ -25,7 +25,6 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -208,25 +207,28 @@ def encode_keys(
         A large_binary array of n keys. Equal, byte for byte, to ``prefix + encode_key(types, row)``
         for each row.
     """
-    parts = [pa.scalar(prefix, pa.large_binary())] if prefix else []
-    parts += [
-        _encode_column(column.physical, array) for column, array in zip(types, columns, strict=True)
-    ]
     if not columns:
         return pa.array([prefix], pa.large_binary())
+    parts = [
+        _encode_column(column.physical, array) for column, array in zip(types, columns, strict=True)
+    ]
+    keys = parts[0] if len(parts) == 1 else _joined(*parts)
+    return with_prefix(prefix, keys)
+
+
+def with_prefix(prefix: bytes, keys: pa.Array) -> pa.Array:
+    """Return a large_binary array with the same bytes put in front of every value."""
+    return _joined(pa.scalar(prefix, pa.large_binary()), keys) if prefix else keys
+
+
+def _joined(*parts: pa.Array | pa.Scalar) -> pa.Array:
     return pc.binary_join_element_wise(*parts, pa.scalar(b"", pa.large_binary()))
 
 
 def slices(array: pa.Array) -> list[bytes]:
     """Return the values of a large_binary array without nulls as a list of bytes."""
-    if not len(array):
-        return []
-    offsets = np.frombuffer(array.buffers()[1], np.int64)[
-        array.offset : array.offset + len(array) + 1
-    ].tolist()
-    data = array.buffers()[2]
-    raw = data.to_pybytes() if data is not None else b""
-    return [raw[a:b] for a, b in pairwise(offsets)]
+    values: list[bytes] = array.to_numpy(zero_copy_only=False).tolist()
+    return values
 
 
 def _encode_column(physical: Physical, array: pa.Array) -> pa.Array:
@@ -236,11 +238,8 @@ def _encode_column(physical: Physical, array: pa.Array) -> pa.Array:
         # Escaping costs a pass; text with NUL characters is rare, so look first.
         if pc.any(pc.match_substring(text, b"\0")).as_py():
             text = pc.replace_substring(text, b"\0", b"\0\xff")
-        encoded = pc.binary_join_element_wise(
-            pa.scalar(VALUE, pa.large_binary()),
-            text,
-            pa.scalar(b"\0", pa.large_binary()),
-            pa.scalar(b"", pa.large_binary()),
+        encoded = _joined(
+            pa.scalar(VALUE, pa.large_binary()), text, pa.scalar(b"\0", pa.large_binary())
         )
     else:
         width = _WIDTH[physical]
