@@ -1,10 +1,10 @@
 """Batches → deltas: the only place that runs DuckDB on events.
 
-One query per view and batch gives the partials of the batch by key; a second one, only for views
-that filter or expire, gives the ledger's counts. A row that DuckDB cannot evaluate (a cast in the
-view's SQL that fails, say) costs that row (law 7). DuckDB's TRY tells which rows those are; they
-are evaluated one by one then, for the reason. What TRY does not find is found by halving the batch
-until the row stands alone.
+One query per batch, for a view or for several that group alike (ingest/grouping.py), gives the
+partials of the batch by key; a second one, only for views that filter or expire, gives the ledger's
+counts. A row that DuckDB cannot evaluate (a cast in the view's SQL that fails, say) costs that row
+(law 7). DuckDB's TRY tells which rows those are; they are evaluated one by one then, for the
+reason. What TRY does not find is found by halving the batch until the row stands alone.
 """
 
 from __future__ import annotations
@@ -15,16 +15,14 @@ from dataclasses import dataclass
 import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import sqlglot
 from sqlglot import exp
 
-from keyfold.sql.bind import HIDDEN_PARTITION
+from ingest.grouping import Grouping, Groups
 from keyfold.sql.compile import HORIZON, NO_HORIZON
 from keyfold.sql.dialect import ViewDialect, sql_text
-from keyfold.view.columns import contiguous, physical_column
 from keyfold.view.plan import ViewPlan
-from keyfold.view.rowkey import encode_keys, slices
+from keyfold.view.rowkey import slices, with_prefix
 
 _POISON = (
     duckdb.ConversionException,
@@ -32,9 +30,6 @@ _POISON = (
     duckdb.InvalidInputException,
     duckdb.DataError,
 )
-SORTED_SHARE = 0.5
-"""Deltas with more keys than this per event are sorted: many of them will be new, and rows that lie
-in memory in key order are written to the store in half the time."""
 _ROW = "__row"  # numbers the rows of a batch that is probed
 EXPLAINED_MAX = 200
 """Poison rows of a batch that are evaluated one by one for their own reason."""
@@ -76,14 +71,25 @@ class Evaluator:
     """Evaluates one view's batches."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, plan: ViewPlan, prefix: bytes
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        plan: ViewPlan,
+        prefix: bytes,
+        grouping: Grouping | None = None,
     ) -> None:
+        """Prepare the view's query.
+
+        Args:
+            connection: Where it runs.
+            plan: The view's plan.
+            prefix: What stands before its row keys.
+            grouping: That of the view and those that group alike; None: it stands alone.
+        """
         self._connection = connection
         self._plan = plan
         self._prefix = prefix
-        self._types = plan.key_types
-        self._slots = plan.slots
-        self._relations: dict[str, tuple[str, duckdb.DuckDBPyRelation]] = {}
+        self._alone = Grouping(connection, [plan])
+        self._grouping = grouping if grouping is not None and grouping.shared else None
 
     def evaluate(self, table: pa.Table, horizon_us: int | None) -> Iterator[Delta | Poison]:
         """Yield the deltas of a batch, as a rule one, and the rows that have none.
@@ -92,10 +98,13 @@ class Evaluator:
             table: The columns that the view reads, and the hidden partition column.
             horizon_us: Rows whose window ended at or before this are expired; None: none are.
         """
-        rows = np.arange(table.num_rows)
-        yield from self._evaluate(
-            table, rows, NO_HORIZON if horizon_us is None else horizon_us, probe=True
-        )
+        horizon_us = NO_HORIZON if horizon_us is None else horizon_us
+        if self._grouping is not None and table.num_rows:
+            groups = self._grouping.known_groups(table, horizon_us)
+            if groups is not None:
+                yield self._delta_of(self._grouping, groups)
+                return
+        yield from self._evaluate(table, np.arange(table.num_rows), horizon_us, probe=True)
 
     def _evaluate(
         self, table: pa.Table, rows: np.ndarray, horizon_us: int, *, probe: bool
@@ -155,52 +164,16 @@ class Evaluator:
         return suspects
 
     def _delta(self, table: pa.Table, horizon_us: int) -> Delta:
-        self._connection.register("batch", table)
-        groups = self._query(self._plan.batch_sql, horizon_us)
-        taken = _count(table.column(HIDDEN_PARTITION))
-        filtered: dict[int, int] = {}
-        late: dict[int, int] = {}
-        applied = taken
-        if self._plan.count_sql:
-            counts = self._query(self._plan.count_sql, horizon_us).to_pydict()
-            found = {
-                p: (passed, expired)
-                for p, passed, expired in zip(
-                    counts["p"], counts["passed"], counts["late"], strict=True
-                )
-            }
-            applied = {}
-            for p, n in taken.items():  # of which some may have no row at all
-                passed, expired = found.get(p, (0, 0))
-                applied[p] = passed - expired
-                filtered[p] = n - passed
-                late[p] = expired
-        columns = [contiguous(column) for column in groups.columns]
-        width = len(self._types)
-        keys, slots = encode_keys(self._prefix, self._types, columns[:width]), columns[width:]
-        if len(keys) > SORTED_SHARE * table.num_rows:
-            order = pc.array_sort_indices(keys)
-            keys, slots = keys.take(order), [column.take(order) for column in slots]
-        return Delta(
-            keys=slices(keys),
-            slots=[
-                physical_column(slot.physical, column)
-                for slot, column in zip(self._slots, slots, strict=True)
-            ],
-            applied=applied,
-            filtered=filtered,
-            late=late,
-        )
+        return self._delta_of(self._alone, self._alone.groups(table, horizon_us))
 
-    def _query(self, sql: str, horizon_us: int) -> pa.Table:
-        # A relation runs anew each time that it is read; parsing and describing it once more would
-        # be a third of what a small batch costs.
-        text = sql.replace(HORIZON, str(horizon_us))
-        known, relation = self._relations.get(sql, (None, None))
-        if relation is None or known != text:
-            relation = self._connection.sql(text)
-            self._relations[sql] = (text, relation)
-        return relation.to_arrow_table()
+    def _delta_of(self, grouping: Grouping, groups: Groups) -> Delta:
+        return Delta(
+            keys=slices(with_prefix(self._prefix, groups.keys)),
+            slots=grouping.slots(self._plan.name, groups),
+            applied=groups.applied,
+            filtered=groups.filtered,
+            late=groups.late,
+        )
 
 
 def _probe_sql(plan: ViewPlan, horizon_us: int) -> str:
@@ -236,10 +209,3 @@ def _fails(sql: str) -> str:
 def _taken(table: pa.Table, places: np.ndarray) -> pa.Table:
     """Return rows as a table of their own: DuckDB refuses slices of structs that hold structs."""
     return table.take(pa.array(places))
-
-
-def _count(partitions: pa.ChunkedArray) -> dict[int, int]:
-    """How many rows of each partition."""
-    values = partitions.to_numpy()
-    counts = np.bincount(values)
-    return {int(p): int(counts[p]) for p in np.flatnonzero(counts)}

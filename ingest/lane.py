@@ -23,6 +23,7 @@ from ingest.clock import monotonic_ms
 from ingest.decode.json import Decoded, JsonDecoder
 from ingest.decode.reject import Reject
 from ingest.evaluate import Delta, Evaluator, Poison
+from ingest.grouping import alike
 from ingest.late import late_events
 from ingest.opening import RETRY_MS, Opening, Start, first_line, left_behind, start_of
 from ingest.progress import Progress
@@ -78,10 +79,14 @@ class Lane:
         self._views = [view for view in state.catalog.views if view.source == plan.name]
         begin(self._record, self._views, self._records())
         self._decoder = JsonDecoder(connection, plan, self._record.decoded)
+        self._groupings = alike(connection, self._views)
         self._evaluators = {
-            view.name: Evaluator(connection, view, state.views[view.name].prefix)
+            view.name: Evaluator(
+                connection, view, state.views[view.name].prefix, self._groupings[view.name]
+            )
             for view in self._views
         }
+        self._kept: dict[bytes, tuple[pa.Table, np.ndarray]] = {}
         self._progress = Progress(self._record.as_of_ms)
         self._committed = self._offsets()
         self._sampled_ms = 0
@@ -200,6 +205,9 @@ class Lane:
             times = times_of(self.plan, batch, decoded)
             for view in self._views:
                 self._apply_view(view, batch, firsts, decoded, times, now_ms)
+            self._kept.clear()
+            for grouping in self._groupings.values():
+                grouping.forget()
             count_messages(source, batch, decoded, fresh)
             move_times(source, batch, times, self.plan)
         for partition, offset in batch.next_offsets.items():
@@ -266,7 +274,7 @@ class Lane:
         if keep is not None:
             late_rows = rows[keep & late].tolist()
             keep &= ~late
-            table, rows = table.filter(pa.array(keep)), rows[keep]
+            table, rows = self._rest(decoded, keep)
         try:
             poison = self._merge(view, record, table)
         except Exception as problem:  # whatever it is, it costs this view and no other (law 7)
@@ -286,6 +294,13 @@ class Lane:
             move_time_of_view(record, times, fresh)
         if latest is not None:
             record.event_times_us = latest
+
+    def _rest(self, decoded: Decoded, keep: np.ndarray) -> tuple[pa.Table, np.ndarray]:
+        """Return what is kept of a batch; one table for all views that leave out the same."""
+        mask = keep.tobytes()
+        if mask not in self._kept:
+            self._kept[mask] = decoded.table.filter(pa.array(keep)), decoded.rows[keep]
+        return self._kept[mask]
 
     def _stop_view(self, view: str, error: str, bug: Exception | None = None) -> None:
         _log.error("view stopped: %s", error, exc_info=bug, extra={"view": view})

@@ -1,0 +1,191 @@
+"""Views that group a source's events alike: one GROUP BY gives the partials of all of them.
+
+Views of one source often have the same keys, window and WHERE, and differ in their aggregates. The
+query, the bytes of the keys and the ledger's counts are then made once a batch, however many views
+there are.
+
+What fails in one view's aggregates fails for all that share the query, and says nothing of the
+others; so each of them is then evaluated alone (ingest/evaluate.py, law 7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from keyfold.sql.bind import HIDDEN_PARTITION
+from keyfold.sql.compile import HORIZON
+from keyfold.view.columns import contiguous, physical_column
+from keyfold.view.plan import ViewPlan
+from keyfold.view.rowkey import encode_keys
+from keyfold.view.types import Physical
+
+SORTED_SHARE = 0.5
+"""Deltas with more keys than this per event are sorted: many of them will be new, and rows that lie
+in memory in key order are written to the store in half the time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """What the events of one batch make, by row key.
+
+    Attributes:
+        keys: n different row keys, without a view's prefix.
+        columns: One array of n physical values per slot of the grouping.
+        applied: Partition → events that are in the partials.
+        filtered: Partition → events that WHERE left out.
+        late: Partition → events whose row had expired.
+    """
+
+    keys: pa.Array
+    columns: list[np.ndarray]
+    applied: Mapping[int, int]
+    filtered: Mapping[int, int]
+    late: Mapping[int, int]
+
+
+class Grouping:
+    """Evaluates batches for views that group them alike. Not thread-safe.
+
+    Attributes:
+        shared: Whether there is more than one view.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, plans: Sequence[ViewPlan]) -> None:
+        """Prepare the query.
+
+        Args:
+            connection: Where it runs, over the relation ``batch``.
+            plans: One view, or several that ``alike`` put together.
+        """
+        self.shared = len(plans) > 1
+        self._connection = connection
+        self._types = plans[0].key_types
+        self._count_sql = plans[0].count_sql
+        # What several views ask for is made once.
+        wanted: dict[tuple[str, Physical], int] = {}
+        self._places = {
+            plan.name: [
+                wanted.setdefault((sql, slot.physical), len(wanted))
+                for sql, slot in zip(_slots_sql(plan), plan.slots, strict=True)
+            ]
+            for plan in plans
+        }
+        self._physical = [physical for _, physical in wanted]
+        own, every = _listed(_slots_sql(plans[0])), _listed([sql for sql, _ in wanted])
+        self._batch_sql = plans[0].batch_sql.replace(own, every)
+        self._relations: dict[str, tuple[str, duckdb.DuckDBPyRelation]] = {}
+        self._table: pa.Table | None = None
+        self._known: dict[int, Groups | None] = {}
+
+    def groups(self, table: pa.Table, horizon_us: int) -> Groups:
+        """Return the groups of a batch.
+
+        Raises:
+            duckdb.Error: The query failed.
+        """
+        self._connection.register("batch", table)
+        found = self._query(self._batch_sql, horizon_us)
+        applied, filtered, late = self._ledger(table, horizon_us)
+        columns = [contiguous(column) for column in found.columns]
+        width = len(self._types)
+        keys, slots = encode_keys(b"", self._types, columns[:width]), columns[width:]
+        if len(keys) > SORTED_SHARE * table.num_rows:
+            order = pc.array_sort_indices(keys)
+            keys, slots = keys.take(order), [column.take(order) for column in slots]
+        return Groups(
+            keys,
+            [
+                physical_column(physical, column)
+                for physical, column in zip(self._physical, slots, strict=True)
+            ],
+            applied,
+            filtered,
+            late,
+        )
+
+    def known_groups(self, table: pa.Table, horizon_us: int) -> Groups | None:
+        """Return the groups of a batch, made once for all views; None where the query failed."""
+        if table is not self._table:
+            self._table = table
+            self._known = {}
+        if horizon_us not in self._known:
+            try:
+                self._known[horizon_us] = self.groups(table, horizon_us)
+            except duckdb.Error:
+                self._known[horizon_us] = None
+        return self._known[horizon_us]
+
+    def forget(self) -> None:
+        """Let go of the last batch."""
+        self._table = None
+        self._known = {}
+
+    def slots(self, view: str, groups: Groups) -> list[np.ndarray]:
+        """Return the slots of a view."""
+        return [groups.columns[place] for place in self._places[view]]
+
+    def _ledger(
+        self, table: pa.Table, horizon_us: int
+    ) -> tuple[dict[int, int], dict[int, int], dict[int, int]]:
+        """Count the events that were applied, filtered and late, by partition."""
+        taken = _count(table.column(HIDDEN_PARTITION))
+        if not self._count_sql:
+            return taken, {}, {}
+        counts = self._query(self._count_sql, horizon_us).to_pydict()
+        found = {
+            p: (passed, expired)
+            for p, passed, expired in zip(
+                counts["p"], counts["passed"], counts["late"], strict=True
+            )
+        }
+        applied: dict[int, int] = {}
+        filtered: dict[int, int] = {}
+        late: dict[int, int] = {}
+        for p, n in taken.items():  # of which some may have no row at all
+            passed, expired = found.get(p, (0, 0))
+            applied[p] = passed - expired
+            filtered[p] = n - passed
+            late[p] = expired
+        return applied, filtered, late
+
+    def _query(self, sql: str, horizon_us: int) -> pa.Table:
+        # A relation runs anew each time that it is read; parsing and describing it once more would
+        # be a third of what a small batch costs.
+        text = sql.replace(HORIZON, str(horizon_us))
+        known, relation = self._relations.get(sql, (None, None))
+        if relation is None or known != text:
+            relation = self._connection.sql(text)
+            self._relations[sql] = (text, relation)
+        return relation.to_arrow_table()
+
+
+def alike(
+    connection: duckdb.DuckDBPyConnection, plans: Collection[ViewPlan]
+) -> dict[str, Grouping]:
+    """Put views together that group alike; return the grouping of each by its name."""
+    found: dict[tuple[object, ...], list[ViewPlan]] = {}
+    for plan in plans:
+        around = tuple(plan.batch_sql.split(_listed(_slots_sql(plan))))
+        found.setdefault((around, plan.count_sql, plan.key_types), []).append(plan)
+    groupings = ((Grouping(connection, each), each) for each in found.values())
+    return {plan.name: grouping for grouping, each in groupings for plan in each}
+
+
+def _slots_sql(plan: ViewPlan) -> list[str]:
+    return [sql for aggregate in plan.aggregates for sql in aggregate.update_sql()]
+
+
+def _listed(slots: Sequence[str]) -> str:
+    return ", ".join(f"{sql} AS s{i}" for i, sql in enumerate(slots))
+
+
+def _count(partitions: pa.ChunkedArray) -> dict[int, int]:
+    """How many rows of each partition."""
+    counts = np.bincount(partitions.to_numpy())
+    return {int(p): int(counts[p]) for p in np.flatnonzero(counts)}
