@@ -1,4 +1,4 @@
-"""Batches → deltas: the only place that runs DuckDB on events.
+"""Batches → deltas: here, and in ingest/grouping.py for it, DuckDB runs on decoded events.
 
 One query per batch, for a view or for several that group alike (ingest/grouping.py), gives the
 partials of the batch by key; a second one, only for views that filter or expire, gives the ledger's

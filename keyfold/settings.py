@@ -47,7 +47,7 @@ class Settings(BaseSettings):
         1_000, ge=1, le=60_000, description="The same while the source is far ahead."
     )
     commit_keys_max: int = Field(
-        250_000, ge=1_000, le=2_000_000, description="Changed keys that force a commit."
+        250_000, ge=1_000, le=2_000_000, description="Changed keys of one view that force a commit."
     )
     batch_messages_max: int = Field(
         250_000, ge=1, le=1_000_000, description="Messages per evaluated batch, at most."

@@ -205,8 +205,9 @@ class StateWriter:
 
     @property
     def dirty_count(self) -> int:
-        """Rows that the next commit will write, dead letters included."""
-        return sum(view.hot.dirty_count for view in self.views.values()) + len(self._letters)
+        """Rows that the next commit will write of the view with the most, and dead letters."""
+        most = max((view.hot.dirty_count for view in self.views.values()), default=0)
+        return most + len(self._letters)
 
     @property
     def letters_bytes(self) -> int:

@@ -408,6 +408,19 @@ def letter(offset: int, value: bytes = b"{") -> DeadLetter:
     return DeadLetter("orders", 0, offset, -1, "no JSON", value)
 
 
+def test_how_much_waits_for_a_commit_is_told_by_the_view_with_the_most(
+    opened: Callable[[], Store],
+) -> None:
+    state = StateWriter(opened(), compiled(BASE))
+    count(state, "by_user", a=1, b=1, c=1)
+    count(state, "by_id", i1=1, i2=1)
+    assert state.dirty_count == 3
+    state.bury(letter(1))
+    assert state.dirty_count == 4
+    state.commit(1)
+    assert state.dirty_count == 0
+
+
 def test_dead_letters_are_committed_with_the_rest_and_not_before(
     opened: Callable[[], Store],
 ) -> None:
