@@ -25,17 +25,13 @@ from keyfold.view.plan import ViewPlan
 from keyfold.view.rowkey import encode_keys
 from keyfold.view.types import Physical
 
-SORTED_SHARE = 0.5
-"""Deltas with more keys than this per event are sorted: many of them will be new, and rows that lie
-in memory in key order are written to the store in half the time."""
-
 
 @dataclass(frozen=True, slots=True)
 class Groups:
     """What the events of one batch make, by row key.
 
     Attributes:
-        keys: n different row keys, without a view's prefix.
+        keys: n different row keys in order, without a view's prefix.
         columns: One array of n physical values per slot of the grouping.
         applied: Partition → events that are in the partials.
         filtered: Partition → events that WHERE left out.
@@ -95,9 +91,9 @@ class Grouping:
         columns = [contiguous(column) for column in found.columns]
         width = len(self._types)
         keys, slots = encode_keys(b"", self._types, columns[:width]), columns[width:]
-        if len(keys) > SORTED_SHARE * table.num_rows:
-            order = pc.array_sort_indices(keys)
-            keys, slots = keys.take(order), [column.take(order) for column in slots]
+        # Keys that came in order lie in memory in order, which halves a merge and a commit.
+        order = pc.array_sort_indices(keys)
+        keys, slots = keys.take(order), [column.take(order) for column in slots]
         return Groups(
             keys,
             [

@@ -140,6 +140,15 @@ def test_one_query_is_asked_for_all_views() -> None:
     assert groupings["v1"].known_groups(table_of([{"user_id": "a"}]), 0) is not first
 
 
+def test_keys_come_in_order() -> None:
+    (view,) = plans(COUNTS.format(""))
+    table = table_of([{"user_id": f"u{i * 37 % 100}"} for i in range(1_000)])
+    (delta,) = Evaluator(connection(), view, b"").evaluate(table, None)
+    assert isinstance(delta, Delta)
+    assert len(delta.keys) == 100
+    assert delta.keys == sorted(delta.keys)
+
+
 def test_views_of_other_keys_or_another_where_stand_alone() -> None:
     views = plans(
         COUNTS.format(""), COUNTS.format("WHERE id > 0"), COUNTS.format("WHERE id > 1"),
