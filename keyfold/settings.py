@@ -66,7 +66,7 @@ class Settings(BaseSettings):
         5_000, ge=1, description="A commit of at least this many keys goes around the log."
     )
     wal_bytes_max: int = Field(
-        32 << 20, ge=1 << 16, description="The log is flushed once it has grown to this."
+        8 << 20, ge=1 << 16, description="The log is flushed once it has grown to this."
     )
     dead_letters_max: int = Field(
         100_000, ge=0, description="Dead letters kept; the oldest go, the ledger still counts them."

@@ -49,7 +49,7 @@ from keyfold.state.protocol import Pair, Pairs
 
 MEMTABLE_BYTES = 512 << 20
 BULK_KEYS_MIN = 5_000
-WAL_BYTES_MAX = 32 << 20
+WAL_BYTES_MAX = 8 << 20
 # Named at each opening: of a family that is not, rocksdict takes the options from a file beside the
 # database, and with them RocksDB's own block cache of 8 MB.
 _COLUMN_FAMILY = "default"
