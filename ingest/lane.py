@@ -91,6 +91,7 @@ class Lane:
         self._committed = self._offsets()
         self._sampled_ms = 0
         self._complete = False
+        self._trouble = ""
         self._opening = Opening(plan.name, self._source, monotonic)
         self._identity = self._record.identity
 
@@ -129,7 +130,7 @@ class Lane:
             if progress.known:
                 self._sampled_ms = now_ms - progress.age_ms
                 self._progress.sample(self._sampled_ms, progress.end_offsets)
-            self._complete = progress.complete
+            self._complete, self._trouble = progress.complete, progress.trouble
             self.behind = self._far_behind(batch, messages_max)
             if self.behind:
                 self._source.read_ahead(messages_max, timeout_ms)
@@ -408,7 +409,7 @@ class Lane:
             shown = sorted(heapq.nsmallest(most, lags, key=lambda p: (-lags[p], p)))
         return SourceStatus(
             state=state,
-            error=self.error,
+            error=self.error or self._trouble,
             as_of_ms=self._progress.as_of_ms,
             events_per_second=self._progress.rate(now_ms),
             partitions={

@@ -93,7 +93,7 @@ def source_detail(reader: StateReader, name: str, now_ms: int) -> dict[str, Any]
 
 
 def source_state(reader: StateReader, plan: SourcePlan, now_ms: int) -> tuple[str, str]:
-    """Return (state of a source, why it stopped or empty)."""
+    """Return (state of a source, why it stopped or cannot be read for now, or empty)."""
     _, heartbeat_ms, status = reader.status()
     live = status.sources.get(plan.name)
     unheard = "waiting" if plan.waiting else "catching_up"
@@ -112,11 +112,11 @@ def source_state(reader: StateReader, plan: SourcePlan, now_ms: int) -> tuple[st
 
 
 def ingestion(reader: StateReader, now_ms: int) -> dict[str, Any]:
-    """Say whether ingestion moves, and which sources stopped, with the reason of each."""
+    """Say whether ingestion moves, and which sources do not, with the reason of each."""
     stopped = {}
     for plan in reader.catalog.catalog.sources:
         state, error = source_state(reader, plan, now_ms)
-        if state == "stopped":
+        if state == "stopped" or error:
             stopped[plan.name] = error
     return {"advancing": not stopped, "stopped": stopped}
 

@@ -69,7 +69,7 @@ class KafkaSource:
         self._refresh: Future[Any] | None = None
         self._refresh_at_s = 0.0
         self._missing_answers = 0
-        self._outage = False
+        self._outage = ""  # what librdkafka says of one that has not ended yet
         self._calm_since_s: float | None = None
         self._stopped: SourceError | None = None
         self._ends = PartitionEnds(options.name, {}, 0.0)
@@ -160,6 +160,7 @@ class KafkaSource:
             {p: self._positions[p] if end is None else end for p, end in ends.items()},
             age_ms=self._ends.age_ms(time.monotonic()),
             known=None not in ends.values(),
+            trouble=self._outage,
         )
 
     def identity(self) -> Mapping[str, str]:
@@ -182,7 +183,7 @@ class KafkaSource:
         self._topic = self._refresh = self._stopped = None
         self._ends = PartitionEnds(self.options.name, {}, 0.0)
         self._missing_answers, self._courtesy = 0, {}
-        self._outage, self._calm_since_s = False, None
+        self._outage, self._calm_since_s = "", None
         for each in (self._assigned, self._positions, self._news):
             each.clear()
 
@@ -260,19 +261,18 @@ class KafkaSource:
             self._calm_since_s = None
             self._ends.doubt(time.monotonic())
             if not self._outage:
-                self._outage = True
-                _log.warning(
-                    "source '%s': the Kafka broker does not answer, going on trying: %s",
-                    self.options.name,
-                    error.str(),
+                self._outage = (
+                    f"source '{self.options.name}': the Kafka broker does not answer, going on "
+                    f"trying: {error.str()}"
                 )
+                _log.warning("%s", self._outage)
 
     def _answered(self, now_s: float) -> None:
         # The consumer may still try old connections, and say so, when this answer is there already.
         if self._outage and self._calm_since_s is None:
             self._calm_since_s = now_s
         elif self._calm_since_s is not None and now_s - self._calm_since_s > _CALM_S:
-            self._outage, self._calm_since_s = False, None
+            self._outage, self._calm_since_s = "", None
             _log.info("source '%s': the Kafka broker answers again", self.options.name)
 
     def _stop(self, error: SourceError) -> None:

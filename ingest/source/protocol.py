@@ -27,12 +27,14 @@ class SourceProgress:
         age_ms: How long ago the end offsets were known to be these; 0 while the source answers.
         known: False while nobody has told where some partition ends: what is there may be more than
             ``end_offsets`` say, so nothing counts as read to its end.
+        trouble: A fault that keeps it from being read for now and may pass; empty without one.
     """
 
     end_offsets: Mapping[int, int]
     complete: bool = False
     age_ms: int = 0
     known: bool = True
+    trouble: str = ""
 
 
 class OffsetGoneError(SourceError):

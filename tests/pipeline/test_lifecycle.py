@@ -465,6 +465,13 @@ def test_a_broker_that_is_down_stops_its_source_alone_until_it_comes_back(
         assert_view_is_batch(run, "far", far, ["user_id"])
         near = batch_of(events_of(0, taken), SPEND)
         assert_view_is_batch(run, "spend", near, ["user_id"])
+        kafka_server.stop()
+        until(lambda: run.get("/sources/remote")["error"] is not None, what="the outage")
+        told = run.get("/sources/remote")
+        assert "the Kafka broker does not answer, going on trying" in told["error"]
+        assert told["state"] == "live"
+        kafka_server.start()
+        until(lambda: run.get("/sources/remote")["error"] is None, what="the end of the outage")
 
 
 def ensure_up(broker: KafkaBroker) -> None:
