@@ -260,7 +260,7 @@ class Lane:
             for reject in rejects
         }
         late, latest = np.zeros(len(rows), np.bool_), None
-        if view.on_late != "apply" and times is not None:
+        if view.leaves_out and times is not None:
             new = None if fresh is None else fresh[rows]
             late, latest = late_events(view, record, times, batch.partitions[rows], new)
         some_out = misfits or fresh is not None or late.any()

@@ -1,9 +1,12 @@
-"""Which events are late in a view that does not apply them (``WITH (on_late = …)``).
+"""Which events are late in a view that does not apply them (``ViewPlan.leaves_out``).
 
 An event is judged by what came before it in its own partition, and by nothing else. It is late
 where the *partition's* time, the greatest event time of the earlier messages less the watermark's
 delay, has reached the end of the first window that holds it (without a window: lies after it). How
 the partitions were read beside each other, and where a batch ended, does not matter (law 1).
+
+The window of a session counts as if the event were alone in it: it ends a gap after the event.
+Where late events are applied and the sessions have a retention, that is added to it.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from keyfold.state.record import ViewRecord
 from keyfold.view.plan import ViewPlan
 
 _LEAST_US = -(1 << 62)
+_MOST_US = (1 << 63) - 1
 
 
 def late_events(
@@ -56,5 +60,9 @@ def _closes_us(view: ViewPlan, micros: np.ndarray) -> np.ndarray:
     window = view.window
     if window is None:
         return micros + 1
+    if window.session:
+        wait_us = (view.retention_us or 0) if view.on_late == "apply" else 0
+        span_us = min(window.size_us + wait_us, _MOST_US)
+        return np.asarray(np.minimum(micros, _MOST_US - span_us) + span_us)
     pane_us = window.pane_us
     return (micros - window.offset_us) // pane_us * pane_us + window.offset_us + pane_us

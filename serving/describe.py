@@ -141,7 +141,8 @@ def _window(plan: ViewPlan) -> dict[str, Any] | None:
     window = plan.window
     if window is None:
         return None
-    told = {"kind": window.kind, "column": window.column, "size_ms": _ms(window.size_us)}
+    width = "gap_ms" if window.session else "size_ms"
+    told = {"kind": window.kind, "column": window.column, width: _ms(window.size_us)}
     return {**told, "step_ms": _ms(window.pane_us)} if window.panes > 1 else told
 
 

@@ -20,10 +20,11 @@ from typing import Generic, TypeVar
 from keyfold.errors import NotFoundError, NotReadyError, RequestError
 from keyfold.state.counter import MissingView
 from keyfold.state.protocol import Pair
-from keyfold.state.reader import Hides, StateReader, ViewReader
+from keyfold.state.reader import StateReader, ViewReader
 from keyfold.state.record import CommitRecord
 from keyfold.state.windows import window_reads
 from keyfold.view.plan import ViewPlan
+from keyfold.view.row import Hides
 from keyfold.view.rowkey import encode_value
 from keyfold.view.types import ColumnType, parse_text
 
@@ -96,7 +97,7 @@ class ViewLookup:
         self._json_row = view.compiled.json_row
         self._stale_after_ms = stale_after_ms
         self._record: CommitRecord | None = None
-        self._hides: Hides = None
+        self._hides: Hides | None = None
         self._label_ms = -1
         self._freshness = ""
         self._freshness_parts: tuple[object, str, str] = (None, "", "")
@@ -121,7 +122,7 @@ class ViewLookup:
         if value is not None:
             if self._record is not self._reader.record:
                 self._take_over_record()
-            if self._hides is None or not self._hides(key):
+            if self._hides is None or not self._hides(key, value):
                 row = self._json_row(key, value)
                 if row is not None:
                     return row
@@ -147,7 +148,7 @@ class ViewLookup:
         label, hides, ready = self.label(now_ms), self.hides(), self.ready
         rows: list[str | None] = []
         for key, value in zip(encoded, values, strict=True):
-            gone = value is None or (hides is not None and hides(key))
+            gone = value is None or (hides is not None and hides(key, value))
             row = None if gone or value is None else self._json_row(key, value)
             if row is None and not ready:
                 raise self._absent()
@@ -190,7 +191,7 @@ class ViewLookup:
         while pair is not None and len(rows) < limit and seen < limit + HIDDEN_ROWS_MAX:
             last, value = pair
             key = last[cut:]
-            if hides is None or not hides(key):
+            if hides is None or not hides(key, value):
                 row = render(key, value)
                 if row is not None:
                     rows.append(row)
@@ -277,8 +278,8 @@ class ViewLookup:
         offsets = ",".join([f'"{partition}":{offset}' for partition, offset in pairs])
         return f'{{"sequence":{record.sequence},"offsets":{{{offsets}}}}}'
 
-    def hides(self) -> Hides:
-        """Return what says of a row key whether its row is hidden now; None: none is."""
+    def hides(self) -> Hides | None:
+        """Return what says of a row whether it is hidden now; None: none is."""
         if self._record is not self._reader.record:
             self._take_over_record()
         return self._hides

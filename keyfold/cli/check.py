@@ -149,7 +149,7 @@ def window_text(view: ViewPlan) -> str:
         return "none"
     kept = f", kept {duration(view.retention_us)}" if view.retention_us is not None else ""
     window = view.window
-    size = duration(window.size_us)
+    size = f"{'gap ' if window.session else ''}{duration(window.size_us)}"
     if window.panes > 1:
         kept += f", up to {window.panes} panes of {duration(window.pane_us)} merged by a lookup"
     if view.emit_on_close:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from keyfold.sql.bind import HIDDEN_PARTITION
-from keyfold.sql.relation import end_us_sql, last_end_us_sql, start_us_sql
+from keyfold.sql.relation import WINDOW_US, end_us_sql, last_end_us_sql, start_us_sql
 from keyfold.view.aggregate import Aggregate
 from keyfold.view.plan import GROUPING, KeyColumn, Window
 from keyfold.view.types import Physical, column_type
@@ -28,7 +28,8 @@ class BatchQuery:
         keys: The key columns.
         aggregates: The partials.
         window: The window, if any.
-        expires: Whether rows at or below the horizon are left out.
+        expires: Whether rows at or below the horizon are left out; never of sessions, which one
+            more event may prolong.
         many: Whether the relation has any number of rows per event.
         sets: Grouping sets, each as indices of keys; empty where there is one of all keys.
         groupings: The keys at the front that are GROUPING of others, as indices of these.
@@ -46,6 +47,8 @@ class BatchQuery:
 
     def partials_sql(self) -> str:
         """Return the query for the key columns ``k0…`` and slots ``s0…`` of every group."""
+        if self.window is not None and self.window.session:
+            return self._sessions_sql(self.window.size_us)
         values = [_key_sql(key, self.window) for key in self.keys]
         for i, arguments in enumerate(self.groupings):
             values[i] = f"{GROUPING}({', '.join(values[argument] for argument in arguments)})"
@@ -62,6 +65,29 @@ class BatchQuery:
             groups = f"GROUPING SETS ({listed})"
         by = f" GROUP BY {groups}" if groups else ""  # without a key it is one row
         return f"SELECT {', '.join(columns)} FROM {self.relation}{where}{by}"
+
+    def _sessions_sql(self, gap_us: int) -> str:
+        """Return the same where a group is a session, as far as the batch shows it.
+
+        The last key column is its start. Events without a time come last, and each begins a session
+        that is the same for all of them, since the count takes equal times together.
+        """
+        *columns, start = [_key_sql(key, self.window) for key in self.keys]
+        named = "".join(f", {sql} AS __k{i}" for i, sql in enumerate(columns))
+        names = [f"__k{i}" for i in range(len(columns))]
+        by = f"PARTITION BY {', '.join(names)} " if names else ""
+        over = f"OVER ({by}ORDER BY {WINDOW_US} NULLS LAST)"
+        where = f" WHERE {self.condition}" if self.condition else ""
+        events = f"SELECT *{named} FROM {self.relation}{where}"
+        begins = f"coalesce({WINDOW_US} > lag({WINDOW_US}) {over} + {gap_us}, true)"
+        events = f"SELECT *, {begins} AS __begins FROM ({events})"
+        events = f"SELECT *, count(*) FILTER (WHERE __begins) {over} AS __session FROM ({events})"
+        kept = [f"{name} AS k{i}" for i, name in enumerate(names)]
+        kept.append(f"min({start}) AS k{len(names)}")
+        slots = [sql for aggregate in self.aggregates for sql in aggregate.update_sql()]
+        kept += [f"{sql} AS s{i}" for i, sql in enumerate(slots)]
+        groups = ", ".join([*names, "__session"])
+        return f"SELECT {', '.join(kept)} FROM ({events}) GROUP BY {groups}"
 
     def counts_sql(self) -> str:
         """Return the ledger's query per partition, empty where every event is applied.

@@ -50,6 +50,8 @@ class ViewDialect(DuckDB):
             for name, parser in DuckDB.Parser.FUNCTION_PARSERS.items()
             if name in _OWN_SYNTAX
         }
+        # SESSION(…) is a window; to sqlglot it is a word of ALTER SESSION.
+        FUNC_TOKENS = DuckDB.Parser.FUNC_TOKENS | {TokenType.SESSION}
         # ``f(doc -> 'k')`` reads JSON: lambdas are written ``lambda x: …``, in DuckDB too.
         LAMBDAS: dict[TokenType, object] = {  # noqa: RUF012
             token: parser

@@ -15,15 +15,22 @@ from sqlglot import Token, exp
 
 from keyfold.errors import did_you_mean
 from keyfold.sql.bind import Binder
-from keyfold.sql.dialect import find_aggregate, identifier, sql_text
+from keyfold.sql.dialect import find_aggregate, identifier, sql_text, without_parens
 from keyfold.sql.location import SqlText
 from keyfold.sql.parse import UnboundView
 from keyfold.sql.refuse import inner_tokens, refuse_unkept
 from keyfold.sql.relation import WINDOW_COLUMNS, Relation, relation
 from keyfold.sql.scope import Named, Scope, named_columns
+from keyfold.sql.sourceplan import visible_columns
 from keyfold.sql.subquery import columns_of, renamed
 from keyfold.sql.unnest import Read, unnest_joined, unnest_selected
-from keyfold.sql.window import TUMBLE_HINT, window_of, windowed_source
+from keyfold.sql.window import (
+    TUMBLE_HINT,
+    partition_columns,
+    time_place,
+    window_of,
+    windowed_source,
+)
 from keyfold.view.plan import SourcePlan
 
 
@@ -213,7 +220,22 @@ class FromClause:
             raise self._text.error(aggregate, "an aggregate cannot stand in WHERE", "use HAVING")
         condition = scope.resolve(where.this)
         self._check_condition(condition, "WHERE", over)
+        if over.session:
+            self._check_after_session(condition, over)
         return condition
+
+    def _check_after_session(self, condition: exp.Expr, over: Relation) -> None:
+        """Refuse a condition that would take events out of sessions that they have made."""
+        by = [without_parens(column) for column in over.partition]
+        rest = condition.transform(lambda node: exp.Null() if without_parens(node) in by else node)
+        other = next(rest.find_all(exp.Column), None)
+        if other is not None:
+            raise self._text.error(
+                other,
+                f"WHERE behind SESSION reads {other.name}, which is not in its PARTITION BY",
+                "leave events out before they make sessions: "
+                "SESSION((SELECT * FROM source WHERE …) PARTITION BY …)",
+            )
 
     def _check_condition(self, condition: exp.Expr, word: str, over: Relation) -> None:
         if over.type_of(condition) != "BOOLEAN":
@@ -292,6 +314,10 @@ class FromClause:
             columns = {**own, **{name: columns[name] for name in WINDOW_COLUMNS}}
             for elements in inner.relation.lists:
                 over = over.unnested(elements)
+        given = named_columns(visible_columns(source)) if inner is None else inner.tables[0].columns
+        scope = Scope(self._text, (Named("", given),))
+        by = [scope.resolve(column) for column in partition_columns(item.this)]
+        over = replace(over, partition=tuple(by))
         alias = item.alias or (source.name if nested is None else call.expressions[0].name)
         return Read(over, (Named(alias, columns),), inner.conditions if inner else ())
 
@@ -300,7 +326,8 @@ class FromClause:
         source = inner.relation.source
         if inner.relation.window is not None:
             raise self._text.error(call, "a window of a window cannot be kept", "take one of them")
-        time = call.expressions[1] if len(call.expressions) > 1 else None
+        place = time_place(call)
+        time = call.expressions[place] if 0 < place < len(call.expressions) else None
         columns = inner.tables[0].columns
         if not isinstance(time, exp.Column) or time.name.lower() not in columns:
             name = sql_text(time) if time is not None else ""
@@ -362,9 +389,10 @@ def _over(call: exp.Expr, source: str, time: str = "") -> exp.Expr:
     rows.meta.update(_place(call.expressions[0]))
     given[0] = rows
     if time:
+        at = time_place(call)
         column = identifier(time)
-        column.meta.update(_place(call.expressions[1]))
-        given[1] = exp.Column(this=column)
+        column.meta.update(_place(call.expressions[at]))
+        given[at] = exp.Column(this=column)
     copy.set("expressions", given)
     return copy
 

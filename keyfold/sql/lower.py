@@ -19,6 +19,7 @@ from keyfold.sql.expressions import Expressions, constant
 from keyfold.sql.grouping import grouping_arguments, grouping_id, grouping_sets, has_sets
 from keyfold.sql.relation import WINDOW_COLUMNS, Relation
 from keyfold.sql.scope import Scope
+from keyfold.sql.session import END_COLUMN, key_order
 from keyfold.view import expression as ex
 from keyfold.view.nested import inexact_part
 from keyfold.view.plan import GROUPING, KeyColumn, Output
@@ -66,6 +67,7 @@ class Lowering:
         self.sets: list[frozenset[int]] = []
         self.groupings: list[list[int]] = []
         self.partials = Partials(relation)
+        self._session_end: ex.Expression | None = None
 
     def _item(self, item: exp.Expr) -> _Item:
         resolved = self._scope.resolve(item.unalias())
@@ -86,6 +88,17 @@ class Lowering:
 
     def lower_keys(self) -> None:
         """Read GROUP BY, or what stands for it, into ``keys``."""
+        self._lower_group()
+        if not self._relation.session:
+            return
+        order = key_order(self._relation, self._key_trees, sets=bool(self.sets))
+        end = self.partials.lower(exp.Anonymous(this="max", expressions=[END_COLUMN.copy()]))
+        if END_COLUMN in self._key_trees:
+            self._session_end = end
+        self.keys = [self.keys[at] for at in order]
+        self._key_trees = [self._key_trees[at] for at in order]
+
+    def _lower_group(self) -> None:
         group = self._query.args.get("group")
         if group is None:
             if not self._one_row():
@@ -330,6 +343,8 @@ class Lowering:
         if tree in self._key_trees:
             index = self._key_trees.index(tree)
             return ex.Key(index, self.keys[index].type)
+        if self._session_end is not None and tree == END_COLUMN:
+            return self._session_end
         answer = self.partials.lower(node)
         if answer is not None:
             self._relation.refuse_shared_window(node, "stand in an aggregate")

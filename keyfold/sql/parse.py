@@ -295,7 +295,6 @@ def parse_view(source: SqlText, tokens: list[Token]) -> UnboundView:
                 location=on_close,
             )
         body = body[:-4]
-    _refuse_session(source, body)
     text = _plain_window_calls(blank(source.text, body[0].start, body[-1].end + 1), body)
     _check_syntax(source, without_bounds(text, body), body)
     query = parse_tree(source, text, ViewDialect, body)
@@ -392,9 +391,10 @@ def _view_options(source: SqlText, tokens: list[Token], at: int) -> tuple[dict[s
 
 
 def _plain_window_calls(text: str, tokens: list[Token]) -> str:
-    """Blank out Flink's decoration: ``TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), …))``.
+    """Blank out the decoration of window calls: plain calls are left, at the same positions.
 
-    What is left is ``TUMBLE(t, ts, …)``, at the same positions.
+    Flink's ``TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), …))`` is ``TUMBLE(t, ts, …)`` then, and
+    ``SESSION(t PARTITION BY k, ts, …)`` is ``SESSION(t, k, ts, …)``.
     """
     characters = list(text)
 
@@ -413,23 +413,24 @@ def _plain_window_calls(text: str, tokens: list[Token]) -> str:
                     blank_token(token)
         elif word == "TABLE" and i and words[i - 1] == "(":
             blank_token(tokens[i])
+        elif word == "SESSION" and following == "(":
+            at = _inside(words, i + 1, "PARTITION BY")
+            if at is not None:
+                blank_token(tokens[at])
+                characters[tokens[at].start] = ","
     return "".join(characters)
 
 
-def _refuse_session(source: SqlText, tokens: Sequence[Token]) -> None:
-    """Refuse a SESSION window by its name: to sqlglot's grammar it is a syntax error.
-
-    Raises:
-        SqlError: There is one.
-    """
-    words = [token.text.upper() for token in tokens]
-    for at, word in enumerate(words[:-1]):
-        if word == "SESSION" and words[at + 1] == "(" and words[at - 1] in ("FROM", "("):
-            raise SqlError(
-                "SESSION windows cannot be kept",
-                hint="TUMBLE, HOP and CUMULATE can",
-                location=source.token(tokens[at]),
-            )
+def _inside(words: list[str], opening: int, wanted: str) -> int | None:
+    """Return where a word stands between parentheses, and in no others within these."""
+    depth = 0
+    for i in range(opening, len(words)):
+        depth += (words[i] == "(") - (words[i] == ")")
+        if depth == 0:
+            return None
+        if depth == 1 and words[i] == wanted:
+            return i
+    return None
 
 
 def _closing(words: list[str], opening: int) -> int | None:

@@ -54,6 +54,7 @@ class Relation:
         sql: The relation as it stands in FROM.
         call: Where FROM calls the window, if any.
         lists: What UNNEST made rows of, in order.
+        partition: Of a session, the PARTITION BY columns, with their names bound.
     """
 
     text: SqlText
@@ -63,6 +64,12 @@ class Relation:
     sql: str
     call: exp.Expr | None = None
     lists: tuple[Elements, ...] = ()
+    partition: tuple[exp.Expr, ...] = ()
+
+    @property
+    def session(self) -> bool:
+        """Whether its windows are sessions."""
+        return self.window is not None and self.window.session
 
     def unnested(self, elements: Elements) -> Relation:
         """Return the relation with a row per element of a list."""
@@ -103,20 +110,23 @@ class Relation:
             raise self.text.duckdb_error(node, problem) from problem
 
     def refuse_shared_window(self, node: exp.Expr, what: str) -> None:
-        """Refuse a bound of the window where an event, which is in several, would have to say it.
+        """Refuse a bound of the window where an event would have to say it, and does not know it.
 
         Raises:
-            SqlError: Windows share events, and the expression over an event names a bound.
+            SqlError: Windows share events or are sessions, and the expression over an event names a
+                bound.
         """
         window = self.window
-        if window is None or window.panes == 1:
+        if window is None or (window.panes == 1 and not window.session):
             return
         bound = next((c for c in node.find_all(exp.Column) if c.name in WINDOW_COLUMNS), None)
         if bound is not None:
+            why = f"an event is in several windows of {window.kind.upper()}"
+            if window.session:
+                why = "an event does not know where its session begins and ends"
             raise self.text.error(
                 bound,
-                f"{bound.name} cannot {what}: an event is in several windows of "
-                f"{window.kind.upper()}",
+                f"{bound.name} cannot {what}: {why}",
                 f"group by {bound.name} itself; SELECT and HAVING can use it in expressions",
             )
 
@@ -164,7 +174,8 @@ def start_us_sql(window: Window) -> str:
     """Return window_start in µs, over ``WINDOW_US``: of the first window that the pane is kept as.
 
     Where windows share events this is the last window that starts (``hop``) or the first that ends
-    (``cumulate``) with the pane; readers make the others of it (keyfold/view/pane.py).
+    (``cumulate``) with the pane; readers make the others of it (keyfold/view/pane.py). Of a session
+    it is that of the event alone, as is the end.
     """
     if window.kind == "cumulate":
         return _floor_sql(WINDOW_US, window.size_us, window.offset_us)
@@ -192,7 +203,9 @@ def _from_sql(source: SourcePlan, window: Window | None) -> str:
         return _batch_sql(source.columns)
     column = next(c for c in visible_columns(source) if c.name == window.column)
     micros = f"epoch_us({quoted(window.column)})"
-    start = _floor_sql(micros, window.pane_us, window.offset_us)
+    start = micros
+    if not window.session:
+        start = _floor_sql(micros, window.pane_us, window.offset_us)
     return (
         f"(SELECT *, make_timestamp({start_us_sql(window)})::{column.type} AS window_start, "
         f"make_timestamp({end_us_sql(window)})::{column.type} AS window_end "

@@ -165,6 +165,13 @@ def _list(text: SqlText, call: exp.Expr, read: Read) -> exp.Expr:
             hint = f"say what it holds: UNNEST(CAST({sql_text(tree)} AS JSON[]))"
         raise text.error(tree, f"UNNEST takes a list, and this is {kind}", hint)
     read.relation.refuse_shared_window(tree, "be unnested")
+    if read.relation.session:
+        raise text.error(
+            tree,
+            "a list cannot be unnested behind SESSION",
+            "make the elements before the sessions: SESSION((SELECT …, unnest(list) AS element "
+            "FROM source) PARTITION BY …)",
+        )
     return tree
 
 

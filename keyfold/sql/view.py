@@ -59,6 +59,7 @@ def compile_view(
     if on_late != "apply":
         _check_event_time("on_late", unbound.options["on_late"].location, window, source)
     expires = retention_us is not None
+    session = window is not None and window.session
     for what, place in (
         ("retention", unbound.options["retention"].location if expires else None),
         ("EMIT ON WINDOW CLOSE", unbound.on_close),
@@ -80,7 +81,7 @@ def compile_view(
         lowering.keys,
         aggregates,
         window,
-        expires,
+        expires and not session,
         many=many,
         sets=lowering.sets,
         groupings=lowering.groupings,
@@ -112,6 +113,8 @@ def compile_view(
             *(elements.sql for elements in reads.lists),
             *sorted(sorted(one) for one in lowering.sets),
             *(["without late events"] if on_late != "apply" else []),
+            # What has expired makes no session any more, so the retention decides what they are.
+            *([retention_us] if session and expires else []),
         ),
         standing_keys=lowering.standing_keys(),
         on_late=on_late,

@@ -1,4 +1,8 @@
-"""FROM's window calls: TUMBLE, HOP and CUMULATE → the source that they read, and the window."""
+"""FROM's window calls: TUMBLE, HOP, CUMULATE, SESSION → the source that they read, and the window.
+
+A call of SESSION comes as ``SESSION(source, partition column…, time column, gap)``: the parser made
+a comma of PARTITION BY.
+"""
 
 from __future__ import annotations
 
@@ -28,11 +32,13 @@ class _Form:
         spans: What its intervals are, before the offset.
         takes: Its arguments in words.
         hint: A call of it.
+        partitioned: Whether columns may stand before the time column.
     """
 
     spans: tuple[str, ...]
     takes: str
     hint: str
+    partitioned: bool = False
 
 
 _FORMS = {
@@ -46,6 +52,12 @@ _FORMS = {
         ("step", "size"),
         "a step, a largest size",
         "write CUMULATE(source, time column, INTERVAL '1' HOUR, INTERVAL '1' DAY): step, size",
+    ),
+    "session": _Form(
+        ("gap",),
+        "a gap",
+        "write SESSION(source PARTITION BY column, time column, INTERVAL '10' MINUTE)",
+        partitioned=True,
     ),
 }
 TUMBLE_HINT = _FORMS["tumble"].hint
@@ -69,16 +81,29 @@ def windowed_source(text: SqlText, call: exp.Expr, named: NamedSource) -> Source
         raise text.error(
             call,
             f"a view cannot read {name.upper()}",
-            "read a source, or TUMBLE(source, time column, INTERVAL …), HOP or CUMULATE",
+            "read a source, or TUMBLE(source, time column, INTERVAL …), HOP, CUMULATE or SESSION",
         )
-    least = 2 + len(form.spans)
-    if len(call.expressions) not in (least, least + 1):
-        raise text.error(
-            call,
-            f"{name.upper()} takes a source, a time column, {form.takes} and maybe an offset",
-            form.hint,
-        )
+    least, given = 2 + len(form.spans), len(call.expressions)
+    if given < least or (given > least + 1 and not form.partitioned):
+        rest = f", {form.takes} and maybe an offset"
+        if form.partitioned:
+            rest = f" and {form.takes}"
+        raise text.error(call, f"{name.upper()} takes a source, a time column{rest}", form.hint)
     return named(call.expressions[0])
+
+
+def time_place(call: exp.Expr) -> int:
+    """Return which argument of a window call is its time column; there need be none."""
+    form = _FORMS.get(call_name(call))
+    return len(call.expressions) - 2 if form is not None and form.partitioned else 1
+
+
+def partition_columns(call: exp.Expr) -> list[exp.Expr]:
+    """Return what a window call says in PARTITION BY."""
+    columns: list[exp.Expr] = []
+    for one in call.expressions[1 : time_place(call)]:
+        columns += one.expressions if isinstance(one, exp.Tuple) else [one.unnest()]
+    return columns
 
 
 def window_of(text: SqlText, call: exp.Expr, named: NamedSource) -> tuple[SourcePlan, Window]:
@@ -92,7 +117,7 @@ def window_of(text: SqlText, call: exp.Expr, named: NamedSource) -> tuple[Source
     form = _FORMS[kind]
     column = _time_column(text, call, source)
     count = len(form.spans)
-    spans = [_span(text, call, at) for at in range(len(call.expressions) - 2)]
+    spans = [_span(text, call, at) for at in range(len(call.expressions) - time_place(call) - 1)]
     for (span_us, place), what in zip(spans, form.spans, strict=False):
         if span_us <= 0:
             raise SqlError(f"a window has a positive {what}", hint=form.hint, location=place)
@@ -121,22 +146,23 @@ def window_of(text: SqlText, call: exp.Expr, named: NamedSource) -> tuple[Source
 
 def _span(text: SqlText, call: exp.Expr, at: int) -> tuple[int, SqlLocation]:
     # Before the time column there may be a subquery, with intervals of its own.
-    place = text.word_after(call.expressions[1], "INTERVAL", at + 1)
-    return interval_us(text, call.expressions[2 + at], place), place
+    time = time_place(call)
+    place = text.word_after(call.expressions[time], "INTERVAL", at + 1)
+    return interval_us(text, call.expressions[time + 1 + at], place), place
 
 
 def _time_column(text: SqlText, call: exp.Expr, source: SourcePlan) -> str:
     arguments, name = call.expressions, call_name(call).upper()
     columns = {column.name.lower(): column for column in visible_columns(source)}
-    named = arguments[1].name.lower() if isinstance(arguments[1], exp.Column) else ""
+    time = arguments[time_place(call)]
+    named = time.name.lower() if isinstance(time, exp.Column) else ""
     column = columns.get(named)
     times = [c.name for c in columns.values() if c.type in (TIMESTAMP, TIMESTAMPTZ)]
     if column is None or column.type not in (TIMESTAMP, TIMESTAMPTZ):
         kind = f": it is {column.type}" if column else ""
         raise text.error(
-            arguments[1],
-            f"{sql_text(arguments[1])} is no TIMESTAMP or TIMESTAMPTZ column of "
-            f"{source.name}{kind}",
+            time,
+            f"{sql_text(time)} is no TIMESTAMP or TIMESTAMPTZ column of {source.name}{kind}",
             did_you_mean(named, times) or f"declare one in CREATE SOURCE {source.name}",
         )
     for taken in WINDOW_COLUMNS:
@@ -165,6 +191,8 @@ def window_key(
     window, call = reads.window, reads.call
     if window is None or call is None:
         return None
+    if window.session:
+        return len(keys) - 1
     # Windows of CUMULATE share their start, so only their end tells them apart.
     only_end = window.kind == "cumulate" and window.panes > 1
     telling = WINDOW_COLUMNS[1:] if only_end else WINDOW_COLUMNS

@@ -104,6 +104,31 @@ class HotPartials:
         Raises:
             OverflowError: A merged value does not fit its slot; the cache must be cleared then.
         """
+        places = self._places_of(keys)
+        for slots, merge in self._families:
+            state = self._columns[slots]
+            merged = merge([column[places] for column in state], delta[slots])
+            for column, values in zip(state, merged, strict=True):
+                column[places] = values
+        self._mark_dirty(places)
+        self._touched[places] = True
+
+    def take_out(self, keys: Sequence[bytes]) -> list[np.ndarray]:
+        """Return the partials of keys whose rows are being deleted, and drop them.
+
+        Args:
+            keys: n different row keys, with the view's prefix.
+
+        Returns:
+            One array of n values per slot.
+        """
+        places = self._places_of(keys)
+        columns = [column[places] for column in self._columns]
+        self.forget(keys)
+        return columns
+
+    def _places_of(self, keys: Sequence[bytes]) -> np.ndarray:
+        """Return the places of keys, which get one if they have none."""
         # One pass in C: this line is run for every key of every batch.
         places = np.fromiter(map(self._places.get, keys, repeat(-1)), np.int64, len(keys))
         missing = np.flatnonzero(places < 0)
@@ -114,13 +139,7 @@ class HotPartials:
                 list(keys) if len(missing) == len(keys) else [keys[i] for i in missing.tolist()]
             )
             places[missing] = self._take_in(wanted)
-        for slots, merge in self._families:
-            state = self._columns[slots]
-            merged = merge([column[places] for column in state], delta[slots])
-            for column, values in zip(state, merged, strict=True):
-                column[places] = values
-        self._mark_dirty(places)
-        self._touched[places] = True
+        return places
 
     def take_dirty(self) -> tuple[list[bytes], list[bytes]]:
         """Return the changed keys in order and their encoded partials; they count as clean now."""

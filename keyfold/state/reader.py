@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,10 +35,8 @@ from keyfold.state.record import (
 from keyfold.state.rocks import OPEN_S_MAX, RocksReplica
 from keyfold.state.windows import window_reads
 from keyfold.view.plan import PLAN_FORMAT, ViewPlan
-from keyfold.view.row import CompiledView
+from keyfold.view.row import CompiledView, Hides
 from keyfold.view.rowkey import prefix_end
-
-Hides = Callable[[bytes], bool] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +151,8 @@ class StateReader:
             )
         return view
 
-    def hides(self, view: ViewReader) -> Hides:
-        """Return what says of a row key whether its row is hidden now; None: none is."""
+    def hides(self, view: ViewReader) -> Hides | None:
+        """Return what says of a row whether it is hidden now; None: none is."""
         return view.compiled.hides(self.record.stream_time_us(view.plan))
 
     def rows(self, view: ViewReader) -> Iterator[tuple[bytes, bytes]]:
@@ -200,13 +198,13 @@ class StateReader:
 
 
 def live_rows(
-    view: ViewReader, pairs: Iterator[tuple[bytes, bytes]], hides: Hides
+    view: ViewReader, pairs: Iterator[tuple[bytes, bytes]], hides: Hides | None
 ) -> Iterator[tuple[bytes, bytes]]:
     """Take the prefix off stored keys, and leave hidden rows out."""
     cut = len(view.prefix)
     if hides is None:
         return ((key[cut:], value) for key, value in pairs)
-    return ((key[cut:], value) for key, value in pairs if not hides(key[cut:]))
+    return ((key[cut:], value) for key, value in pairs if not hides(key[cut:], value))
 
 
 def check_format(raw: bytes) -> None:

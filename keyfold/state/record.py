@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from keyfold.view.plan import Catalog, ViewPlan
+from keyfold.view.plan import Catalog, SourcePlan, ViewPlan
 
 
 class Ledger(msgspec.Struct):
@@ -87,6 +87,18 @@ class SourceRecord(msgspec.Struct):
     decoded: list[str] = []
     unheard: dict[str, dict[int, list[tuple[int, int]]]] = {}
 
+    def idle(self, timeout_us: int | None) -> set[int]:
+        """Return the partitions whose last message is older than the newest by more than a timeout.
+
+        Args:
+            timeout_us: The timeout, µs; None: no partition is idle.
+        """
+        if timeout_us is None:
+            return set()
+        told = {p: t.message_ms for p, t in self.partitions.items() if t.message_ms is not None}
+        since_ms = max(told.values(), default=0) - timeout_us / 1_000
+        return {partition for partition, message_ms in told.items() if message_ms < since_ms}
+
 
 class Begin(msgspec.Struct):
     """Where a source begins whose columns are not known yet.
@@ -114,7 +126,7 @@ class ViewRecord(msgspec.Struct):
             what retention reads. A function of ``offsets``, however the stream was cut (law 1);
             so it stands still with a view that stopped, whatever its source goes on to read.
         event_times_us: Partition → greatest event time of its messages that the view has had; kept
-            where late events are not applied.
+            where late events are not applied (``ViewPlan.leaves_out``).
     """
 
     offsets: dict[int, int] = {}
@@ -194,6 +206,23 @@ class CommitRecord(msgspec.Struct):
             return told.stream_time_us if told else None
         source = self.sources.get(view.source)
         return source.stream_time_us if source else None
+
+    def reclaim_time_us(self, view: ViewPlan, source: SourcePlan) -> int | None:
+        """The time that says which rows of a view may go for good, or None while there is none.
+
+        A session can still grow that a row of it is hidden: an event of a partition that is behind
+        may belong to it. So its time is the least over the partitions that are not idle, and there
+        is none before the view has caught up, for until then a partition may be all unread.
+        """
+        if not view.session:
+            return self.stream_time_us(view)
+        told, read = self.views.get(view.name), self.sources.get(view.source)
+        if told is None or read is None or source.watermark is None or not told.ready:
+            return None
+        awake = told.ledger.keys() - read.idle(source.idle_timeout_us)
+        if not awake or awake - told.event_times_us.keys():
+            return None
+        return min(told.event_times_us[p] for p in awake) - source.watermark.delay_us
 
     def give_views_times(self, views: Iterable[ViewPlan]) -> None:
         """Turn a record from before views had stream times into one of now."""

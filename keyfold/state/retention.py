@@ -9,6 +9,10 @@ commit grows long. What is found here is deleted with the next commit.
   and there is no pass.
 - A pane that several windows share goes with the last of them, whose key it is stored under (of
   ``cumulate``: with the widest).
+- A session goes later than it is hidden, once nothing can prolong it any more: an event that is not
+  late lies less than a gap before the horizon, in every partition that has a say
+  (``CommitRecord.reclaim_time_us``). Its end is no part of its key, so it is read of the rows that
+  start early enough.
 - The rows of one group (the key columns before the window) lie in the order of their windows: after
   the first few that live, the rest of the group is passed over with one seek.
 """
@@ -20,6 +24,7 @@ from collections.abc import Callable, Generator
 from keyfold.state.protocol import Store
 from keyfold.view.plan import ViewPlan
 from keyfold.view.rowkey import NULL, column_finder, encode_value, prefix_end
+from keyfold.view.session import end_reader
 from keyfold.view.types import Physical
 
 LIVE_ROWS_MAX = 8
@@ -35,7 +40,8 @@ class Reclaimer:
     """Walks one view in steps, round and round, and finds its expired rows.
 
     Attributes:
-        horizon: Window key values at or below this had expired at the last commit; None: none.
+        horizon: Window key values (of sessions: ends) at or below this had expired for good at the
+            last commit; None: none.
     """
 
     def __init__(self, plan: ViewPlan, prefix: bytes) -> None:
@@ -47,6 +53,7 @@ class Reclaimer:
         self._window = plan.window
         self._window_at = column_finder(plan.key_types, plan.window_key)
         self._window_leads = plan.window_key == 0
+        self._end_of = end_reader(plan) if plan.session else None
         self._prefix = prefix
         self._end = prefix_end(prefix)
         self._at = prefix
@@ -57,9 +64,11 @@ class Reclaimer:
         """Whether a pass has begun and not ended."""
         return self._at != self._prefix
 
-    def committed(self, stream_time_us: int | None) -> None:
-        """Hear how far the view's stream time was at a commit."""
-        self.horizon = self._plan.expired_before(stream_time_us)
+    def committed(self, time_us: int | None) -> None:
+        """Hear how far the view's time was at a commit, as ``reclaim_time_us`` says it."""
+        self.horizon = self._plan.expired_before(time_us)
+        if self.horizon is not None and self._plan.session:
+            self.horizon -= self._window.size_us
 
     def step(
         self, store: Store, keys_max: int, enough: Callable[[], bool] = lambda: False
@@ -83,7 +92,18 @@ class Reclaimer:
         limit = encode_value(Physical.I64, bound)
         # Where the window leads the key, the expired rows are one range at the front.
         end = prefix_end(self._prefix + limit) if self._window_leads else self._end
-        return self._walk(store.keys(self._at, end), limit, keys_max, enough)
+        found = self._walk(store.keys(self._at, end), limit, keys_max, enough)
+        return found if self._end_of is None else self._ended(store, found, self.horizon)
+
+    def _ended(self, store: Store, keys: list[bytes], horizon: int) -> list[bytes]:
+        """Return those sessions whose end is at or before the horizon."""
+        assert self._end_of is not None
+        ended = []
+        for key, value in zip(keys, store.get_many(keys), strict=True):
+            end = self._end_of(value) if value is not None else None
+            if end is not None and end <= horizon:
+                ended.append(key)
+        return ended
 
     def _walk(
         self,
@@ -123,5 +143,7 @@ class Reclaimer:
             return expired
 
     def _last_bound(self, horizon: int) -> int:
-        """The last bound of a window at or before ``horizon``."""
+        """The last bound of a window at or before ``horizon``; of sessions, of a start."""
+        if self._window.session:
+            horizon -= self._window.size_us
         return self._window.floor_us(horizon, self._window.expiry_us)

@@ -43,6 +43,7 @@ from keyfold.state.record import (
     record_encoder,
 )
 from keyfold.state.retention import Reclaimer
+from keyfold.state.sessions import Sessions
 from keyfold.view.family.law import zero
 from keyfold.view.partial import PartialCodec
 from keyfold.view.plan import Catalog, ViewPlan
@@ -58,12 +59,14 @@ class ViewState:
         prefix: What stands before its row keys.
         hot: Its hot partials.
         reclaimer: Finds its expired rows; None without retention.
+        sessions: What is merged goes through here; None where its windows are no sessions.
     """
 
     plan: ViewPlan
     prefix: bytes
     hot: HotPartials
     reclaimer: Reclaimer | None
+    sessions: Sessions | None
 
 
 @dataclass(slots=True)
@@ -170,7 +173,8 @@ class StateWriter:
 
     def merge(self, view: str, keys: Sequence[bytes], delta: Sequence[np.ndarray]) -> None:
         """Merge a delta into a view; see ``HotPartials.merge``."""
-        self.views[view].hot.merge(keys, delta)
+        state = self.views[view]
+        (state.sessions or state.hot).merge(keys, delta)
 
     def bury(self, letter: DeadLetter) -> None:
         """Keep a dead letter with the next commit, as one of the present build."""
@@ -193,7 +197,10 @@ class StateWriter:
         """Stop a view where its last commit left it; the others go on (law 7)."""
         raw = self._store.get(COMMIT_KEY)
         committed = record_decoder.decode(raw) if raw else CommitRecord()
-        self.views[view].hot.clear()
+        state = self.views[view]
+        state.hot.clear()
+        if state.sessions is not None:
+            state.sessions.clear()
         record = committed.views.get(view, ViewRecord())
         record.error = error
         self.record.views[view] = record
@@ -258,9 +265,11 @@ class StateWriter:
             if source is not None and told.level_with(source):
                 told.as_of_ms = source.as_of_ms
         puts = _Rows()
+        pending, self._pending = self._pending, _Pending()
         for view in self.views.values():
             puts.extend(*view.hot.take_dirty())
-        pending, self._pending = self._pending, _Pending()
+            if view.sessions is not None:
+                pending.deletes.extend(view.sessions.take_gone())
         pending.puts.extend(self._kept_dead_letters())
         ranges = pending.ranges + self._oldest_dead_letters()
         deleted = set(pending.deletes)
@@ -273,7 +282,8 @@ class StateWriter:
         self._store.write(puts, list(deleted), ranges, (COMMIT_KEY, record_encoder.encode(record)))
         for view in self.views.values():
             if view.reclaimer is not None:
-                view.reclaimer.committed(record.stream_time_us(view.plan))
+                source_plan = self.catalog.source(view.plan.source)
+                view.reclaimer.committed(record.reclaim_time_us(view.plan, source_plan))
         return record.sequence
 
     def close(self) -> None:
@@ -313,7 +323,10 @@ class StateWriter:
         if no_rows and plan.standing_keys:
             keys = [prefix + encode_key(plan.key_types, key) for key in plan.standing_keys]
             hot.merge(keys, zero(plan.slots, len(keys)))
-        return ViewState(plan, prefix, hot, reclaimer)
+        sessions = None
+        if plan.session:
+            sessions = Sessions(plan, hot, self._store, bytes_max, store_empty=no_rows)
+        return ViewState(plan, prefix, hot, reclaimer, sessions)
 
     def _adopt(self, adoption: Adoption) -> None:
         """Take over what is kept from now on; the next commit writes what changed."""
@@ -349,16 +362,13 @@ def advance_times(
     for partition, time_us in event_times_us.items():
         told = source.partitions[partition]
         told.event_time_us = _latest(told.event_time_us, time_us)
-    seen = [told for told in source.partitions.values() if told.event_time_us is not None]
+    seen = {p: _event_time(t) for p, t in source.partitions.items() if t.event_time_us is not None}
     if not seen:
         return
-    source.stream_time_us = max(_event_time(told) for told in seen) - delay_us
-    if idle_timeout_us is not None:
-        newest = [p.message_ms for p in source.partitions.values() if p.message_ms is not None]
-        since_ms = max(newest, default=0) - idle_timeout_us / 1_000
-        awake = [p for p in seen if p.message_ms is None or p.message_ms >= since_ms]
-        seen = awake or seen
-    source.watermark_us = min(_event_time(told) for told in seen) - delay_us
+    source.stream_time_us = max(seen.values()) - delay_us
+    idle = source.idle(idle_timeout_us)
+    awake = [time_us for partition, time_us in seen.items() if partition not in idle]
+    source.watermark_us = min(awake or seen.values()) - delay_us
 
 
 def _latest(known_us: int | None, time_us: int) -> int:

@@ -113,12 +113,13 @@ class Window(msgspec.Struct, frozen=True):
     """A window over event time.
 
     Where windows share events (``hop``, ``cumulate``) the store holds panes: the partials of the
-    events of one step. A reader merges the panes of a window (keyfold/view/pane.py).
+    events of one step. A reader merges the panes of a window (keyfold/view/pane.py). Of ``session``
+    an event says only from when to when its session lasts at least (keyfold/view/session.py).
 
     Attributes:
-        kind: ``tumble``, ``hop`` or ``cumulate``.
+        kind: ``tumble``, ``hop``, ``cumulate`` or ``session``.
         column: The event time column.
-        size_us: Width, µs; of ``cumulate``, of the widest window.
+        size_us: Width, µs; of ``cumulate``, of the widest window; of ``session``, the gap.
         offset_us: Shift of the window bounds from the epoch, µs.
         step_us: From one window to the next, µs, where windows share events; not set elsewhere, so
             that a tumbling window stays the same in stored plans and fingerprints.
@@ -134,6 +135,11 @@ class Window(msgspec.Struct, frozen=True):
     def pane_us(self) -> int:
         """Width of what is kept apart, µs: a step, or else the whole window."""
         return self.size_us if isinstance(self.step_us, msgspec.UnsetType) else self.step_us
+
+    @property
+    def session(self) -> bool:
+        """Whether its bounds are those of the events, and not on a grid."""
+        return self.kind == "session"
 
     @property
     def panes(self) -> int:
@@ -207,7 +213,8 @@ class ViewPlan(msgspec.Struct, frozen=True, kw_only=True):
         window: The window, if any.
         retention_us: A windowed row goes when the watermark passes window_end + this; None: never.
         window_key: Index of the key column that says which window it is (window_start or
-            window_end); retention reads it, and so does the merge of panes.
+            window_end; of a session, window_start, which is the last key column); retention reads
+            it, and so does the merge of panes.
         freshness_slo_ms: Staleness above this is labelled ``stale``.
         batch_sql: DuckDB query over the relation ``batch``: key columns ``k0…``, slots ``s0…``.
             Where retention is set, ``$horizon_us`` stands for the window_end at or before which a
@@ -253,10 +260,25 @@ class ViewPlan(msgspec.Struct, frozen=True, kw_only=True):
         """The types of the key columns."""
         return tuple(column_type(key.type) for key in self.keys)
 
+    @property
+    def session(self) -> bool:
+        """Whether its rows are sessions."""
+        return self.window is not None and self.window.session
+
+    @property
+    def leaves_out(self) -> bool:
+        """Whether events are left out that are late in their partition.
+
+        Sessions with retention need it: an event that has expired must not join one that is kept
+        where it still lies there, and begin another where it was taken away.
+        """
+        return self.on_late != "apply" or (self.session and self.retention_us is not None)
+
     def expired_before(self, watermark_us: int | None) -> int | None:
         """Return the value of the window key column at or below which a row is expired, or None.
 
-        A row is expired once ``window_end + retention <= watermark``.
+        A row is expired once ``window_end + retention <= watermark``. Of sessions this is the
+        window_end itself, which is no key column.
         """
         if self.retention_us is None or watermark_us is None:
             return None
@@ -265,7 +287,8 @@ class ViewPlan(msgspec.Struct, frozen=True, kw_only=True):
     def closed_up_to(self, stream_time_us: int | None) -> int | None:
         """Return the value of the window key column above which windows are open, or None.
 
-        None: no row waits for its window, which is closed once ``window_end <= stream time``.
+        None: no row waits for its window, which is closed once ``window_end <= stream time``. Of
+        sessions this is the window_end itself.
         """
         if not self.emit_on_close:
             return None
@@ -275,6 +298,8 @@ class ViewPlan(msgspec.Struct, frozen=True, kw_only=True):
         """Return the value of the window key column of a window that ends at a time."""
         if self.window is None:
             return None
+        if self.session:
+            return end_us
         ends = self.window_key is not None and self.keys[self.window_key].sql == "window_end"
         return end_us if ends else end_us - self.window.size_us
 

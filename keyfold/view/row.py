@@ -25,6 +25,7 @@ from keyfold.view.partial import PartialCodec
 from keyfold.view.plan import Output, ViewPlan
 from keyfold.view.rowcode import row_functions
 from keyfold.view.rowkey import NULL, column_finder, value_decoder, value_encoder
+from keyfold.view.session import end_reader
 from keyfold.view.types import (
     TIMESTAMP,
     TIMESTAMPTZ,
@@ -35,6 +36,8 @@ from keyfold.view.types import (
     text_parser,
 )
 
+Hides = Callable[[bytes, bytes], bool]
+"""(row key without the view's prefix, stored partials) → whether its window hides the row."""
 _MOMENTS = 1024
 """Window bounds in keys that are remembered with their text: many rows share one."""
 
@@ -53,10 +56,7 @@ class CompiledView:
         self.plan = plan
         self.key_types = plan.key_types
         self.partials = PartialCodec(plan.slots)
-        self._window = None
-        if plan.window_key is not None:
-            kind = self.key_types[plan.window_key].physical
-            self._window = column_finder(self.key_types, plan.window_key), value_decoder(kind)
+        self._window_of = _window_reader(plan)
         self._encoders = [_key_encoder(column) for column in self.key_types]
         # The commonest key by far is one text.
         self._text_key = [column.physical for column in self.key_types] == [Physical.TEXT]
@@ -114,43 +114,29 @@ class CompiledView:
             ]
         )
 
-    def expired(self, key: bytes, horizon: int) -> bool:
-        """Say whether the row under a key without prefix lies at or below the horizon.
-
-        Args:
-            key: The row key.
-            horizon: As ``ViewPlan.expired_before`` returns it.
-        """
-        assert self._window is not None
-        find, decode = self._window
-        at = find(key, 0)
-        if key.startswith(NULL, at):
-            return False
-        window: int = decode(key, at + 1)[0]
-        return window <= horizon
-
-    def hides(self, stream_time_us: int | None) -> Callable[[bytes], bool] | None:
-        """Return what says of a key without prefix whether its row is hidden; None: none is.
+    def hides(self, stream_time_us: int | None) -> Hides | None:
+        """Return what says of a stored row whether it is hidden; None: none is.
 
         Hidden are expired rows, and where the view waits for the end of its windows those of open
-        ones; what has no window never closes.
+        ones; what has no window never expires and never closes.
 
         Args:
             stream_time_us: Of the view.
         """
         horizon = self.plan.expired_before(stream_time_us)
         closed = self.plan.closed_up_to(stream_time_us)
-        if closed is None:
-            return None if horizon is None else lambda key: self.expired(key, horizon)
-        assert self._window is not None
-        find, decode = self._window
+        if horizon is None and closed is None:
+            return None
+        window_of = self._window_of
+        assert window_of is not None
 
-        def hidden(key: bytes) -> bool:
-            at = find(key, 0)
-            if key.startswith(NULL, at):
-                return True
-            window: int = decode(key, at + 1)[0]
-            return window > closed or (horizon is not None and window <= horizon)
+        def hidden(key: bytes, value: bytes) -> bool:
+            window = window_of(key, value)
+            if window is None:
+                return closed is not None
+            return (closed is not None and window > closed) or (
+                horizon is not None and window <= horizon
+            )
 
         return hidden
 
@@ -202,6 +188,26 @@ class CompiledView:
             span = spans[answer.aggregate]
             finals.append(finalize_columns(answer.final, aggregate, columns[span]))
         return finals
+
+
+def _window_reader(plan: ViewPlan) -> Callable[[bytes, bytes], int | None] | None:
+    """Return what says of a stored row which window it is of, as ``expired_before`` counts them."""
+    if plan.window_key is None:
+        return None
+    if plan.session:
+        end = end_reader(plan)
+        return lambda _, value: end(value)
+    find = column_finder(plan.key_types, plan.window_key)
+    decode = value_decoder(plan.key_types[plan.window_key].physical)
+
+    def window(key: bytes, _: bytes) -> int | None:
+        at = find(key, 0)
+        if key.startswith(NULL, at):
+            return None
+        bound: int = decode(key, at + 1)[0]
+        return bound
+
+    return window
 
 
 def _key_encoder(column: ColumnType) -> Callable[[str], bytes]:

@@ -185,6 +185,18 @@ def test_explain_says_how_many_panes_a_window_is_merged_from(
     assert window in told.stdout, told.stderr
 
 
+def test_explain_says_which_gap_ends_a_session(keyfold: Keyfold, tmp_path: Path) -> None:
+    (tmp_path / "session.sql").write_text(
+        "CREATE SOURCE s (k VARCHAR, ts TIMESTAMP) WITH (connector = 'events');"
+        "CREATE MATERIALIZED VIEW v AS SELECT k, window_start, window_end, COUNT(*) AS n "
+        "FROM SESSION(s PARTITION BY k, ts, INTERVAL '10' MINUTE) "
+        "GROUP BY k, window_start, window_end;"
+    )
+    told = keyfold("explain", "session.sql")
+    assert "window            session gap 10 min on ts" in told.stdout, told.stderr
+    assert "MAX(window_end)" in told.stdout
+
+
 def test_explain_of_a_view_that_is_not_there_names_one_that_is(keyfold: Keyfold) -> None:
     told = keyfold("explain", "pipeline.sql", "spent")
     assert told.returncode == 2

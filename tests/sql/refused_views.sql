@@ -288,7 +288,7 @@ SELECT session_user AS u, COUNT(*) FROM orders GROUP BY u
 
 -- a file
 SELECT user_id FROM read_csv('/etc/passwd') GROUP BY user_id
---> 1:21 read_csv | a view cannot read READ_CSV | read a source, or TUMBLE(source, time column, INTERVAL …), HOP or CUMULATE
+--> 1:21 read_csv | a view cannot read READ_CSV | read a source, or TUMBLE(source, time column, INTERVAL …), HOP, CUMULATE or SESSION
 
 -- a file by its name
 SELECT user_id FROM 'passwd.csv' GROUP BY user_id
@@ -296,7 +296,7 @@ SELECT user_id FROM 'passwd.csv' GROUP BY user_id
 
 -- DuckDB's settings
 SELECT name FROM duckdb_settings() GROUP BY name
---> 1:18 duckdb_settings | a view cannot read DUCKDB_SETTINGS | read a source, or TUMBLE(source, time column, INTERVAL …), HOP or CUMULATE
+--> 1:18 duckdb_settings | a view cannot read DUCKDB_SETTINGS | read a source, or TUMBLE(source, time column, INTERVAL …), HOP, CUMULATE or SESSION
 
 -- another catalog
 SELECT table_name FROM information_schema.tables GROUP BY table_name
@@ -656,9 +656,89 @@ SELECT window_start, COUNT(*) AS n FROM orders GROUP BY window_start
 SELECT window_start, window_end FROM TUMBLE(orders, ts, INTERVAL '1' MINUTE) GROUP BY window_start
 --> 1:22 window_end | window_end is not in GROUP BY | add window_end to GROUP BY; a window's start and end decide each other
 
--- SESSION
-SELECT window_start FROM SESSION(orders, ts, INTERVAL '5' MINUTE) GROUP BY window_start
---> 1:26 SESSION | SESSION windows cannot be kept | TUMBLE, HOP and CUMULATE can
+-- SESSION without a gap
+SELECT window_start FROM SESSION(orders PARTITION BY user_id, ts) GROUP BY window_start
+--> 1:54 user_id | user_id is no TIMESTAMP or TIMESTAMPTZ column of orders: it is VARCHAR | known: local, ts
+
+-- SESSION of its time alone
+SELECT window_start FROM SESSION(orders, INTERVAL '5' MINUTE) GROUP BY window_start
+--> 1:26 SESSION | SESSION takes a source, a time column and a gap | write SESSION(source PARTITION BY column, time column, INTERVAL '10' MINUTE)
+
+-- SESSION with a gap of nothing
+SELECT user_id, window_start FROM SESSION(orders PARTITION BY user_id, ts, INTERVAL '0' MINUTE) GROUP BY user_id, window_start
+--> 1:76 INTERVAL | a window has a positive gap | write SESSION(source PARTITION BY column, time column, INTERVAL '10' MINUTE)
+
+-- SESSION over a time that is none
+SELECT user_id, window_start FROM SESSION(orders PARTITION BY user_id, day, INTERVAL '5' MINUTE) GROUP BY user_id, window_start
+--> 1:72 day | day is no TIMESTAMP or TIMESTAMPTZ column of orders: it is DATE | known: local, ts
+
+-- SESSION by a column that is not there
+SELECT user_id, window_start FROM SESSION(orders PARTITION BY usr_id, ts, INTERVAL '5' MINUTE) GROUP BY user_id, window_start
+--> 1:63 usr_id | there is no column usr_id | did you mean user_id?
+
+-- SESSION by a bound of its windows
+SELECT window_start FROM SESSION(orders PARTITION BY window_start, ts, INTERVAL '5' MINUTE) GROUP BY window_start
+--> 1:54 window_start | there is no column window_start | it comes with a window: FROM TUMBLE(source, time column, INTERVAL '1' MINUTE)
+
+-- SESSION by a column that a subquery leaves out
+SELECT a, window_start FROM SESSION((SELECT user_id AS a, ts FROM orders) PARTITION BY user_id, ts, INTERVAL '5' MINUTE) GROUP BY a, window_start
+--> 1:88 user_id | there is no column user_id | known: a, ts
+
+-- SESSION without its window in GROUP BY
+SELECT user_id, COUNT(*) AS n FROM SESSION(orders PARTITION BY user_id, ts, INTERVAL '5' MINUTE) GROUP BY user_id
+--> 1:36 SESSION | GROUP BY does not tell the sessions apart | add window_start to GROUP BY and SELECT
+
+-- SESSION by its end
+SELECT user_id, window_end FROM SESSION(orders PARTITION BY user_id, ts, INTERVAL '5' MINUTE) GROUP BY user_id, window_end
+--> 1:33 SESSION | GROUP BY does not tell the sessions apart | add window_start to GROUP BY and SELECT
+
+-- an end of SESSION that is not in GROUP BY
+SELECT user_id, window_start, window_end FROM SESSION(orders PARTITION BY user_id, ts, INTERVAL '5' MINUTE) GROUP BY user_id, window_start
+--> 1:31 window_end | window_end is not in GROUP BY | add window_end to GROUP BY; a window's start and end decide each other
+
+-- SESSION without its PARTITION BY in GROUP BY
+SELECT window_start, COUNT(*) AS n FROM SESSION(orders PARTITION BY user_id, ts, INTERVAL '5' MINUTE) GROUP BY window_start
+--> 1:69 user_id | PARTITION BY column user_id is not in GROUP BY | add user_id to GROUP BY and SELECT: the rows are the sessions of each user_id
+
+-- a key within the sessions
+SELECT user_id, window_start, day FROM SESSION(orders PARTITION BY user_id, ts, INTERVAL '5' MINUTE) GROUP BY user_id, window_start, day
+--> 1:134 day | "day" is in GROUP BY and not in PARTITION BY of SESSION | add it to PARTITION BY: the rows are sessions, and not parts of them
+
+-- one row of all sessions
+SELECT COUNT(*) AS n FROM SESSION(orders PARTITION BY user_id, ts, INTERVAL '5' MINUTE)
+--> 1:55 user_id | PARTITION BY column user_id is not in GROUP BY | add user_id to GROUP BY and SELECT: the rows are the sessions of each user_id
+
+-- an expression over a bound of SESSION as a key
+SELECT user_id, date_trunc('day', window_start) AS d FROM SESSION(orders PARTITION BY user_id, ts, INTERVAL '5' MINUTE) GROUP BY user_id, d
+--> 1:35 window_start | window_start cannot be part of a key: an event does not know where its session begins and ends | group by window_start itself; SELECT and HAVING can use it in expressions
+
+-- a bound of SESSION in an aggregate
+SELECT user_id, window_start, MAX(epoch_ms(window_end)) AS n FROM SESSION(orders PARTITION BY user_id, ts, INTERVAL '5' MINUTE) GROUP BY user_id, window_start
+--> 1:44 window_end | window_end cannot stand in an aggregate: an event does not know where its session begins and ends | group by window_end itself; SELECT and HAVING can use it in expressions
+
+-- a bound of SESSION in WHERE
+SELECT user_id, window_start FROM SESSION(orders PARTITION BY user_id, ts, INTERVAL '5' MINUTE) WHERE window_start > ts GROUP BY user_id, window_start
+--> 1:103 window_start | window_start cannot stand in WHERE: an event does not know where its session begins and ends | group by window_start itself; SELECT and HAVING can use it in expressions
+
+-- WHERE behind SESSION
+SELECT user_id, window_start FROM SESSION(orders PARTITION BY user_id, ts, INTERVAL '5' MINUTE) WHERE user_id = 'a' AND amount > 0 GROUP BY user_id, window_start
+--> 1:121 amount | WHERE behind SESSION reads amount, which is not in its PARTITION BY | leave events out before they make sessions: SESSION((SELECT * FROM source WHERE …) PARTITION BY …)
+
+-- WHERE behind SESSION in a subquery
+SELECT user_id, window_start FROM (SELECT * FROM SESSION(orders PARTITION BY user_id, ts, INTERVAL '5' MINUTE) WHERE qty > 0) GROUP BY user_id, window_start
+--> 1:118 qty | WHERE behind SESSION reads qty, which is not in its PARTITION BY | leave events out before they make sessions: SESSION((SELECT * FROM source WHERE …) PARTITION BY …)
+
+-- grouping sets of SESSION
+SELECT GROUPING(user_id) AS g, user_id, window_start FROM SESSION(orders PARTITION BY user_id, ts, INTERVAL '5' MINUTE) GROUP BY window_start, ROLLUP (user_id)
+--> 1:59 SESSION | grouping sets of sessions cannot be kept | write a view for each, with the PARTITION BY that belongs to it
+
+-- UNNEST behind SESSION
+SELECT user_id, window_start, COUNT(i) AS n FROM SESSION(orders PARTITION BY user_id, ts, INTERVAL '5' MINUTE), UNNEST(items) AS t(i) GROUP BY user_id, window_start
+--> 1:120 items | a list cannot be unnested behind SESSION | make the elements before the sessions: SESSION((SELECT …, unnest(list) AS element FROM source) PARTITION BY …)
+
+-- SESSION of SESSION
+SELECT user_id, window_start FROM SESSION((SELECT * EXCLUDE (window_start, window_end) FROM SESSION(orders PARTITION BY user_id, ts, INTERVAL '5' MINUTE)) PARTITION BY user_id, ts, INTERVAL '5' MINUTE) GROUP BY user_id, window_start
+--> 1:35 SESSION | a window of a window cannot be kept | take one of them
 
 -- HOP without a size
 SELECT window_start FROM HOP(orders, ts, INTERVAL '1' MINUTE) GROUP BY window_start

@@ -93,6 +93,41 @@ def test_retention_decides_the_state_by_being_there() -> None:
     assert week.fingerprint != plan_of(WINDOWED).fingerprint
 
 
+VISITS = (
+    "SELECT user_id, window_start, window_end, COUNT(*) AS n "
+    "FROM SESSION(orders PARTITION BY user_id, ts, INTERVAL '1' MINUTE) "
+    "GROUP BY user_id, window_start, window_end"
+)
+
+
+def test_retention_decides_which_events_make_sessions() -> None:
+    week, month = (plan_of(VISITS, f"WITH (retention = '{d} days')") for d in (7, 30))
+    assert len({week.fingerprint, month.fingerprint, plan_of(VISITS).fingerprint}) == 3
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        ("BY user_id, window_start, window_end", "BY window_end, window_start, user_id", True),
+        ("window_end, COUNT", "COUNT", True),
+        ("SESSION(orders PARTITION", "SESSION(TABLE orders PARTITION", True),
+        (
+            "(orders PARTITION BY user_id, ts",
+            "(orders PARTITION BY (user_id), DESCRIPTOR(ts)",
+            True,
+        ),
+        ("'1' MINUTE", "'2' MINUTE", False),
+        ("user_id", "day", False),
+    ],
+)
+def test_the_same_sessions_have_the_same_fingerprint(old: str, new: str, same: bool) -> None:
+    changed = VISITS.replace(old, new)
+    if "window_end, COUNT" in old:
+        changed = changed.replace(", window_end", "")
+    assert changed != VISITS
+    assert (plan_of(changed).fingerprint == plan_of(VISITS).fingerprint) is same
+
+
 def test_freshness_slo_is_no_part_of_the_state() -> None:
     quick = plan_of(VIEW, "WITH (freshness_slo = '200 ms')")
     assert quick.fingerprint == plan_of(VIEW).fingerprint

@@ -151,7 +151,7 @@ def test_a_row_is_hidden_once_it_has_expired(data: Data) -> None:
     reader.refresh()
     hides = reader.hides(view)
     assert hides is not None
-    assert [hides(encode_value(Physical.I64, at)) for at in (MINUTE_US, MINUTE_US + 1)] == [
+    assert [hides(encode_value(Physical.I64, at), b"") for at in (MINUTE_US, MINUTE_US + 1)] == [
         True,
         False,
     ]

@@ -2,8 +2,10 @@
 
 import json
 import math
+from collections.abc import Callable
 from decimal import Decimal
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -14,7 +16,7 @@ from keyfold.errors import RequestError, StateError
 from keyfold.view import expression as ex
 from keyfold.view.aggregate import Aggregate, Final
 from keyfold.view.columns import DTYPE, i128_of
-from keyfold.view.plan import Answer, KeyColumn, Output, ViewPlan
+from keyfold.view.plan import Answer, KeyColumn, Output, ViewPlan, Window
 from keyfold.view.row import CompiledView
 from keyfold.view.rowkey import encode_key
 from keyfold.view.types import Physical, column_type
@@ -224,10 +226,25 @@ def test_a_number_for_a_text_key_is_a_request_error_that_shows_the_string(value,
     assert caught.value.hint == f'give it as a string: "{text}"'
 
 
-def test_a_row_is_expired_at_and_below_the_horizon_and_never_under_a_null():
-    assert VIEW.expired(key(window=60), 60)
-    assert not VIEW.expired(key(window=61), 60)
-    assert not VIEW.expired(key(window=None), 60)
+def hidden_at(stream_time_us: int, **changes: object) -> Callable[[bytes], bool]:
+    plan = msgspec.structs.replace(plan_of(), window=Window("tumble", "ts", 10), **changes)
+    hides = CompiledView(plan).hides(stream_time_us)
+    assert hides is not None
+    return lambda key: hides(key, stored())
+
+
+def test_a_row_is_expired_once_its_end_and_the_retention_have_passed_and_never_under_a_null():
+    expired = hidden_at(75, retention_us=5)
+    assert expired(key(window=60))
+    assert not expired(key(window=61))
+    assert not expired(key(window=None))
+
+
+def test_a_row_that_waits_for_its_window_is_seen_from_its_end_to_its_retention():
+    hidden = hidden_at(75, retention_us=5, emit_on_close=True)
+    assert [hidden(key(window=at)) for at in (60, 61, 65, 66, None)] == [
+        *(True, False, False, True, True),
+    ]
 
 
 def test_a_nested_key_is_written_as_json_and_read_from_json_values():
@@ -261,6 +278,6 @@ def test_a_row_of_another_format_version_is_refused():
 
 @given(st.lists(st.tuples(st.text(), st.none() | st.integers(-(2**62), 2**62)), min_size=1))
 def test_a_row_expires_by_the_window_in_its_key(keys: list[tuple[str, int | None]]):
+    expired = hidden_at(20, retention_us=5)
     for user, window in keys:
-        stored_key = key(user, window)
-        assert VIEW.expired(stored_key, 5) == (window is not None and window <= 5)
+        assert expired(key(user, window)) == (window is not None and window <= 5)
