@@ -64,7 +64,10 @@ def _compare(case: Case, stream: Stream) -> None:
 def _answer(case: Case, plan: ViewPlan, seen: Sequence[Message]) -> Rows:
     """DuckDB's answer over the events that the view can read."""
     read = set(plan.columns_read)
-    rows = [m.row for m in seen if m.row is not None and not m.misfits & read]
+    timely = seen
+    if case.gap_s is not None and case.retention_s is not None:
+        timely = _on_time(seen, case.gap_s + case.retention_s, case.delay_s)
+    rows = [m.row for m in timely if m.row is not None and not m.misfits & read]
     live = "true"
     seconds = [m.second for m in seen if m.second is not None]
     if case.retention_s is not None and seconds:
@@ -80,6 +83,20 @@ def _answer(case: Case, plan: ViewPlan, seen: Sequence[Message]) -> Rows:
     except (duckdb.ConversionException, duckdb.OutOfRangeException):
         # An event on which an expression fails is a dead letter.
         return _ask(case, [row for row in rows if _evaluates(case, row, query)], query)
+
+
+def _on_time(seen: Sequence[Message], late_s: int, delay_s: int) -> list[Message]:
+    """The messages that do not lie so far behind the earlier ones of their partition."""
+    latest: dict[int, int] = {}
+    kept = []
+    for message in seen:
+        second = message.second
+        before = latest.get(message.partition)
+        if second is not None:
+            latest[message.partition] = second if before is None else max(before, second)
+        if second is None or before is None or second + late_s > before - delay_s:
+            kept.append(message)
+    return kept
 
 
 def _evaluates(case: Case, row: tuple[str, ...], query: str) -> bool:

@@ -31,6 +31,7 @@ class Case:
         plan: How they are cut, and where the process dies.
         retention_s: Window end + this must lie after the watermark; None without retention.
         delay_s: How far the watermark lies behind.
+        gap_s: What ends a session; None where the windows are no sessions.
     """
 
     sql: str
@@ -42,16 +43,24 @@ class Case:
     plan: tuple[Step, ...]
     retention_s: int | None
     delay_s: int
+    gap_s: int | None = None
 
 
 @dataclass
 class View:
-    """A view while it is made: the columns that it can read, and its parts as written so far."""
+    """A view while it is made: the columns that it can read, and its parts as written so far.
+
+    Attributes:
+        by: PARTITION BY of sessions; None where there are none.
+        gap_s: What ends them.
+    """
 
     chance: Random
     columns: list[tuple[str, Kind]]
     scalars: list[str] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
+    by: list[str] | None = None
+    gap_s: int | None = None
 
     def of(self, *uses: str) -> list[str]:
         return [name for name, kind in self.columns if kind.uses & set(uses)]
@@ -66,11 +75,14 @@ def make_case(chance: Random) -> Case:
     view = View(chance, list(kinds))
     view.scalars = [name for name, kind in kinds if not kind.uses & NESTED] + ["ts"]
 
-    before, ours, theirs, tumbles = _from(view, ts_type)
-    retention_s = chance.choice([60, 600]) if tumbles and watermark and maybe(chance, 0.5) else None
+    before, ours, theirs, windows = _from(view, ts_type)
+    retention_s = chance.choice([60, 600]) if windows and watermark and maybe(chance, 0.5) else None
     delay_s = chance.choice([0, 5])
-    selected, grouped, bounds = _grouping(view, tumbles, retention_s is not None)
-    where = f" WHERE {_condition(view)}" if maybe(chance, 0.4) else ""
+    selected, grouped, bounds = _grouping(view, windows, retention_s is not None)
+    conditions = [_condition(view)]
+    if view.by is not None:  # sessions are filtered by what parts them, or before they are made
+        conditions = [f"{column} IS NOT NULL" for column in view.by[:1]]
+    where = f" WHERE {conditions[0]}" if conditions and maybe(chance, 0.4) else ""
     distinct = maybe(chance, 0.08) and bool(view.keys) and not grouped.startswith("SETS ")
     outputs, batch_outputs, having = [], [], ""
     if not distinct:
@@ -111,6 +123,7 @@ def make_case(chance: Random) -> Case:
         plan=_plan(chance),
         retention_s=retention_s,
         delay_s=delay_s,
+        gap_s=view.gap_s,
     )
 
 
@@ -145,6 +158,8 @@ def _from(view: View, ts_type: str) -> tuple[tuple[str, str], str, str, bool]:
             case "view":
                 before = (f"CREATE VIEW w AS {inner};\n", f"WITH w AS ({inner}) ")
                 relation = "w"
+    if relation in ("e", "w") and maybe(chance, 0.15):
+        return before, *_sessions(view, relation), True
     if relation in ("e", "w") and maybe(chance, 0.3):
         size, offset = chance.choice([(60, 0), (300, 0), (60, 7)])
         shift = f", INTERVAL '{offset}' SECOND" if offset else ""
@@ -170,6 +185,28 @@ def _from(view: View, ts_type: str) -> tuple[tuple[str, str], str, str, bool]:
         view.columns.append((item, KINDS[0]))
         view.scalars += [item] + (["place"] if place else [])
     return before, relation, relation, False
+
+
+def _sessions(view: View, relation: str) -> tuple[str, str]:
+    """Return SESSION as it is kept, and in batch."""
+    chance = view.chance
+    view.by = list(dict.fromkeys(_key(view) for _ in range(chance.choice([0, 1, 1, 2]))))
+    view.gap_s = chance.choice([1, 60, 200])
+    gap = f"INTERVAL '{view.gap_s}' SECOND"
+    listed = ", ".join(view.by)
+    by = f"PARTITION BY {listed}" if view.by else ""
+    form = "({})" if len(view.by) > 1 and maybe(chance, 0.5) else "{}"
+    parted = f" PARTITION BY {form.format(listed)}" if view.by else ""
+    ours = f"SESSION({relation}{parted}, ts, {gap})"
+    if maybe(chance, 0.3):
+        ours = f"TABLE(SESSION(TABLE {relation}{parted}, DESCRIPTOR(ts), {gap}))"
+    over = f"OVER ({by} ORDER BY ts NULLS LAST)"
+    begins = f"coalesce(ts > lag(ts) {over} + {gap}, true) AS begins"
+    events = f"(SELECT *, {begins} FROM {relation})"
+    events = f"(SELECT *, count(*) FILTER (WHERE begins) {over} AS nth FROM {events})"
+    one = f"OVER (PARTITION BY {', '.join([*view.by, 'nth'])})"
+    bounds = f"min(ts) {one} AS window_start, max(ts) {one} + {gap} AS window_end"
+    return ours, f"(SELECT *, {bounds} FROM {events}) AS s"
 
 
 def _computed(view: View) -> tuple[str, Kind]:
@@ -217,12 +254,14 @@ def _key(view: View) -> str:
     return chance.choice(options)
 
 
-def _grouping(view: View, tumbles: bool, lives: bool) -> tuple[list[str], str, dict[str, str]]:
+def _grouping(view: View, windowed: bool, lives: bool) -> tuple[list[str], str, dict[str, str]]:
     """Return (selected key columns, GROUP BY, bounds); fills in ``view.keys``."""
     chance = view.chance
+    if view.by is not None:
+        return _grouping_of_sessions(view, view.by)
     keys = [_key(view) for _ in range(chance.choice([0, 1, 1, 1, 2, 2, 3]))]
     windows = []
-    if tumbles and (lives or maybe(chance, 0.8)):
+    if windowed and (lives or maybe(chance, 0.8)):
         windows = [chance.choice(["window_start", "window_end"])]
         if maybe(chance, 0.2):
             windows = ["window_start", "window_end"]
@@ -250,6 +289,18 @@ def _grouping(view: View, tumbles: bool, lives: bool) -> tuple[list[str], str, d
         for i, (name, key) in enumerate(zip(names, keys, strict=True))
     ]
     return selected, ", ".join([*windows, *references]), bounds
+
+
+def _grouping_of_sessions(view: View, by: list[str]) -> tuple[list[str], str, dict[str, str]]:
+    """Return the same for sessions: their keys in any order, and maybe their ends."""
+    by = view.chance.sample(by, len(by))
+    view.keys = [*(f"k{i}" for i in range(len(by))), "window_start"]
+    windows = ["window_start"] + (["window_end"] if maybe(view.chance, 0.7) else [])
+    selected = [f"{key} AS k{i}" for i, key in enumerate(by)] + windows
+    grouped = list(by)
+    for bound in windows:  # wherever they stand, the key has the start last, and the end not
+        grouped.insert(view.chance.randint(0, len(grouped)), bound)
+    return selected, ", ".join(grouped), dict.fromkeys([*view.keys, *windows], EXACT)
 
 
 def _output(view: View) -> tuple[str, str, str]:
