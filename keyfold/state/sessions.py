@@ -97,12 +97,16 @@ class Sessions:
             OverflowError: As ``HotPartials.merge`` says.
         """
         targets, over, taken = self._place(keys, delta)
-        targets = [_last(over, key) for key in targets]
         columns = list(delta)
+        if over:
+            targets = [_last(over, key) for key in targets]
         if taken:
             partials = self._hot.take_out(taken)
             targets += [_last(over, key) for key in taken]
             columns = [np.concatenate(both) for both in zip(columns, partials, strict=True)]
+        if len(set(targets)) == len(targets):
+            self._hot.merge(targets, columns)
+            return
         for places in _rounds(targets):
             self._hot.merge([targets[i] for i in places], [column[places] for column in columns])
 
@@ -130,28 +134,34 @@ class Sessions:
                 targets.append(key)
                 continue
             start: int = _decode(key, len(key) - START_BYTES + 1)[0]
-            touched = self._touching(group, (start, end), in_store)
+            newest = self._newest.get(group)
+            if newest is None and in_store:
+                newest = self._newest_of(group)
+            if newest is None or start > newest[1]:
+                touched: list[Span] = []
+            elif start >= newest[0]:
+                touched = [newest]
+            else:
+                touched = self._touching(group, (start, end), in_store)
             first, last = start, end
+            target = key
             if touched:
                 first, last = min(start, touched[0][0]), max(end, touched[-1][1])
-            target = group + _encode(first)
+                target = group + _encode(first)
+                absorbed = [group + _encode(one) for one, _ in touched if one != first]
+                over |= dict.fromkeys(absorbed, target)
+                self._gone.update(absorbed)
             targets.append(target)
             if not touched or touched[0][0] != first:
                 made.add(target)
-            absorbed = [group + _encode(one) for one, _ in touched if one != first]
-            over |= dict.fromkeys(absorbed, target)
-            self._gone.update(absorbed)
             self._keep(group, touched, (first, last))
+            if newest is None or last >= newest[1]:
+                self._newest[group] = (first, last)
         return targets, over, [key for key in over if key not in made]
 
     def _touching(self, group: bytes, span: Span, in_store: bool) -> list[Span]:
-        """Return the sessions that a new one touches, in order."""
+        """Return the sessions that one touches which begins before the newest, in order."""
         start, end = span
-        newest = self._newest_of(group, in_store)
-        if newest is None:
-            return []
-        if start >= newest[0]:
-            return [newest] if start <= newest[1] else []
         found = []
         changed = self._changed.get(group, [])
         for at in range(bisect_right(changed, end, key=_start) - 1, -1, -1):
@@ -165,15 +175,11 @@ class Sessions:
                 found.append(one)
         return sorted(found)
 
-    def _newest_of(self, group: bytes, in_store: bool) -> Span | None:
-        """Return the newest session of a group, None where it has none."""
-        newest = self._newest.get(group)
-        if newest is None and in_store:
-            found = next(self._stored(group, group + NULL), None)
-            known = [*self._changed.get(group, [])[-1:], *([found] if found else [])]
-            newest = max(known, default=None)
-            if newest is not None:
-                self._newest[group] = newest
+    def _newest_of(self, group: bytes) -> Span | None:
+        """Find the newest session of a group that is not remembered: it did not change since."""
+        newest = next(self._stored(group, group + NULL), None)
+        if newest is not None:
+            self._newest[group] = newest
         return newest
 
     def _stored(self, group: bytes, before: bytes) -> Iterator[Span]:
@@ -195,9 +201,10 @@ class Sessions:
             at = bisect_left(changed, one)
             if at < len(changed) and changed[at] == one:
                 del changed[at]
-        insort(changed, span)
-        newest = self._newest.pop(group, span)
-        self._newest[group] = max(newest, span) if newest not in touched else span
+        if changed and span < changed[-1]:
+            insort(changed, span)
+        else:
+            changed.append(span)
 
 
 def _start(span: Span) -> int:
