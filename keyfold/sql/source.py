@@ -84,7 +84,7 @@ def parse_source(source: SqlText, tokens: list[Token]) -> UnboundSource:
                 _check_format(item, _word_place(source, tokens, "FORMAT", item.name))
             case exp.EncodeProperty():
                 encode = _encode(item, _word_place(source, tokens, "ENCODE", item.name))
-            case exp.Property():
+            case exp.Property() if item.this is not None:
                 option = _option(source, item, tokens)
                 if option.key in options:
                     raise SqlError(
@@ -94,10 +94,12 @@ def parse_source(source: SqlText, tokens: list[Token]) -> UnboundSource:
                     )
                 options[option.key] = option
             case _:
-                raise source.error(
-                    item,
-                    f"a source cannot have {item.sql('risingwave')}",
-                    "after the columns: INCLUDE …, WITH (…), FORMAT PLAIN ENCODE JSON",
+                word = item.sql("risingwave")
+                place = next((token for token in tokens if token.text.upper() == word), None)
+                raise SqlError(
+                    f"a source cannot have {word}",
+                    hint="after the columns: INCLUDE …, WITH (…), FORMAT PLAIN ENCODE JSON",
+                    location=source.token(place) if place is not None else source.of(item),
                 )
     check_source_options(options, location)
     columns, watermark, places, watermark_place = _columns(source, tree)

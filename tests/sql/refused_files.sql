@@ -408,3 +408,7 @@ CREATE MATERIALIZED VIEW v AS
 -- a type that no message can hold
 CREATE SOURCE s (a INT, b BIT[]) WITH (connector = 'events');
 --> 1:25 b | column b: no value of type BIT[] can be read from a message | declare it as VARCHAR or JSON, and cast it in the view
+
+-- a word of another statement behind the options of a source
+CREATE SOURCE s (a INT) WITH (connector = 'events') MATERIALIZED;
+--> 1:53 MATERIALIZED | a source cannot have MATERIALIZED | after the columns: INCLUDE …, WITH (…), FORMAT PLAIN ENCODE JSON
