@@ -21,6 +21,8 @@ from sqlglot import exp
 from ingest.grouping import Grouping, Groups
 from keyfold.sql.compile import HORIZON, NO_HORIZON
 from keyfold.sql.dialect import ViewDialect, sql_text
+from keyfold.state.layout import MEMBERS
+from keyfold.view.distinct import Members, members, value_sets
 from keyfold.view.plan import ViewPlan
 from keyfold.view.rowkey import slices, with_prefix
 
@@ -45,6 +47,7 @@ class Delta:
         applied: Partition → events that are in the partials.
         filtered: Partition → events that WHERE left out.
         late: Partition → events whose row had expired.
+        members: The members of each of the view's sets.
     """
 
     keys: list[bytes]
@@ -52,6 +55,7 @@ class Delta:
     applied: Mapping[int, int]
     filtered: Mapping[int, int]
     late: Mapping[int, int]
+    members: list[Members]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,7 @@ class Evaluator:
         self._connection = connection
         self._plan = plan
         self._prefix = prefix
+        self._sets = value_sets(plan.aggregates)
         self._alone = Grouping(connection, [plan])
         self._grouping = grouping if grouping is not None and grouping.shared else None
 
@@ -167,12 +172,17 @@ class Evaluator:
         return self._delta_of(self._alone, self._alone.groups(table, horizon_us))
 
     def _delta_of(self, grouping: Grouping, groups: Groups) -> Delta:
+        keys = with_prefix(self._prefix, groups.keys)
         return Delta(
-            keys=slices(with_prefix(self._prefix, groups.keys)),
+            keys=slices(keys),
             slots=grouping.slots(self._plan.name, groups),
             applied=groups.applied,
             filtered=groups.filtered,
             late=groups.late,
+            members=[
+                members(number, one, MEMBERS, keys, found)
+                for number, (one, found) in enumerate(zip(self._sets, groups.lists, strict=True))
+            ],
         )
 
 

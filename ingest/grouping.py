@@ -33,6 +33,7 @@ class Groups:
     Attributes:
         keys: n different row keys in order, without a view's prefix.
         columns: One array of n physical values per slot of the grouping.
+        lists: Of each set of different values, the n lists of its members in the batch.
         applied: Partition → events that are in the partials.
         filtered: Partition → events that WHERE left out.
         late: Partition → events whose row had expired.
@@ -40,6 +41,7 @@ class Groups:
 
     keys: pa.Array
     columns: list[np.ndarray]
+    lists: list[pa.Array]
     applied: Mapping[int, int]
     filtered: Mapping[int, int]
     late: Mapping[int, int]
@@ -90,16 +92,18 @@ class Grouping:
         applied, filtered, late = self._ledger(table, horizon_us)
         columns = [contiguous(column) for column in found.columns]
         width = len(self._types)
-        keys, slots = encode_keys(b"", self._types, columns[:width]), columns[width:]
+        keys, rest = encode_keys(b"", self._types, columns[:width]), columns[width:]
         # Keys that came in order lie in memory in order, which halves a merge and a commit.
         order = pc.array_sort_indices(keys)
-        keys, slots = keys.take(order), [column.take(order) for column in slots]
+        keys, rest = keys.take(order), [column.take(order) for column in rest]
+        slots = rest[: len(self._physical)]
         return Groups(
             keys,
             [
                 physical_column(physical, column)
                 for physical, column in zip(self._physical, slots, strict=True)
             ],
+            rest[len(slots) :],
             applied,
             filtered,
             late,

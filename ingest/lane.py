@@ -320,7 +320,7 @@ class Lane:
                     poison.append(part)
                 case Delta():
                     if part.keys:
-                        self._state.merge(view.name, part.keys, part.slots)
+                        self._state.merge(view.name, part.keys, part.slots, part.members)
                     for partition in {*part.applied, *part.filtered, *part.late}:
                         book(
                             record,

@@ -56,7 +56,9 @@ class Settings(BaseSettings):
         10, ge=1, le=1_000, description="How long a poll waits for messages."
     )
     hot_bytes_max: int = Field(
-        512 << 20, ge=1 << 20, description="Memory for hot partials, over all views."
+        512 << 20,
+        ge=1 << 20,
+        description="Memory for hot partials and values seen, over all views.",
     )
     ingest_block_cache_bytes: int = Field(
         128 << 20, ge=1 << 20, description="RocksDB block cache of the writer."

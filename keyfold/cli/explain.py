@@ -9,8 +9,9 @@ from rich.console import Console
 from keyfold.cli.check import Compiled, compile_file, duration, window_text
 from keyfold.cli.show import add_row, out, table
 from keyfold.errors import SqlError, did_you_mean
-from keyfold.state.layout import view_prefix
+from keyfold.state.layout import MEMBERS, view_prefix
 from keyfold.view.aggregate import Aggregate
+from keyfold.view.distinct import SET_NUMBER_BYTES, value_sets
 from keyfold.view.expression import Answer, Call, Expression, Key, Literal
 from keyfold.view.family.law import Slot
 from keyfold.view.family.registry import FAMILIES
@@ -73,6 +74,8 @@ def _explain(console: Console, view: ViewPlan) -> None:
     kept = "for ever" if view.retention_us is None else duration(view.retention_us)
     _line(console, f"retention         {kept}")
     _line(console, f"cost of a group   {group_cost(view)}")
+    for cost in value_costs(view):
+        _line(console, f"cost of a value   {cost}")
     _line(console, f"columns read      {', '.join(view.columns_read) or 'none'}")
     _line(console, f"fingerprint       {view.fingerprint}")
     _line(console, f"\nSQL per batch:\n{view.batch_sql}\n")
@@ -124,6 +127,26 @@ def group_cost(view: ViewPlan) -> str:
     ]
     more = "".join(f" + {text}" for text in texts)
     return f"{key + partial} bytes (key {key}, partial {partial}){more}"
+
+
+def value_costs(view: ViewPlan) -> list[str]:
+    """Say what each different value takes in each set of a group, before compression."""
+    key = len(MEMBERS + view_prefix(0)) + sum(_key_bytes(column.type)[0] for column in view.keys)
+    texts = [f"the text of {column.name}" for column in view.keys if _key_bytes(column.type)[1]]
+    costs = []
+    for one in value_sets(view.aggregates):
+        sizes = [_key_bytes(operand.type) for operand in one.operands]
+        told = texts + [
+            f"the text of {operand.sql}"
+            for operand, (_, varies) in zip(one.operands, sizes, strict=True)
+            if varies
+        ]
+        more = "".join(f" + {text}" for text in told)
+        size = key + SET_NUMBER_BYTES + sum(fixed for fixed, _ in sizes)
+        where = f" where {one.where}" if one.where else ""
+        listed = ", ".join(operand.sql for operand in one.operands)
+        costs.append(f"{size} bytes{more}, for each DISTINCT {listed}{where}")
+    return costs
 
 
 def expression_text(view: ViewPlan, expression: Expression) -> str:

@@ -19,12 +19,14 @@ from keyfold.sql.ordered import Ordered, rank_json, rank_of, taken_apart
 from keyfold.sql.relation import Relation
 from keyfold.view import expression as ex
 from keyfold.view.aggregate import Aggregate, Final, Operand
+from keyfold.view.family.registry import FAMILIES
 from keyfold.view.nested import inexact_part
 from keyfold.view.plan import Answer
 from keyfold.view.types import Physical
 
 _TALLY_TYPES = {"mode": "{}", "values": "{}[]", "histogram": "MAP({}, UBIGINT)"}
 _LISTS = ("list", "array_agg")
+_OVER_DISTINCT = ("count", "sum", "avg")
 _DISTINCT_HINT = "make the column a key and count the rows, or drop DISTINCT"
 
 
@@ -87,6 +89,7 @@ class Partials:
                 kept[i].argument_type,
                 kept[i].where,
                 [(operand.sql, operand.type) for operand in kept[i].operands],
+                bool(kept[i].distinct),
             ),
         )
         place = {old: new for new, old in enumerate(order)}
@@ -119,6 +122,10 @@ class Partials:
         elif call.rank:
             kind = self._relation.type_of(shape.arguments[0]) + ("[]" if call.bounded else "")
             aggregate = self._picked(call, shape, where)
+        elif shape.distinct and not call.distinct:
+            # DuckDB has no COUNT(DISTINCT a, b).
+            kind = "BIGINT" if call.family == "count" else self._relation.type_of(node)
+            aggregate = self._of_different(node, call, shape.arguments, where)
         else:
             kind = self._relation.type_of(node)
             aggregate = self._partial(call, shape.arguments, where)
@@ -145,7 +152,7 @@ class Partials:
         if shape.distinct and kept.function == "list" and kept.rank == "by":
             kept = DISTINCT_LIST
         arguments = shape.arguments
-        if shape.distinct and not kept.distinct:
+        if shape.distinct and not kept.distinct and kept.function not in _OVER_DISTINCT:
             raise self._text.error(call, f"{name}(DISTINCT …) cannot be kept", _DISTINCT_HINT)
         if (shape.limit is not None and not kept.bounded) or (
             shape.order and kept.rank not in ("by", "value")
@@ -154,7 +161,7 @@ class Partials:
             raise self._text.error(call, f"{word} changes nothing in {name}", "leave it out")
         if kept.family == "count" and (not arguments or isinstance(arguments[0], exp.Star)):
             return kept, replace(shape, arguments=[])
-        if len(arguments) != kept.arguments:
+        if len(arguments) != kept.arguments and not (shape.distinct and kept.family == "count"):
             one = kept.arguments == 1
             hint = f"write {name}(column)" if one else f"write {name}(y, x)"
             raise self._text.error(
@@ -211,6 +218,41 @@ class Partials:
         if call.bounded and shape.limit is not None:
             more += [Operand(shape.limit.name, "BIGINT"), Operand(rank_json(rank), "VARCHAR")]
         return Aggregate(family, value_sql, value_type, where, tuple(more))
+
+    def _of_different(
+        self, node: exp.Expr, call: Call, arguments: list[exp.Expr], where: str
+    ) -> Aggregate:
+        """Return the partial of different values."""
+        window = self._relation.window
+        if window is not None and (window.panes > 1 or window.session):
+            raise self._text.error(
+                node,
+                f"{call.function}(DISTINCT …) cannot be kept in windows of {window.kind.upper()}",
+                "windows are merged from parts, and different values of two parts do not add up: "
+                "use TUMBLE",
+            )
+        operands = []
+        for argument in arguments:
+            if isinstance(argument, exp.Tuple):
+                listed = ", ".join(sql_text(part) for part in argument.expressions)
+                raise self._text.error(
+                    argument,
+                    "a row is no value that can be kept",
+                    f"write {call.function}(DISTINCT {listed}): where one of these is NULL, the "
+                    "event does not count",
+                )
+            kind = self._relation.type_of(argument)
+            family = call.family or self._family(call, argument, kind)
+            if FAMILIES[family].fold is None:
+                raise self._text.error(
+                    argument,
+                    f"{call.function}(DISTINCT …) over {kind} cannot be kept",
+                    "cast it to DECIMAL: sums of these are exact",
+                )
+            self._value_sql(argument, sql_text(argument), kind, listed=False)
+            operands.append(Operand(sql_text(argument), kind))
+        first, more = operands[0], tuple(operands[1:])
+        return Aggregate(family, first.sql, first.type, where, more or msgspec.UNSET, distinct=True)
 
     def _tally(self, shape: Ordered, where: str) -> Aggregate:
         """Return the partial of the counts of values."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from keyfold.sql.bind import HIDDEN_PARTITION
 from keyfold.sql.relation import WINDOW_US, end_us_sql, last_end_us_sql, start_us_sql
 from keyfold.view.aggregate import Aggregate
+from keyfold.view.distinct import value_sets
 from keyfold.view.plan import GROUPING, KeyColumn, Window
 from keyfold.view.types import Physical, column_type
 
@@ -46,7 +47,10 @@ class BatchQuery:
     groupings: Sequence[Sequence[int]] = ()
 
     def partials_sql(self) -> str:
-        """Return the query for the key columns ``k0…`` and slots ``s0…`` of every group."""
+        """Return the query for the key columns ``k0…`` and slots ``s0…`` of every group.
+
+        After these stand the members ``m0…`` of its sets, as lists.
+        """
         if self.window is not None and self.window.session:
             return self._sessions_sql(self.window.size_us)
         values = [_key_sql(key, self.window) for key in self.keys]
@@ -55,6 +59,9 @@ class BatchQuery:
         columns = [f"{value} AS k{i}" for i, value in enumerate(values)]
         slots = [sql for aggregate in self.aggregates for sql in aggregate.update_sql()]
         columns += [f"{sql} AS s{i}" for i, sql in enumerate(slots)]
+        for i, one in enumerate(value_sets(self.aggregates)):
+            forms = [_key_form(operand.sql, operand.type) for operand in one.operands]
+            columns.append(f"{one.update_sql(forms)} AS m{i}")
         conditions = [f"({self.condition})"] if self.condition else []
         if self.expires and self.window is not None:
             conditions.append(f"{last_end_us_sql(self.window)} > {HORIZON}")
@@ -131,14 +138,19 @@ def _places(keys: Iterable[int]) -> str:
 
 
 def _key_sql(key: KeyColumn, window: Window | None) -> str:
-    """Return a key column in the form that the key codec takes from Arrow."""
+    """Return a key column; see ``_key_form``."""
     if window is not None and key.sql == "window_start":
         return start_us_sql(window)  # the whole number: no need to build a timestamp per event
     if window is not None and key.sql == "window_end":
         return end_us_sql(window)
-    physical = column_type(key.type).physical
+    return _key_form(key.sql, key.type)
+
+
+def _key_form(sql: str, kind: str) -> str:
+    """Return an expression in the form that the key codec takes from Arrow."""
+    physical = column_type(kind).physical
     if physical is Physical.JSON:
-        return f"CAST(to_json({key.sql}) AS VARCHAR)"
+        return f"CAST(to_json({sql}) AS VARCHAR)"
     if physical is Physical.F64:
-        return f"({key.sql}) + 0.0::{key.type}"  # -0.0 and 0.0 are one key
-    return key.sql
+        return f"({sql}) + 0.0::{kind}"  # -0.0 and 0.0 are one key
+    return sql

@@ -10,6 +10,8 @@ key                                         value
 ``00`` + ``marked``                         the same, written after the flush, through the log
 ``01`` + number (u64 BE)                    ``DeadLetter``, MessagePack
 ``10`` + view id (u32 BE) + row key         the partials of a row (keyfold/view/partial.py)
+``11`` + the key of a row, as above,        nothing: that this value is in a set of the row
++ set (u16 BE) + value                      (keyfold/view/distinct.py)
 ==========================================  ====================================================
 
 A view that is rebuilt gets a new id, so its old rows and its new ones never mix.
@@ -20,6 +22,8 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+from keyfold.view.rowkey import prefix_end
+
 FORMAT = 1
 FORMAT_KEY = b"\x00format"
 CATALOG_KEY = b"\x00catalog"
@@ -27,6 +31,7 @@ COMMIT_KEY = b"\x00commit"
 FLUSHED_KEY = b"\x00flushed"
 MARKED_KEY = b"\x00marked"
 DEAD_LETTERS = b"\x01"
+MEMBERS = b"\x11"
 _VIEW = struct.Struct(">BI")
 _NUMBER = struct.Struct(">BQ")
 
@@ -34,6 +39,16 @@ _NUMBER = struct.Struct(">BQ")
 def view_prefix(view_id: int) -> bytes:
     """Return what stands before every row key of a view: 5 bytes."""
     return _VIEW.pack(0x10, view_id)
+
+
+def members_span(row_key: bytes) -> tuple[bytes, bytes]:
+    """Return the range of the members of all sets of a row, or of the rows under a prefix.
+
+    Args:
+        row_key: With the view's prefix.
+    """
+    start = MEMBERS + row_key
+    return start, prefix_end(start)
 
 
 def dead_letter_key(number: int) -> bytes:

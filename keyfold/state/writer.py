@@ -28,6 +28,7 @@ from keyfold.state.layout import (
     FORMAT,
     FORMAT_KEY,
     dead_letter_key,
+    members_span,
     view_prefix,
 )
 from keyfold.state.protocol import Pair, Store
@@ -43,7 +44,9 @@ from keyfold.state.record import (
     record_encoder,
 )
 from keyfold.state.retention import Reclaimer
+from keyfold.state.seen import SeenValues
 from keyfold.state.sessions import Sessions
+from keyfold.view.distinct import DistinctFold, Members
 from keyfold.view.family.law import zero
 from keyfold.view.partial import PartialCodec
 from keyfold.view.plan import Catalog, ViewPlan
@@ -58,6 +61,8 @@ class ViewState:
         plan: Its plan.
         prefix: What stands before its row keys.
         hot: Its hot partials.
+        seen: The members of its sets; None without DISTINCT.
+        fold: Adds new members to partials.
         reclaimer: Finds its expired rows; None without retention.
         sessions: What is merged goes through here; None where its windows are no sessions.
     """
@@ -65,8 +70,23 @@ class ViewState:
     plan: ViewPlan
     prefix: bytes
     hot: HotPartials
+    seen: SeenValues | None
+    fold: DistinctFold
     reclaimer: Reclaimer | None
     sessions: Sessions | None
+
+    @property
+    def dirty_count(self) -> int:
+        """Keys of it that the next commit will write."""
+        return self.hot.dirty_count + (self.seen.new_count if self.seen is not None else 0)
+
+    def clear(self) -> None:
+        """Forget what is not committed."""
+        self.hot.clear()
+        if self.seen is not None:
+            self.seen.clear()
+        if self.sessions is not None:
+            self.sessions.clear()
 
 
 @dataclass(slots=True)
@@ -133,7 +153,7 @@ class StateWriter:
             starts: Where to begin with sources whose columns were just detected, by name.
             aside: Views that the file has and the catalog has not, with their source.
             wrong: Those of them that do not fit the columns of their source, with their statement.
-            hot_bytes_max: Memory for hot partials over all views.
+            hot_bytes_max: Memory for hot partials and seen values over all views.
             dead_letters_max: Dead letters kept.
             now_ms: The clock, for the first commit.
 
@@ -171,9 +191,25 @@ class StateWriter:
         self._pending.puts.append((FORMAT_KEY, str(FORMAT).encode()))
         self.commit(now_ms)
 
-    def merge(self, view: str, keys: Sequence[bytes], delta: Sequence[np.ndarray]) -> None:
-        """Merge a delta into a view; see ``HotPartials.merge``."""
+    def merge(
+        self,
+        view: str,
+        keys: Sequence[bytes],
+        delta: Sequence[np.ndarray],
+        members: Sequence[Members] = (),
+    ) -> None:
+        """Merge a delta into a view; see ``HotPartials.merge``.
+
+        Args:
+            view: Its name.
+            keys: n different row keys, with the view's prefix.
+            delta: One array of n values per slot.
+            members: The members in the delta of each of the view's sets.
+        """
         state = self.views[view]
+        if state.seen is not None:
+            new = [state.seen.add(one.keys) for one in members]
+            delta = state.fold.apply(delta, members, new, len(keys))
         (state.sessions or state.hot).merge(keys, delta)
 
     def bury(self, letter: DeadLetter) -> None:
@@ -197,10 +233,7 @@ class StateWriter:
         """Stop a view where its last commit left it; the others go on (law 7)."""
         raw = self._store.get(COMMIT_KEY)
         committed = record_decoder.decode(raw) if raw else CommitRecord()
-        state = self.views[view]
-        state.hot.clear()
-        if state.sessions is not None:
-            state.sessions.clear()
+        self.views[view].clear()
         record = committed.views.get(view, ViewRecord())
         record.error = error
         self.record.views[view] = record
@@ -213,7 +246,7 @@ class StateWriter:
     @property
     def dirty_count(self) -> int:
         """Rows that the next commit will write of the view with the most, and dead letters."""
-        most = max((view.hot.dirty_count for view in self.views.values()), default=0)
+        most = max((view.dirty_count for view in self.views.values()), default=0)
         return most + len(self._letters)
 
     @property
@@ -268,6 +301,9 @@ class StateWriter:
         pending, self._pending = self._pending, _Pending()
         for view in self.views.values():
             puts.extend(*view.hot.take_dirty())
+            if view.seen is not None:
+                new = view.seen.take_new()
+                puts.extend(new, [b""] * len(new))
             if view.sessions is not None:
                 pending.deletes.extend(view.sessions.take_gone())
         pending.puts.extend(self._kept_dead_letters())
@@ -277,6 +313,7 @@ class StateWriter:
             # A late batch may have brought a row back that was found expired: the row wins now,
             # stays hidden by its window, and is found again.
             deleted.difference_update(puts.keys)
+            ranges += self._members_of(deleted)
         for key, value in pending.puts:
             puts.extend([key], [value])
         self._store.write(puts, list(deleted), ranges, (COMMIT_KEY, record_encoder.encode(record)))
@@ -289,6 +326,12 @@ class StateWriter:
     def close(self) -> None:
         """Release the store. What was not committed is dropped."""
         self._store.close()
+
+    def _members_of(self, row_keys: Collection[bytes]) -> list[Pair]:
+        """The ranges of the members that go with rows."""
+        prefixes = {view.prefix for view in self.views.values() if view.seen is not None}
+        width = len(view_prefix(0))
+        return [members_span(key) for key in row_keys if key[:width] in prefixes]
 
     def _kept_dead_letters(self) -> list[Pair]:
         """The new dead letters that are not among the oldest already, as rows."""
@@ -317,16 +360,19 @@ class StateWriter:
         codec = PartialCodec(plan.slots)
         no_rows = next(iter(self._store.scan(prefix, prefix_end(prefix))), None) is None
         reclaimer = Reclaimer(plan, prefix) if plan.retention_us is not None else None
-        hot = HotPartials(
-            plan.aggregates, codec, self._store.get_many, bytes_max, store_empty=no_rows
-        )
+        fetch, seen = self._store.get_many, None
+        if plan.has_sets:
+            bytes_max //= 2
+            seen = SeenValues(fetch, bytes_max, store_empty=no_rows)
+        hot = HotPartials(plan.aggregates, codec, fetch, bytes_max, store_empty=no_rows)
         if no_rows and plan.standing_keys:
             keys = [prefix + encode_key(plan.key_types, key) for key in plan.standing_keys]
             hot.merge(keys, zero(plan.slots, len(keys)))
         sessions = None
         if plan.session:
             sessions = Sessions(plan, hot, self._store, bytes_max, store_empty=no_rows)
-        return ViewState(plan, prefix, hot, reclaimer, sessions)
+        fold = DistinctFold(plan.aggregates)
+        return ViewState(plan, prefix, hot, seen, fold, reclaimer, sessions)
 
     def _adopt(self, adoption: Adoption) -> None:
         """Take over what is kept from now on; the next commit writes what changed."""
@@ -335,7 +381,7 @@ class StateWriter:
         self.gone = adoption.gone
         for view_id in adoption.dropped:
             prefix = view_prefix(view_id)
-            self._pending.ranges.append((prefix, prefix_end(prefix)))
+            self._pending.ranges += [(prefix, prefix_end(prefix)), members_span(prefix)]
         if adoption.changed:
             self._pending.puts.append((CATALOG_KEY, msgspec.json.encode(adoption.stored)))
 

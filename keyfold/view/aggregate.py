@@ -12,7 +12,10 @@ import numpy as np
 
 from keyfold.view.family.law import Reading, Slot
 from keyfold.view.family.registry import FAMILIES
-from keyfold.view.types import ColumnType, column_type
+from keyfold.view.types import ColumnType, Physical, column_type
+
+ZERO_TYPE = {Physical.I64: "BIGINT", Physical.I128: "HUGEINT"}
+"""The types of the slots of those families that can have each value once."""
 
 
 class Operand(msgspec.Struct, frozen=True):
@@ -36,6 +39,7 @@ class Aggregate(msgspec.Struct, frozen=True):
         argument_type: The argument's type name, empty for COUNT(*).
         where: The FILTER condition as DuckDB SQL, or empty.
         more: The arguments after the first; left out of the stored form where there are none.
+        distinct: Whether each value counts once (keyfold/view/distinct.py); left out where not.
     """
 
     family: str
@@ -43,6 +47,7 @@ class Aggregate(msgspec.Struct, frozen=True):
     argument_type: str = ""
     where: str = ""
     more: tuple[Operand, ...] | msgspec.UnsetType = msgspec.UNSET
+    distinct: bool | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def operands(self) -> tuple[Operand, ...]:
@@ -59,7 +64,8 @@ class Aggregate(msgspec.Struct, frozen=True):
     @property
     def text(self) -> str:
         """What stands between the parentheses of a call."""
-        return ", ".join(operand.sql for operand in self.operands) or "*"
+        listed = ", ".join(operand.sql for operand in self.operands) or "*"
+        return f"DISTINCT {listed}" if self.distinct else listed
 
     @property
     def slots(self) -> tuple[Slot, ...]:
@@ -67,7 +73,12 @@ class Aggregate(msgspec.Struct, frozen=True):
         return FAMILIES[self.family].slots(self.types)
 
     def update_sql(self) -> tuple[str, ...]:
-        """One DuckDB expression per slot: the partial of a batch."""
+        """One DuckDB expression per slot: the partial of a batch.
+
+        Of different values it is zero: a batch alone cannot say which of them are new.
+        """
+        if self.distinct:
+            return tuple(f"0::{ZERO_TYPE[slot.physical]}" for slot in self.slots)
         where = f" FILTER (WHERE {self.where})" if self.where else ""
         arguments = [operand.sql for operand in self.operands]
         return FAMILIES[self.family].update(arguments, where)

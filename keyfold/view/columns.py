@@ -104,6 +104,36 @@ def add_i128(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return out
 
 
+def sum_i128(rows: np.ndarray, values: np.ndarray, n: int) -> np.ndarray:
+    """Sum values by row, as n I128; raises OverflowError where a sum does not fit 128 bits.
+
+    Args:
+        rows: int[m], the row of each value, ascending.
+        values: m values: whole numbers, or truth values, which are 0 and 1.
+        n: How many rows there are.
+    """
+    wide = values.dtype == I128
+    values = values if wide else values.astype(np.int64)
+    low = values["low"] if wide else values.view(np.uint64)
+    high = values["high"] if wide else values >> 63
+    half, mask = np.uint64(32), np.int64(0xFFFF_FFFF)
+    # By 32 bits: a sum of fewer than 2**31 of these fits 64.
+    parts = [(low & np.uint64(mask)).view(np.int64), (low >> half).view(np.int64)]
+    parts += [high & mask, high >> 32]
+    starts = np.flatnonzero(np.diff(rows, prepend=-1))
+    totals = np.zeros((4, n), np.int64)
+    if len(rows):
+        totals[:, rows[starts]] = [np.add.reduceat(part, starts) for part in parts]
+    for at in range(3):
+        totals[at + 1] += totals[at] >> 32
+    if (totals[3] != totals[3].astype(np.int32)).any():
+        raise OverflowError("a sum does not fit 128 bits")
+    out = np.empty(n, I128)
+    out["low"] = ((totals[1] & mask).view(np.uint64) << half) | (totals[0] & mask).view(np.uint64)
+    out["high"] = (totals[3] << 32) | (totals[2] & mask)
+    return out
+
+
 def less_i128(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Compare two I128 arrays: a < b, bool[n]."""
     less: np.ndarray = (a["high"] < b["high"]) | ((a["high"] == b["high"]) & (a["low"] < b["low"]))

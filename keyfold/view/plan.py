@@ -256,6 +256,11 @@ class ViewPlan(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(slot for aggregate in self.aggregates for slot in aggregate.slots)
 
     @property
+    def has_sets(self) -> bool:
+        """Whether there are sets of different values beside its rows."""
+        return any(aggregate.distinct for aggregate in self.aggregates)
+
+    @property
     def key_types(self) -> tuple[ColumnType, ...]:
         """The types of the key columns."""
         return tuple(column_type(key.type) for key in self.keys)

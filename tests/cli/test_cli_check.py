@@ -172,6 +172,19 @@ def test_explain_says_what_is_kept_and_what_a_group_costs(keyfold: Keyfold) -> N
     assert "GROUP BY" in told.stdout.split("SQL per batch:")[1]
 
 
+def test_explain_says_what_each_different_value_costs(keyfold: Keyfold, tmp_path: Path) -> None:
+    (tmp_path / "different.sql").write_text(
+        "CREATE SOURCE s (k BIGINT, x BIGINT, t VARCHAR) WITH (connector = 'events');"
+        "CREATE MATERIALIZED VIEW v AS SELECT k, COUNT(DISTINCT x, t) FILTER (WHERE x > 1) AS n "
+        "FROM s GROUP BY k;"
+    )
+    told = keyfold("explain", "different.sql")
+    assert "COUNT(DISTINCT x, t) FILTER (WHERE x > 1)" in told.stdout, told.stderr
+    # The key of a row with a byte before it, 15; the set's number, 2; two values and their tags.
+    cost = "cost of a value   28 bytes + the text of t, for each DISTINCT x, t where x > 1"
+    assert cost in told.stdout
+
+
 def test_explain_says_how_many_panes_a_window_is_merged_from(
     keyfold: Keyfold, tmp_path: Path
 ) -> None:

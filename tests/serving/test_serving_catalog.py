@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from keyfold.state.counter import MissingView, PartitionStatus, Sample
-from keyfold.state.layout import lake_directory
+from keyfold.state.layout import lake_directory, members_span
 from keyfold.state.reader import StateReader
+from keyfold.view.distinct import Members
 from serving.size import view_size
 from tests.serving.conftest import Server, problem, until
 from tests.serving.state import TS_US, State, now_ms, spend
@@ -311,6 +314,25 @@ def test_dead_letters_of_what_was_dropped_come_only_when_asked_for(
     problem(server.get("/v1/dead-letters?source=gone"), 404, "no_such_source")
     (letter,) = server.get("/v1/dead-letters?source=gone&all=1").json()["dead_letters"]
     assert letter["earlier_build"] is True
+
+
+def test_the_members_of_sets_are_bytes_of_a_view_and_no_rows(tmp_path: Path) -> None:
+    made = State(
+        tmp_path / "data",
+        "CREATE SOURCE s (x BIGINT) WITH (connector = 'events');"
+        "CREATE MATERIALIZED VIEW v AS SELECT COUNT(DISTINCT x) AS n FROM s;",
+    )
+    prefix = made.writer.views["v"].prefix
+    keys = [members_span(prefix)[0] + b"%030d" % number for number in range(20_000)]
+    found = Members(np.zeros(len(keys), np.int64), keys, np.zeros(len(keys), np.int64))
+    made.writer.merge("v", [prefix], [np.zeros(1, np.int64)], [found])
+    made.commit()
+    reader = StateReader.open(made.directory, 1, block_cache_bytes=1 << 20)
+    size = view_size(reader, reader.view("v"))
+    assert (size["rows"], size["approximate"]) == (1, True)
+    assert size["bytes"] > 20_000
+    reader.close()
+    made.close()
 
 
 def test_a_large_view_is_sized_from_the_books(state: State) -> None:

@@ -475,9 +475,47 @@ FROM orders GROUP BY user_id
 SELECT user_id, percentile_cont(0.5) WITHIN GROUP (ORDER BY amount) AS p FROM orders GROUP BY user_id
 --> 1:17 percentile_cont | WITHIN GROUP cannot be kept | docs/sql.md lists the aggregates that can be kept, under Aggregates
 
--- COUNT(DISTINCT)
-SELECT user_id, COUNT(DISTINCT qty) AS n FROM orders GROUP BY user_id
---> 1:17 COUNT | count(DISTINCT …) cannot be kept | make the column a key and count the rows, or drop DISTINCT
+-- different values in windows that share events
+SELECT window_start, COUNT(DISTINCT qty) AS n
+FROM HOP(orders, ts, INTERVAL '1' MINUTE, INTERVAL '2' MINUTE) GROUP BY window_start
+--> 1:22 COUNT | count(DISTINCT …) cannot be kept in windows of HOP | windows are merged from parts, and different values of two parts do not add up: use TUMBLE
+
+-- different values in sessions
+SELECT window_start, COUNT(DISTINCT qty) AS n
+FROM SESSION(orders, ts, INTERVAL '1' MINUTE) GROUP BY window_start
+--> 1:22 COUNT | count(DISTINCT …) cannot be kept in windows of SESSION | windows are merged from parts, and different values of two parts do not add up: use TUMBLE
+
+-- a sum of different doubles
+SELECT user_id, SUM(DISTINCT price) AS n FROM orders GROUP BY user_id
+--> 1:30 price | sum(DISTINCT …) over DOUBLE cannot be kept | cast it to DECIMAL: sums of these are exact
+
+-- COUNT(DISTINCT *)
+SELECT user_id, COUNT(DISTINCT *) AS n FROM orders GROUP BY user_id
+--> 1:32 * | * names no columns | list the columns
+
+-- a row of different values
+SELECT user_id, COUNT(DISTINCT (qty, paid)) AS n FROM orders GROUP BY user_id
+--> 1:33 qty | a row is no value that can be kept | write count(DISTINCT qty, paid): where one of these is NULL, the event does not count
+
+-- different values of two columns in a sum
+SELECT user_id, SUM(DISTINCT qty, tiny) AS n FROM orders GROUP BY user_id
+--> 1:17 SUM | sum takes one argument here | write sum(column)
+
+-- different values with doubles inside
+SELECT user_id, COUNT(DISTINCT [price]) AS n FROM orders GROUP BY user_id
+--> 1:33 price | a value of type DOUBLE[] has DOUBLE inside | take its fields, or cast them to DECIMAL
+
+-- different values of no type
+SELECT user_id, COUNT(DISTINCT NULL) AS n FROM orders GROUP BY user_id
+--> 1:17 COUNT | a view cannot hold a value of type "NULL" | give it a type, for example CAST(NULL AS BIGINT)
+
+-- different values in an order
+SELECT user_id, COUNT(DISTINCT qty ORDER BY ts) AS n FROM orders GROUP BY user_id
+--> 1:17 COUNT | ORDER BY changes nothing in count | leave it out
+
+-- different values of a type that a view cannot hold
+SELECT user_id, COUNT(DISTINCT ts - ts) AS n FROM orders GROUP BY user_id
+--> 1:32 ts | a view cannot hold a value of type INTERVAL | turn it into a number, for example epoch_ms(b) - epoch_ms(a)
 
 -- COUNT of two columns
 SELECT user_id, COUNT(qty, paid) AS n FROM orders GROUP BY user_id

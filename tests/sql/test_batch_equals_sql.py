@@ -11,11 +11,12 @@ import pytest
 
 from keyfold.sql.bind import locked_connection, quoted
 from keyfold.sql.compile import HORIZON, NO_HORIZON, compile_sql, visible_columns
-from keyfold.state.layout import view_prefix
+from keyfold.state.layout import MEMBERS, view_prefix
 from keyfold.state.memory import MemoryStore
 from keyfold.state.windows import window_reads
 from keyfold.state.writer import StateWriter
 from keyfold.view.columns import contiguous, physical_column
+from keyfold.view.distinct import members, value_sets
 from keyfold.view.plan import Catalog
 from keyfold.view.row import CompiledView
 from keyfold.view.rowkey import encode_keys, prefix_end, slices
@@ -104,9 +105,15 @@ def kept(con: duckdb.DuckDBPyConnection, catalog: Catalog, order: list[int]) -> 
         )
         groups = con.sql(plan.batch_sql.replace(HORIZON, str(NO_HORIZON))).to_arrow_table()
         columns = [contiguous(column) for column in groups.columns]
-        keys = slices(encode_keys(view_prefix(1), plan.key_types, columns[: len(plan.keys)]))
-        slots = zip(plan.slots, columns[len(plan.keys) :], strict=True)
-        writer.merge("v", keys, [physical_column(slot.physical, c) for slot, c in slots])
+        keys = encode_keys(view_prefix(1), plan.key_types, columns[: len(plan.keys)])
+        slots = zip(plan.slots, columns[len(plan.keys) :], strict=False)
+        lists = columns[len(plan.keys) + len(plan.slots) :]
+        found = [
+            members(number, one, MEMBERS, keys, lists[number])
+            for number, one in enumerate(value_sets(plan.aggregates))
+        ]
+        delta = [physical_column(slot.physical, c) for slot, c in slots]
+        writer.merge("v", slices(keys), delta, found)
         writer.commit(0)
     assert at == EVENTS
     view = CompiledView(plan)

@@ -374,3 +374,30 @@ SELECT window_start AS ws, qty, window_end, window_end > TIMESTAMP '1970-01-01' 
 -- CUMULATE over TIMESTAMP, window_end alone
 SELECT window_end, MAX(qty) AS m, SUM(amount) AS t FROM CUMULATE(orders, local, INTERVAL '1'
   HOUR, INTERVAL '6' HOUR, INTERVAL '90' MINUTE) WHERE qty > 1 GROUP BY window_end;
+
+-- different values of every type
+SELECT tiny, COUNT(DISTINCT qty) AS a, COUNT(DISTINCT amount) AS b, COUNT(DISTINCT price) AS c,
+  COUNT(DISTINCT ratio) AS d, COUNT(DISTINCT paid) AS e, COUNT(DISTINCT big) AS f, COUNT(DISTINCT
+  huge) AS g, COUNT(DISTINCT positive) AS h, COUNT(DISTINCT day) AS i, COUNT(DISTINCT local) AS j,
+  COUNT(DISTINCT ts) AS k, COUNT(DISTINCT clock) AS l, COUNT(DISTINCT user_id) AS m, COUNT(DISTINCT
+  s) AS n, COUNT(DISTINCT items) AS o, COUNT(DISTINCT tags) AS q FROM orders GROUP BY tiny;
+
+-- sums and means of different values
+SELECT user_id, SUM(DISTINCT qty) AS a, AVG(DISTINCT qty) AS b, SUM(DISTINCT amount) AS c,
+  AVG(DISTINCT amount) AS d, SUM(DISTINCT big) AS e, SUM(DISTINCT huge) AS f, SUM(DISTINCT positive)
+  AS g, SUM(DISTINCT paid) AS h, SUM(DISTINCT tiny) AS i, COUNT(DISTINCT qty) AS j, SUM(qty) AS k
+  FROM orders GROUP BY user_id;
+
+-- different values under conditions, and over all events
+SELECT COUNT(DISTINCT user_id) AS a, COUNT(DISTINCT user_id) FILTER (WHERE qty > 3) AS b,
+  COUNT(DISTINCT lower(user_id)) FILTER (WHERE qty <= 3 OR paid) AS c, COUNT(DISTINCT qty % 3) AS d,
+  COUNT(DISTINCT user_id) / COUNT(*) AS e FROM orders WHERE amount IS NOT NULL;
+
+-- different values in grouping sets and windows
+SELECT GROUPING(user_id, qty) AS g, window_start, user_id, qty, COUNT(DISTINCT user_id) AS a,
+  COUNT(DISTINCT tiny) AS b, SUM(DISTINCT tiny) FILTER (WHERE paid) AS c
+  FROM TUMBLE(orders, ts, INTERVAL '1' MINUTE) GROUP BY window_start, CUBE (user_id, qty);
+
+-- different values of elements
+SELECT user_id, COUNT(DISTINCT x.sku) AS skus, SUM(DISTINCT x.qty) AS q FROM orders, UNNEST(items)
+  AS t(x) GROUP BY user_id HAVING COUNT(DISTINCT x.sku) > 0;

@@ -17,7 +17,7 @@ from keyfold.errors import SettingsError, StateError, ViewChangedError
 from keyfold.sql.compile import compile_sql
 from keyfold.state import deadletter
 from keyfold.state.deadletter import DeadLetter
-from keyfold.state.layout import CATALOG_KEY, COMMIT_KEY, FORMAT_KEY, view_prefix
+from keyfold.state.layout import CATALOG_KEY, COMMIT_KEY, FORMAT_KEY, members_span, view_prefix
 from keyfold.state.memory import MemoryStore
 from keyfold.state.protocol import Store
 from keyfold.state.record import (
@@ -31,6 +31,7 @@ from keyfold.state.record import (
 )
 from keyfold.state.rocks import RocksStore
 from keyfold.state.writer import StateWriter, advance_times
+from keyfold.view.distinct import Members
 from keyfold.view.plan import Catalog
 from keyfold.view.row import CompiledView
 from keyfold.view.rowkey import encode_key, prefix_end
@@ -402,6 +403,32 @@ def test_a_failed_view_goes_back_to_its_last_commit(opened: Callable[[], Store])
     store = opened()
     StateWriter(store, compiled(BASE))
     assert stored(store)[0].views["by_user"].error == ""
+
+
+def test_a_failing_view_forgets_the_values_that_were_not_committed(
+    opened: Callable[[], Store],
+) -> None:
+    def see(*numbers: int) -> None:
+        view = state.views["v"]
+        at = [members_span(view.prefix)[0] + b"%d" % number for number in numbers]
+        found = Members(np.zeros(len(at), np.int64), at, np.zeros(len(at), np.int64))
+        state.merge("v", [view.prefix], [np.zeros(1, np.int64)], [found])
+
+    sql = SOURCE + "CREATE MATERIALIZED VIEW v AS SELECT COUNT(DISTINCT id) AS n FROM orders;"
+    store = opened()
+    state = StateWriter(store, compiled(sql))
+    see(1, 2)
+    assert state.dirty_count == 3
+    state.commit(1)
+    assert rows(store, "v") == [{"n": 2}]
+    see(2, 3)
+    state.fail_view("v", "a sum does not fit")
+    state.commit(2)
+    store = opened()
+    state = StateWriter(store, compiled(sql))
+    see(2, 3, 4)
+    state.commit(3)
+    assert rows(store, "v") == [{"n": 4}]
 
 
 def letter(offset: int, value: bytes = b"{") -> DeadLetter:

@@ -21,4 +21,5 @@ COUNT = Family(
     merge=_merge,
     finals={"count": lambda _: Reading(lambda n: n, lambda columns: (columns[0], None))},
     undo=lambda columns: [-columns[0]],
+    fold=lambda rows, _, n: [np.bincount(rows, minlength=n)],
 )

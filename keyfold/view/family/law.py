@@ -9,7 +9,8 @@ Partial is not final (law 3). A family says which *slots* its partial has, and:
   columns of partials (``Reading.columns``), bit for bit the same, so that a REST row and an Iceberg
   row agree (law 4),
 - ``undo``: what takes a partial out of another again (retraction), where there is such a thing;
-  stated, not guessed.
+  stated, not guessed,
+- ``fold``: the partials of values that were chosen one by one, where a family can have DISTINCT.
 """
 
 from __future__ import annotations
@@ -65,6 +66,8 @@ class Family:
         merge: (state columns, delta columns) → merged columns; each slot column has n values.
         finals: Function → (the arguments' types → how its answer is read).
         undo: Columns → columns that, merged, take them out again; None where nothing does.
+        fold: (the row of each of m values, in order; the m physical values, n) → the partials of
+            n rows: what ``update`` makes of these values. None where there is no DISTINCT.
     """
 
     name: str
@@ -73,6 +76,7 @@ class Family:
     merge: Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], Columns]
     finals: Mapping[str, Callable[[Types], Reading]]
     undo: Callable[[Sequence[np.ndarray]], Columns] | None = None
+    fold: Callable[[np.ndarray, np.ndarray, int], Columns] | None = None
 
     @property
     def inverse(self) -> bool:

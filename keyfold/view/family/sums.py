@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from keyfold.view.columns import I128, add_i128, i128_of, int_of, less_i128, negate_i128
+from keyfold.view.columns import I128, add_i128, i128_of, int_of, less_i128, negate_i128, sum_i128
 from keyfold.view.family.law import Columns, Family, Reading, Slot, Types
 from keyfold.view.types import Physical
 
@@ -36,6 +36,7 @@ def _exact(name: str, total: Reading) -> Family:
         merge=lambda state, delta: [state[0] + delta[0], add_i128(state[1], delta[1])],
         finals={"sum": lambda _: total, "avg": _exact_mean},
         undo=lambda columns: [-columns[0], negate_i128(columns[1])],
+        fold=lambda rows, values, n: [np.bincount(rows, minlength=n), sum_i128(rows, values, n)],
     )
 
 

@@ -1,0 +1,112 @@
+"""Seen values: which members of a view's sets are in the store already (keyfold/view/distinct.py).
+
+Each member is new once. Those seen lately are in memory, in two generations: once the recent one
+fills its half of the bound, it becomes the older one, and what was the older one is given up. A
+member that is in neither is looked for in the store. Where all members of a view passed through
+here, a filter remembers which were given up, so that a new one need not be looked for.
+
+What is new since the last commit lives nowhere else yet, so no generation ends before a commit.
+
+A row that has expired goes with its members, and they are not taken out here: nothing is counted
+in such a row again that anybody could see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from keyfold.state.keyfilter import KeyFilter
+
+Fetch = Callable[[list[bytes]], list[bytes | None]]
+KEYS_MIN = 10_000
+_ENTRY_BYTES = 90  # a key's object without its bytes, and its place in a set, in CPython 3.11
+_FILTER_SHARE = 8  # of bytes_max, the part that the filter takes
+
+
+class SeenValues:
+    """The members of one view's sets. Not thread-safe."""
+
+    def __init__(
+        self, fetch: Fetch, bytes_max: int, *, store_empty: bool = False, keys_min: int = KEYS_MIN
+    ) -> None:
+        """Begin with nothing in memory.
+
+        Args:
+            fetch: Reads stored values by full key.
+            bytes_max: Memory to keep to; more only while more than fits is new.
+            store_empty: The store has no member of the view, so what is there comes from here.
+            keys_min: Members of a generation that are kept however small ``bytes_max`` is.
+        """
+        self._fetch = fetch
+        self._bytes_max = bytes_max
+        self._keys_min = keys_min
+        self.clear()
+        self._all_known = store_empty
+
+    def __len__(self) -> int:
+        return len(self._recent) + len(self._older)
+
+    def clear(self) -> None:
+        """Forget everything, new members too: those in the store are what is left."""
+        self._recent: set[bytes] = set()
+        self._recent_bytes = 0
+        self._older: set[bytes] = set()
+        self._new: list[bytes] = []
+        self._all_known = False
+        self._given_up: KeyFilter | None = None
+
+    @property
+    def new_count(self) -> int:
+        """How many members are new since the last ``take_new``."""
+        return len(self._new)
+
+    def add(self, keys: Sequence[bytes]) -> np.ndarray:
+        """Put members in.
+
+        Args:
+            keys: n different keys.
+
+        Returns:
+            bool[n], which of them are new.
+        """
+        known = np.fromiter(map(self._recent.__contains__, keys), np.bool_, len(keys))
+        places = np.flatnonzero(~known)
+        if not len(places):
+            return np.zeros(len(keys), np.bool_)
+        absent = list(keys) if len(places) == len(keys) else [keys[i] for i in places.tolist()]
+        known[places] = self._seen_before(absent)
+        self._new += [keys[i] for i in np.flatnonzero(~known).tolist()]
+        self._recent.update(absent)
+        self._recent_bytes += sum(map(len, absent)) + _ENTRY_BYTES * len(absent)
+        return ~known
+
+    def take_new(self) -> list[bytes]:
+        """Return the members that are new, in key order; they are in the store from now on."""
+        taken, self._new = sorted(self._new), []
+        half = (self._bytes_max - self._bytes_max // _FILTER_SHARE) // 2
+        if self._recent_bytes > half and len(self._recent) > self._keys_min:
+            self._end_generation()
+        return taken
+
+    def _seen_before(self, keys: list[bytes]) -> np.ndarray:
+        """Which members are older or in the store: bool[n]."""
+        seen = np.fromiter(map(self._older.__contains__, keys), np.bool_, len(keys))
+        asked = ~seen
+        if self._all_known:
+            if self._given_up is None:
+                return seen
+            asked &= self._given_up.may_hold(keys)
+        places = np.flatnonzero(asked)
+        if len(places):
+            stored = self._fetch([keys[i] for i in places.tolist()])
+            seen[places] = [value is not None for value in stored]
+        return seen
+
+    def _end_generation(self) -> None:
+        if self._all_known and self._older:
+            if self._given_up is None:
+                self._given_up = KeyFilter(self._bytes_max // _FILTER_SHARE)
+            self._given_up.add(list(self._older - self._recent))
+        self._older, self._recent, self._recent_bytes = self._recent, set(), 0
