@@ -13,18 +13,19 @@ import msgspec
 from sqlglot import exp
 
 from keyfold.sql.bind import HIDDEN_OFFSET, HIDDEN_PARTITION
-from keyfold.sql.calls import BOUND_MAX, CALLS, DISTINCT_LIST, NEAREST, REFUSED_HINT, TOP, Call
+from keyfold.sql.calls import BOUND_MAX, CALLS, DISTINCT_LISTS, NEAREST, REFUSED_HINT, TOP, Call
 from keyfold.sql.dialect import aggregate_functions, call_name, find_aggregate, sql_text
-from keyfold.sql.ordered import Ordered, rank_json, rank_of, taken_apart
+from keyfold.sql.ordered import Ordered, rank_json, rank_of, taken_apart, with_separator
 from keyfold.sql.relation import Relation
+from keyfold.sql.valueform import kept_pair, kept_text, kept_value
 from keyfold.view import expression as ex
 from keyfold.view.aggregate import Aggregate, Final, Operand
 from keyfold.view.family.registry import FAMILIES
-from keyfold.view.nested import inexact_part
 from keyfold.view.plan import Answer
 from keyfold.view.types import Physical
 
-_TALLY_TYPES = {"mode": "{}", "values": "{}[]", "histogram": "MAP({}, UBIGINT)"}
+_TALLY_TYPES = {"mode": "{}", "values": "{}[]", "histogram": "MAP({}, UBIGINT)", "string": "{}"}
+_TEXTS = {"string": "VARCHAR", "object": "JSON"}
 _LISTS = ("list", "array_agg")
 _OVER_DISTINCT = ("count", "sum", "avg")
 _DISTINCT_HINT = "make the column a key and count the rows, or drop DISTINCT"
@@ -38,8 +39,9 @@ class Partials:
         answers: Finalized aggregates that the outputs read.
     """
 
-    def __init__(self, relation: Relation) -> None:
+    def __init__(self, relation: Relation, list_limit: int) -> None:
         self._relation = relation
+        self._list_limit = list_limit
         self._text = relation.text
         self._answer_index: dict[tuple[int, Final], int] = {}
         self.aggregates: list[Aggregate] = []
@@ -120,7 +122,8 @@ class Partials:
             aggregate = self._tally(shape, where)
             kind = _TALLY_TYPES[call.function].format(aggregate.argument_type)
         elif call.rank:
-            kind = self._relation.type_of(shape.arguments[0]) + ("[]" if call.bounded else "")
+            kind = _TEXTS.get(call.function) or self._relation.type_of(shape.arguments[0])
+            kind += "[]" if call.function == "list" else ""
             aggregate = self._picked(call, shape, where)
         elif shape.distinct and not call.distinct:
             # DuckDB has no COUNT(DISTINCT a, b).
@@ -133,7 +136,8 @@ class Partials:
         if aggregate not in self.aggregates:
             self.aggregates.append(aggregate)
         index = self.aggregates.index(aggregate)
-        final = Final(call.function, kind)
+        detail = msgspec.UNSET if shape.separator is None else shape.separator
+        final = Final(call.function, kind, detail)
         answer = self._answer_index.setdefault((index, final), len(self.answers))
         if answer == len(self.answers):
             self.answers.append(Answer(index, final))
@@ -149,8 +153,10 @@ class Partials:
         if top is not None and len(shape.arguments) == kept.arguments + 1:
             *arguments, bound = shape.arguments
             kept, shape = top, replace(shape, arguments=arguments, limit=bound)
-        if shape.distinct and kept.function == "list" and kept.rank == "by":
-            kept = DISTINCT_LIST
+        if kept.function == "string":
+            shape = with_separator(self._text, call, name, shape)
+        if shape.distinct and kept.function in DISTINCT_LISTS:
+            kept = DISTINCT_LISTS[kept.function]
         arguments = shape.arguments
         if shape.distinct and not kept.distinct and kept.function not in _OVER_DISTINCT:
             raise self._text.error(call, f"{name}(DISTINCT …) cannot be kept", _DISTINCT_HINT)
@@ -163,12 +169,15 @@ class Partials:
             return kept, replace(shape, arguments=[])
         if len(arguments) != kept.arguments and not (shape.distinct and kept.family == "count"):
             one = kept.arguments == 1
-            hint = f"write {name}(column)" if one else f"write {name}(y, x)"
+            names = "key, value" if kept.function == "object" else "y, x"
+            hint = f"write {name}(column)" if one else f"write {name}({names})"
             raise self._text.error(
                 call,
                 f"{name} takes {'one argument' if one else 'two arguments'} here",
                 "COUNT(*) counts rows" if kept.family == "count" else hint,
             )
+        if kept.listed and shape.limit is None:
+            shape = replace(shape, limit=exp.Literal.number(self._list_limit))
         if kept.bounded:
             self._check_bound(call, name, shape)
         elif kept.rank == "by" and not shape.order:
@@ -182,7 +191,7 @@ class Partials:
         return kept, shape
 
     def _check_bound(self, call: exp.Expr, name: str, shape: Ordered) -> None:
-        """Refuse a list without a bound, or with one that is none."""
+        """Refuse a bound that is none, and several values without one."""
         limit = shape.limit
         number = limit.name if isinstance(limit, exp.Literal) and not limit.is_string else ""
         if not number.isdigit() or not 1 <= int(number) <= BOUND_MAX:
@@ -197,8 +206,15 @@ class Partials:
     def _picked(self, call: Call, shape: Ordered, where: str) -> Aggregate:
         """Return the partial of one event's value."""
         value, family = shape.arguments[0], call.family
-        value_type = self._relation.type_of(value)
-        value_sql = self._value_sql(value, sql_text(value), value_type, listed=call.bounded)
+        match call.function:
+            case "string":
+                value_type, value_sql = "VARCHAR", kept_text(self._relation, value)
+            case "object":
+                pair = kept_pair(self._relation, value, shape.arguments[1])
+                value_type, value_sql = "VARCHAR", pair
+            case _:
+                value_type, sql = self._relation.type_of(value), sql_text(value)
+                value_sql = kept_value(self._relation, value, sql, value_type, listed=call.bounded)
         rank = Operand(HIDDEN_OFFSET, "BIGINT")
         if call.rank == "argument" or shape.order:
             node, down = shape.arguments[-1], False
@@ -249,7 +265,7 @@ class Partials:
                     f"{call.function}(DISTINCT …) over {kind} cannot be kept",
                     "cast it to DECIMAL: sums of these are exact",
                 )
-            self._value_sql(argument, sql_text(argument), kind, listed=False)
+            kept_value(self._relation, argument, sql_text(argument), kind)
             operands.append(Operand(sql_text(argument), kind))
         first, more = operands[0], tuple(operands[1:])
         return Aggregate(family, first.sql, first.type, where, more or msgspec.UNSET, distinct=True)
@@ -271,39 +287,19 @@ class Partials:
         if column.physical is Physical.F64:
             sql = f"({sql}) + 0.0::{kind}"  # -0.0 and 0.0 are one value
         bound = shape.limit.name if shape.limit is not None else ""
-        text = self._value_sql(value, sql, kind, listed=True)
+        if shape.separator is not None and kind != "VARCHAR":
+            raise self._text.error(
+                value,
+                f"different texts cannot be kept of {kind}",
+                f"make texts of them: CAST({sql} AS VARCHAR)",
+            )
+        text = kept_value(self._relation, value, sql, kind, listed=True)
         more = (
             Operand(text, "VARCHAR"),
             Operand(bound, "BIGINT"),
             Operand(rank_json(Operand(sql, kind)), "VARCHAR"),
         )
         return Aggregate("tally", sql, kind, where, more)
-
-    def _value_sql(self, value: exp.Expr, sql: str, kind: str, *, listed: bool) -> str:
-        """Return a value as it is kept: what is nested or listed as JSON text.
-
-        Raises:
-            SqlError: A view cannot hold it.
-        """
-        column = self._relation.kept_type(value, kind)
-        if listed and column.physical is Physical.F64:
-            finite = f"CAST(to_json({sql}) AS VARCHAR)"
-            return (
-                f"CASE WHEN isfinite({sql}) THEN {finite} WHEN isnan({sql}) THEN '\"NaN\"' "
-                f"WHEN ({sql}) > 0 THEN '\"Infinity\"' WHEN ({sql}) < 0 THEN '\"-Infinity\"' "
-                "ELSE 'null' END"
-            )
-        if column.physical is not Physical.JSON and not listed:
-            return sql
-        inexact = inexact_part(kind)
-        if inexact:
-            raise self._text.error(
-                value,
-                f"a value of type {kind} has {inexact} inside",
-                "take its fields, or cast them to DECIMAL",
-            )
-        text = f"CAST(to_json({sql}) AS VARCHAR)"
-        return f"coalesce({text}, 'null')" if listed else text
 
     def _partial(self, call: Call, arguments: list[exp.Expr], where: str) -> Aggregate:
         if not arguments:

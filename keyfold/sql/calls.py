@@ -22,6 +22,7 @@ class Call:
             ``value`` the value itself, of which each is kept once.
         nulls: Whether events without a value count.
         bounded: Whether it keeps several values, so that it needs a bound.
+        listed: Whether the view's ``list_limit`` bounds it where it has no LIMIT.
     """
 
     function: str
@@ -32,6 +33,7 @@ class Call:
     rank: Literal["", "by", "argument", "offset", "value"] = ""
     nulls: bool = False
     bounded: bool = False
+    listed: bool = False
 
 
 def _pair(function: str) -> Call:
@@ -42,7 +44,10 @@ _FIRST = Call("first", "first", rank="by", nulls=True)
 _LAST = Call("last", "last", rank="by", nulls=True)
 _ARG_MIN = Call("arg_min", "first", 2, rank="argument")
 _ARG_MAX = Call("arg_max", "first_desc", 2, rank="argument")
-_LIST = Call("list", "list", rank="by", nulls=True, bounded=True)
+_LIST = Call("list", "list", rank="by", nulls=True, bounded=True, listed=True)
+_STRING = Call("string", "list", rank="by", bounded=True, listed=True)
+_OBJECT = Call("object", "list", 2, rank="by", bounded=True, listed=True)
+_VALUES = Call("values", "tally", rank="value", distinct=True, bounded=True, listed=True)
 
 BOUND_MAX = 1_000
 """The most values that an aggregate keeps for one key."""
@@ -96,11 +101,17 @@ CALLS: dict[str, Call] = {
     "histogram": Call("histogram", "tally", rank="value", bounded=True),
     "array_agg": _LIST,
     "list": _LIST,
+    "collect_set": _VALUES,
+    "string_agg": _STRING,
+    "group_concat": _STRING,
+    "listagg": _STRING,
+    "json_object_agg": _OBJECT,
+    "json_group_object": _OBJECT,
     "earliest": Call("earliest", "first", rank="offset"),
     "latest": Call("latest", "last", rank="offset"),
 }
-DISTINCT_LIST = Call("values", "tally", rank="value", distinct=True, bounded=True)
-"""What ARRAY_AGG is with DISTINCT."""
+DISTINCT_LISTS: dict[str, Call] = {"list": _VALUES, "string": replace(_VALUES, function="string")}
+"""What ARRAY_AGG and STRING_AGG are with DISTINCT."""
 TOP: dict[str, Call] = {
     "min": Call("list", "list", rank="argument", bounded=True),
     "max": Call("list", "list_desc", rank="argument", bounded=True),
@@ -112,9 +123,6 @@ REFUSED_HINT = "docs/sql.md lists the aggregates that can be kept, under Aggrega
 _LISTED = "ARRAY_AGG(x ORDER BY y LIMIT 10) keeps the values"
 NEAREST: dict[str, str] = {
     "arbitrary": "ANY_VALUE keeps one of the values",
-    "string_agg": _LISTED,
-    "group_concat": _LISTED,
-    "listagg": _LISTED,
     "json_group_array": _LISTED,
     "fsum": "SUM of DOUBLE is compensated already",
     "sumkahan": "SUM of DOUBLE is compensated already",

@@ -45,7 +45,9 @@ class Lowering:
         partials: What is kept per key.
     """
 
-    def __init__(self, relation: Relation, scope: Scope, query: exp.Select) -> None:
+    def __init__(
+        self, relation: Relation, scope: Scope, query: exp.Select, list_limit: int
+    ) -> None:
         self._relation = relation
         self._text = relation.text
         self._scope = scope
@@ -66,7 +68,7 @@ class Lowering:
         self.keys: list[KeyColumn] = []
         self.sets: list[frozenset[int]] = []
         self.groupings: list[list[int]] = []
-        self.partials = Partials(relation)
+        self.partials = Partials(relation, list_limit)
         self._session_end: ex.Expression | None = None
 
     def _item(self, item: exp.Expr) -> _Item:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from keyfold.errors import SqlError, SqlLocation, did_you_mean
+from keyfold.sql.calls import BOUND_MAX
 from keyfold.sql.interval import span_us
 from keyfold.view.plan import OnLate
 
@@ -28,7 +29,9 @@ CONNECTOR_OPTIONS: dict[str, tuple[str, ...]] = {
 }
 NEEDED_OPTIONS = {"kafka": ("topic",), "events": (), "file": ("path",), "nexmark": ("events",)}
 TIMESTAMP_UNITS = ("auto", "s", "ms", "us", "ns")
-VIEW_OPTIONS = ("retention", "freshness_slo", "on_late")
+VIEW_OPTIONS = ("retention", "freshness_slo", "on_late", "list_limit")
+LIST_LIMIT = 100
+"""Values in a list that has no LIMIT, where the view does not say."""
 ON_LATE: tuple[OnLate, ...] = ("apply", "drop", "dead_letter")
 _PASSED_ON = {"kafka": "properties."}
 _CHOICES = {
@@ -137,9 +140,27 @@ def view_spans(options: dict[str, Option]) -> tuple[int | None, int]:
                 hint=did_you_mean(key, VIEW_OPTIONS),
                 location=option.location,
             )
-        if key != "on_late":
+        if key in ("retention", "freshness_slo"):
             spans[key] = option_us(option, least_us=1)
     return spans.get("retention"), -(-spans.get("freshness_slo", 0) // 1_000)
+
+
+def view_list_limit(options: dict[str, Option]) -> int:
+    """Return how many values a list without LIMIT keeps.
+
+    Raises:
+        SqlError: It is no number, or too large a one.
+    """
+    option = options.get("list_limit")
+    if option is None:
+        return LIST_LIMIT
+    if not option.value.isdecimal() or not 1 <= int(option.value) <= BOUND_MAX:
+        raise SqlError(
+            f"list_limit cannot be {option.value!r}",
+            hint=f"it is a number from 1 to {BOUND_MAX}",
+            location=option.location,
+        )
+    return int(option.value)
 
 
 def view_on_late(options: dict[str, Option]) -> OnLate:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlglot import Token, TokenType, exp
 
@@ -22,6 +22,7 @@ class Ordered:
         order: What ORDER BY says; empty without it.
         limit: What LIMIT says, or None.
         ignores_nulls: Whether IGNORE NULLS stands after the argument or the order.
+        separator: What stands between texts that are joined; None where none are.
     """
 
     arguments: list[exp.Expr]
@@ -29,6 +30,7 @@ class Ordered:
     order: list[exp.Ordered]
     limit: exp.Expr | None
     ignores_nulls: bool
+    separator: str | None = None
 
 
 def taken_apart(parts: Sequence[exp.Expr]) -> Ordered:
@@ -51,6 +53,26 @@ def taken_apart(parts: Sequence[exp.Expr]) -> Ordered:
     if distinct:
         arguments = [*arguments[0].expressions, *arguments[1:]]
     return Ordered(arguments, distinct, order, limit, ignores_nulls)
+
+
+def with_separator(text: SqlText, call: exp.Expr, name: str, shape: Ordered) -> Ordered:
+    """Take the separator of texts from behind the argument; it is a comma where there is none.
+
+    Raises:
+        SqlError: It is no text.
+    """
+    if not 1 <= len(shape.arguments) <= 2:
+        raise text.error(
+            call, f"{name} takes an argument and a separator", f"write {name}(x, ', ' ORDER BY y)"
+        )
+    value, separator = [*shape.arguments, exp.Literal.string(",")][:2]
+    if not (isinstance(separator, exp.Literal) and separator.is_string):
+        raise text.error(
+            separator if separator.find(exp.Column) else call,
+            f"the separator of {name} is a text, the same for all events",
+            f"write {name}(x, ', ')",
+        )
+    return replace(shape, arguments=[value], separator=separator.name)
 
 
 def rank_of(text: SqlText, order: Sequence[exp.Ordered]) -> tuple[exp.Expr, bool]:

@@ -12,7 +12,7 @@ from keyfold.sql.bind import HIDDEN_OFFSET, Binder
 from keyfold.sql.fromclause import FromClause, Query, plain_views
 from keyfold.sql.location import SqlText
 from keyfold.sql.lower import Lowering
-from keyfold.sql.options import view_on_late, view_spans
+from keyfold.sql.options import view_list_limit, view_on_late, view_spans
 from keyfold.sql.parse import UnboundView
 from keyfold.sql.scope import Scope
 from keyfold.sql.sourceplan import visible_columns
@@ -45,7 +45,7 @@ def compile_view(
     read = clause.read(query, names)
     reads, source, window = read.relation, read.relation.source, read.relation.window
     scope = Scope(text, read.tables)
-    lowering = Lowering(reads, scope, query)
+    lowering = Lowering(reads, scope, query, view_list_limit(unbound.options))
     own = clause.condition(query, scope, reads)
     conditions = [*read.conditions, *([own] if own is not None else [])]
     condition = together(conditions)

@@ -90,14 +90,20 @@ class Final(msgspec.Struct, frozen=True):
     Attributes:
         function: The function, as its family names it.
         type: The answer's type name.
+        detail: What else the function is told: the separator of texts. Left out where there is
+            nothing.
     """
 
     function: str
     type: str
+    detail: str | msgspec.UnsetType = msgspec.UNSET
 
 
 def _reading(final: Final, aggregate: Aggregate) -> Reading:
-    return FAMILIES[aggregate.family].finals[final.function](aggregate.types)
+    reading = FAMILIES[aggregate.family].finals[final.function]
+    if isinstance(final.detail, msgspec.UnsetType):
+        return reading(aggregate.types)
+    return reading(aggregate.types, final.detail)
 
 
 def finalizer(final: Final, aggregate: Aggregate) -> Callable[..., object]:

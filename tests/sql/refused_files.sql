@@ -394,6 +394,16 @@ CREATE SOURCE s (a INT) WITH (connector = 'events');
 CREATE MATERIALIZED VIEW v WITH (on_late = 'ignore') AS SELECT a FROM s GROUP BY a;
 --> 2:34 on_late | on_late cannot be 'ignore' | it is one of apply, drop, dead_letter
 
+-- list_limit that is no number
+CREATE SOURCE s (a INT) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v WITH (list_limit = 'all') AS SELECT list(a) AS l FROM s;
+--> 2:34 list_limit | list_limit cannot be 'all' | it is a number from 1 to 1000
+
+-- list_limit that is too large
+CREATE SOURCE s (a INT) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v WITH (list_limit = 1001) AS SELECT list(a) AS l FROM s;
+--> 2:34 list_limit | list_limit cannot be '1001' | it is a number from 1 to 1000
+
 -- a source's column that TUMBLE adds
 CREATE SOURCE s (window_start INT, ts TIMESTAMP) WITH (connector = 'events');
 CREATE MATERIALIZED VIEW v AS SELECT window_end FROM TUMBLE(s, ts, INTERVAL '1' DAY) GROUP BY 1;

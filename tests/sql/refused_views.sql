@@ -367,8 +367,36 @@ SELECT user_id, median(amount) AS m FROM orders GROUP BY user_id
 --> 1:17 median | median cannot be kept | docs/sql.md lists the aggregates that can be kept, under Aggregates
 
 -- a list without a bound
-SELECT user_id, list(amount ORDER BY ts) AS l FROM orders GROUP BY user_id
+SELECT user_id, list(amount ORDER BY ts LIMIT 0) AS l FROM orders GROUP BY user_id
 --> 1:17 list | list needs a bound from 1 to 1000 | write list(x ORDER BY y LIMIT 10)
+
+-- texts without a constant between them
+SELECT user_id, string_agg(user_id, upper(user_id)) AS l FROM orders GROUP BY user_id
+--> 1:37 upper | the separator of string_agg is a text, the same for all events | write string_agg(x, ', ')
+
+-- texts and too many arguments
+SELECT user_id, string_agg(user_id, ',', ';') AS l FROM orders GROUP BY user_id
+--> 1:17 string_agg | string_agg takes an argument and a separator | write string_agg(x, ', ' ORDER BY y)
+
+-- texts with too large a bound
+SELECT user_id, string_agg(user_id, ',' LIMIT 2000) AS l FROM orders GROUP BY user_id
+--> 1:17 string_agg | string_agg needs a bound from 1 to 1000 | write string_agg(x LIMIT 10)
+
+-- different texts of what is none
+SELECT user_id, string_agg(DISTINCT qty, ',') AS l FROM orders GROUP BY user_id
+--> 1:37 qty | different texts cannot be kept of INTEGER | make texts of them: CAST(qty AS VARCHAR)
+
+-- an object of one column
+SELECT user_id, json_object_agg(qty) AS o FROM orders GROUP BY user_id
+--> 1:17 json_object_agg | json_object_agg takes two arguments here | write json_object_agg(key, value)
+
+-- an object of what is not exact inside
+SELECT user_id, json_object_agg(user_id, [price]) AS o FROM orders GROUP BY user_id
+--> 1:43 price | a value of type DOUBLE[] has DOUBLE inside | take its fields, or cast them to DECIMAL
+
+-- an object of different pairs
+SELECT user_id, json_object_agg(DISTINCT user_id, qty) AS o FROM orders GROUP BY user_id
+--> 1:17 json_object_agg | json_object_agg(DISTINCT …) cannot be kept | make the column a key and count the rows, or drop DISTINCT
 
 -- a list with too large a bound
 SELECT user_id, array_agg(amount ORDER BY ts LIMIT 1001) AS l FROM orders GROUP BY user_id
@@ -407,8 +435,8 @@ SELECT user_id, first(qty ORDER BY ts LIMIT 3) AS f FROM orders GROUP BY user_id
 --> 1:17 first | LIMIT changes nothing in first | leave it out
 
 -- an aggregate with a syntax of its own
-SELECT user_id, string_agg(user_id, ',') AS s FROM orders GROUP BY user_id
---> 1:17 string_agg | string_agg cannot be kept | ARRAY_AGG(x ORDER BY y LIMIT 10) keeps the values
+SELECT user_id, json_group_array(user_id) AS s FROM orders GROUP BY user_id
+--> 1:17 json_group_array | json_group_array cannot be kept | ARRAY_AGG(x ORDER BY y LIMIT 10) keeps the values
 
 -- an aggregate with a neighbour that is kept
 SELECT user_id, fsum(price) AS s FROM orders GROUP BY user_id

@@ -134,6 +134,15 @@ def test_freshness_slo_is_no_part_of_the_state() -> None:
     assert quick.freshness_slo_ms == 200
 
 
+def test_list_limit_is_the_limit_of_lists_that_have_none() -> None:
+    lists = "SELECT qty, string_agg(user_id, '{}'{}) AS s, MAX(big) AS m FROM orders GROUP BY qty"
+    bounded = plan_of(lists.format(",", " LIMIT 7"))
+    assert plan_of(lists.format(";", ""), "WITH (list_limit = 7)").aggregates == bounded.aggregates
+    assert plan_of(lists.format(",", "")).fingerprint != bounded.fingerprint
+    by_default = plan_of(lists.format(",", " LIMIT 100"))
+    assert plan_of(lists.format(", ", "")).fingerprint == by_default.fingerprint
+
+
 @pytest.mark.parametrize("change", SAME)
 def test_a_state_is_adopted_under_another_output(change: str) -> None:
     store = MemoryStore()

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 
 import duckdb
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -71,6 +72,32 @@ def test_the_list_is_the_beginning_of_duckdbs_over_all_events(con, family, rank,
         whole = f"{CALLS[family]} FILTER (WHERE {condition})"
         query = f"SELECT to_json(list_slice({whole}, 1, {bound}))::VARCHAR FROM events"
         assert ours == asked(con, query, "JSON")
+
+
+TEXTS = st.sampled_from(["", "a", "ä", '"\\', "\x01\u2028", "😀", ", "])
+
+
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_texts_and_objects_are_duckdbs_whatever_the_batches(con, data):
+    row = st.tuples(TEXTS, st.integers(-9, 9) | st.none(), st.integers(0, 2))
+    rows = [(k, x, y, 0, i) for i, (k, x, y) in enumerate(data.draw(st.lists(row, max_size=9)))]
+    cuts = data.draw(st.lists(st.integers(0, len(rows)), max_size=3))
+    columns = {"k": "VARCHAR", "x": "BIGINT", "y": "BIGINT", "p": "INTEGER", "o": "BIGINT"}
+    load(con, columns, rows)
+    bound = data.draw(st.integers(1, 4))
+    first = f"(SELECT * FROM events ORDER BY y, p, o LIMIT {bound})"
+    key = "CAST(to_json(k) AS VARCHAR)"
+    kept = msgspec.structs.replace(kept_of("list", "BIGINT", bound), argument=key)
+    ours = answer(kept, Final("string", "VARCHAR", " & "), merged(con, kept, cuts, len(rows)))
+    query = f"SELECT string_agg(k, ' & ' ORDER BY y, p, o) FROM {first}"
+    assert ours == asked(con, query, "VARCHAR")
+    pair = f"concat({key}, ':', coalesce(CAST(to_json(x) AS VARCHAR), 'null'))"
+    kept = msgspec.structs.replace(kept, argument=pair)
+    ours = answer(kept, Final("object", "JSON"), merged(con, kept, cuts, len(rows)))
+    query = f"SELECT json_group_object(k, x)::VARCHAR FROM {first}"
+    theirs = asked(con, query, "JSON") if rows else "null"
+    assert json.loads(ours or "null") == json.loads(theirs)
 
 
 @pytest.mark.parametrize("family", CALLS)

@@ -64,7 +64,8 @@ class Family:
         slots: The slots of a partial over arguments of the given types.
         update: (SQL of the arguments, `` FILTER (…)`` or empty) → one DuckDB expression per slot.
         merge: (state columns, delta columns) → merged columns; each slot column has n values.
-        finals: Function → (the arguments' types → how its answer is read).
+        finals: Function → (the arguments' types, and the detail of functions that have one → how
+            its answer is read).
         undo: Columns → columns that, merged, take them out again; None where nothing does.
         fold: (the row of each of m values, in order; the m physical values, n) → the partials of
             n rows: what ``update`` makes of these values. None where there is no DISTINCT.
@@ -74,7 +75,7 @@ class Family:
     slots: Callable[[Types], tuple[Slot, ...]]
     update: Callable[[Sequence[str], str], tuple[str, ...]]
     merge: Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], Columns]
-    finals: Mapping[str, Callable[[Types], Reading]]
+    finals: Mapping[str, Callable[..., Reading]]
     undo: Callable[[Sequence[np.ndarray]], Columns] | None = None
     fold: Callable[[np.ndarray, np.ndarray, int], Columns] | None = None
 

@@ -1,5 +1,7 @@
 """The first n values by an order: ARRAY_AGG(x ORDER BY y LIMIT n), MAX(x, n), ARG_MAX(x, y, n).
 
+STRING_AGG joins them, JSON_OBJECT_AGG makes members of an object of them: ``"key":value``.
+
 What is kept is bounded by n, and is law-abiding: a value that n others go before in some of the
 events has them before it in all of them. Ties go by partition and offset, as in pick.py; an event
 whose rank is NULL does not count. The bound is a slot of its own, so that a partial says by itself
@@ -15,7 +17,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -25,6 +27,7 @@ from keyfold.view.family.law import Columns, Family, Reading, Slot, Types
 from keyfold.view.types import Physical
 
 _dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_decode = json.JSONDecoder().raw_decode
 
 
 def _update(arguments: Sequence[str], where: str, *, least: bool) -> tuple[str, ...]:
@@ -67,15 +70,32 @@ def _merge(state: Sequence[np.ndarray], delta: Sequence[np.ndarray], *, least: b
     return [bound, items]
 
 
-def _listed(items: str | bytes | None) -> str | None:
-    return None if items is None else f"[{','.join(item[3] for item in json.loads(items))}]"
+def _list(values: list[str]) -> str:
+    return f"[{','.join(values)}]"
 
 
-def _listed_columns(columns: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    texts = [_listed(items) for items in columns[1]]
-    values = np.empty(len(texts), object)
-    values[:] = [None if text is None else text.encode() for text in texts]
-    return values, np.fromiter((text is not None for text in texts), np.bool_, len(texts))
+def _object(members: list[str]) -> str:
+    # Of one key the last member counts, at the place of the first, as in JSON's readers.
+    return f"{{{','.join({_decode(member)[0]: member for member in members}.values())}}}"
+
+
+def _string(separator: str) -> Callable[[list[str]], str]:
+    return lambda values: separator.join(json.loads(value) for value in values)
+
+
+def _reading(answer: Callable[[list[str]], str]) -> Reading:
+    """How an answer is read from the values in order, each as JSON text."""
+
+    def value(_: int, items: str | bytes | None) -> str | None:
+        return None if items is None else answer([item[3] for item in json.loads(items)])
+
+    def columns(slots: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        texts = [value(0, items) for items in slots[1]]
+        values = np.empty(len(texts), object)
+        values[:] = [None if text is None else text.encode() for text in texts]
+        return values, np.fromiter((text is not None for text in texts), np.bool_, len(texts))
+
+    return Reading(value, columns)
 
 
 def _slots(_: Types) -> tuple[Slot, ...]:
@@ -88,7 +108,11 @@ def _listing(name: str, *, least: bool) -> Family:
         slots=_slots,
         update=partial(_update, least=least),
         merge=partial(_merge, least=least),
-        finals={"list": lambda _: Reading(lambda _, items: _listed(items), _listed_columns)},
+        finals={
+            "list": lambda _: _reading(_list),
+            "object": lambda _: _reading(_object),
+            "string": lambda _, separator=",": _reading(_string(separator)),
+        },
     )
 
 

@@ -16,10 +16,11 @@ variance        n i64, mean f64, m2 f64                       no       VAR_*, ST
 pairs           n i64, mean_x, mean_y, xx, yy, xy f64         no       COVAR_*, CORR, REGR_*
 first, last     has bool, rank, partition i64, offset i64,    no       FIRST, LAST, ARG_MIN,
 and _desc       known bool, value (of any types)                       ARG_MAX, EARLIEST, LATEST
-list and _desc  bound i64, items text                         no       ARRAY_AGG, and MIN, MAX,
-                                                                       ARG_MIN, ARG_MAX of n
-tally           bound i64, over bool, items text              no       HISTOGRAM, MODE,
-                                                                       ARRAY_AGG(DISTINCT x)
+list and _desc  bound i64, items text                         no       ARRAY_AGG, STRING_AGG,
+                                                                       JSON_OBJECT_AGG, and MIN,
+                                                                       MAX, ARG_MIN, ARG_MAX of n
+tally           bound i64, over bool, items text              no       HISTOGRAM, MODE; ARRAY_AGG,
+                                                                       STRING_AGG (DISTINCT x)
 ==============  ============================================  =======  ============================
 """
 

@@ -80,6 +80,13 @@ def _values(items: list[Item]) -> str:
     return f"[{','.join(item[1] for item in items)}]"
 
 
+def _string(_: Types, separator: str = ",") -> Reading:
+    def joined(items: list[Item]) -> str:
+        return separator.join(json.loads(item[1]) for item in items)
+
+    return _reading(joined, whole=False, physical=Physical.TEXT)(())
+
+
 def _mode(items: list[Item]) -> Any:
     return max(items, key=lambda item: item[2])[0]  # the first of these, so the least value
 
@@ -129,5 +136,6 @@ TALLY = Family(
         "histogram": _reading(_histogram, whole=True, physical=Physical.JSON),
         "values": _reading(_values, whole=False, physical=Physical.JSON),
         "mode": _reading(_mode, whole=True),
+        "string": _string,
     },
 )
