@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -137,24 +137,25 @@ class ViewLookup:
             RequestError: A key does not fit the view.
             NotReadyError: A row is absent, and the view has never caught up.
         """
+        encode, render = self.view.compiled.keys_from_json, self._json_row
         encoded: list[bytes] = []
-        for start in range(0, len(keys), ROWS_PER_TURN):
-            encoded += [self._key_of(key) for key in keys[start : start + ROWS_PER_TURN]]
-            await asyncio.sleep(0)
+        async for part in _turns(keys):
+            encoded += guarded(encode, part)
         if self._reader.views.get(self.plan.name) is not self.view:
             raise not_ready(f"view {self.plan.name} was replaced while it was read")
         # One call, so that all rows are of one commit.
         values = self._reads.get_many([self._prefix + key for key in encoded])
         label, hides, ready = self.label(now_ms), self.hides(), self.ready
         rows: list[str | None] = []
-        for key, value in zip(encoded, values, strict=True):
-            gone = value is None or (hides is not None and hides(key, value))
-            row = None if gone or value is None else self._json_row(key, value)
-            if row is None and not ready:
+        async for pairs in _turns(list(zip(encoded, values, strict=True))):
+            rows += [
+                None
+                if value is None or (hides is not None and hides(key, value))
+                else render(key, value)
+                for key, value in pairs
+            ]
+            if not ready and None in rows:
                 raise self._absent()
-            rows.append(row)
-            if len(rows) % ROWS_PER_TURN == 0:
-                await asyncio.sleep(0)
         return rows, label
 
     async def page(
@@ -295,9 +296,6 @@ class ViewLookup:
         self._hides = self._reader.hides(self.view)
         self._label_ms = -1
 
-    def _key_of(self, values: Sequence[object]) -> bytes:
-        return guarded(self.view.compiled.key_from_json, values)
-
     def _absent(self) -> Exception:
         if self.ready:
             return NotFoundError(f"view {self.plan.name} has no such key", code="no_such_key")
@@ -397,6 +395,14 @@ def guarded(parse: Callable[..., T], *arguments: object) -> T:
         return parse(*arguments)
     except (ArithmeticError, RecursionError, UnicodeError):
         raise RequestError("a key value is out of the range of its type") from None
+
+
+async def _turns(items: Sequence[T]) -> AsyncIterator[Sequence[T]]:
+    """Yield items in parts, between which other requests get their turn."""
+    for start in range(0, len(items), ROWS_PER_TURN):
+        if start:
+            await asyncio.sleep(0)
+        yield items[start : start + ROWS_PER_TURN]
 
 
 def visible_pairs(view: ViewReader) -> Callable[[bytes, bytes], Pair | None]:

@@ -103,8 +103,6 @@ class CompiledView:
                 f"{len(values)} given",
                 hint=f"the key is ({names})",
             )
-        if self._text_key and type(values[0]) is str:
-            return self._encoders[0](values[0])
         return b"".join(
             [
                 NULL if value is None else encode(_key_text(column, value))
@@ -113,6 +111,18 @@ class CompiledView:
                 )
             ]
         )
+
+    def keys_from_json(self, keys: Sequence[Sequence[object]]) -> list[bytes]:
+        """Encode many keys as ``key_from_json`` does.
+
+        Raises:
+            RequestError: As there.
+        """
+        if self._text_key:
+            texts = [key[0] for key in keys if len(key) == 1 and type(key[0]) is str]
+            if len(texts) == len(keys):
+                return list(map(self._encoders[0], texts))
+        return [self.key_from_json(key) for key in keys]
 
     def hides(self, stream_time_us: int | None) -> Hides | None:
         """Return what says of a stored row whether it is hidden; None: none is.

@@ -73,6 +73,17 @@ def plan_of(outputs: tuple[Output, ...] = OUTPUTS, having: ex.Expression | None 
     )
 
 
+def keyed_by(name: str, type_: str) -> ViewPlan:
+    return ViewPlan(
+        **{
+            **{field: getattr(plan_of(), field) for field in ViewPlan.__struct_fields__},
+            "keys": (KeyColumn(name, type_, name),),
+            "window_key": None,
+            "outputs": (Output(name, type_, ex.Key(0, type_)),),
+        }
+    )
+
+
 VIEW = CompiledView(plan_of())
 
 
@@ -247,16 +258,23 @@ def test_a_row_that_waits_for_its_window_is_seen_from_its_end_to_its_retention()
     ]
 
 
+@given(st.lists(st.none() | st.text()))
+def test_many_keys_are_encoded_as_one_is(texts):
+    view = CompiledView(keyed_by("user", "VARCHAR"))
+    keys = [[text] for text in texts]
+    assert view.keys_from_json(keys) == [view.key_from_json(key) for key in keys]
+    assert view.keys_from_json(keys) == [encode_key(view.key_types, key) for key in keys]
+
+
+@pytest.mark.parametrize("wrong", [[], ["ann", "bob"], [7]])
+def test_one_wrong_key_among_many_is_a_request_error(wrong):
+    view = CompiledView(keyed_by("user", "VARCHAR"))
+    with pytest.raises(RequestError, match=r"a key of view spend has 1|without quotes"):
+        view.keys_from_json([["ann"], wrong, ["bob"]])
+
+
 def test_a_nested_key_is_written_as_json_and_read_from_json_values():
-    nested = ViewPlan(
-        **{
-            **{name: getattr(plan_of(), name) for name in ViewPlan.__struct_fields__},
-            "keys": (KeyColumn("tags", "VARCHAR[]", "tags"),),
-            "window_key": None,
-            "outputs": (Output("tags", "VARCHAR[]", ex.Key(0, "VARCHAR[]")),),
-        }
-    )
-    view = CompiledView(nested)
+    view = CompiledView(keyed_by("tags", "VARCHAR[]"))
     stored_key = view.key_from_json([["a", "é"]])
     assert stored_key == encode_key([column_type("VARCHAR[]")], ['["a","é"]'])
     assert stored_key == view.key_from_text(['[ "a", "é" ]'])
