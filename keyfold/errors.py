@@ -56,9 +56,16 @@ class KeyfoldError(Exception):
 
 
 class SettingsError(KeyfoldError):
-    """A setting is wrong; the process refuses to start."""
+    """A setting is wrong; the process refuses to start.
+
+    ``option`` is the key of WITH that it is about; empty where it is about none.
+    """
 
     code = "bad_settings"
+
+    def __init__(self, message: str, *, hint: str = "", option: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.option = option
 
 
 class SqlError(KeyfoldError):

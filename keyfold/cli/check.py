@@ -44,23 +44,36 @@ def compile_file(file: Path, *, look: bool = True) -> Compiled:
         look: Look into the files of `file` sources that have no column list.
 
     Raises:
-        SqlError: It cannot be read, or cannot be run.
-        SettingsError: An option of a source is wrong.
+        SqlError: It cannot be read, or cannot be run; or an option of a source is wrong.
     """
     text = file_text(file)
-    sources = [one for one in unbound_sources(text, str(file)) if one.columns is None]
+    written = {one.name: one for one in unbound_sources(text, str(file))}
+    sources = [one for one in written.values() if one.columns is None]
     known = compile_known(text, str(file), {})  # what is wrong anyhow is said before files are read
     for source in known.catalog.sources:
-        connector_options(source)
+        try:
+            connector_options(source)
+        except SettingsError as problem:
+            raise _located(problem, written[source.name]) from problem
     readable = [one.name for one in sources if look and one.connector == "file"]
     found = inferred(text, readable, "warning") if readable else {}
     for one in found.values():
         if one.code == SettingsError.code:
-            raise SettingsError(one.message, hint=one.hint)
+            raise _located(SettingsError(one.message, hint=one.hint), written[one.source])
     schemas = {name: one.columns for name, one in found.items() if one.columns}
     if schemas:
         known = compile_known(text, str(file), schemas)
     return _compiled(known, [one for one in sources if one.name not in schemas], found)
+
+
+def _located(problem: SettingsError, source: UnboundSource) -> SqlError:
+    """Return what is wrong with a source's options as an error at its place in the file."""
+    option = source.options.get(problem.option)
+    return SqlError(
+        problem.message,
+        hint=problem.hint,
+        location=option.location if option else source.location,
+    )
 
 
 def _compiled(known: Known, waiting: list[UnboundSource], found: dict[str, Inferred]) -> Compiled:

@@ -74,7 +74,9 @@ def file_options(name: str, with_options: Mapping[str, str], encode: str | None)
     for key in with_options:
         if key not in _KNOWN:
             raise SettingsError(
-                f"source {name} has an unknown option {key}", hint=did_you_mean(key, _KNOWN)
+                f"source {name} has an unknown option {key}",
+                hint=did_you_mean(key, _KNOWN),
+                option=key,
             )
     path = with_options.get("path", "")
     if not path:
@@ -92,16 +94,21 @@ def file_options(name: str, with_options: Mapping[str, str], encode: str | None)
         len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n\0'
     ):
         raise SettingsError(
-            f"source {name} has delimiter = {delimiter!r}", hint="use one ASCII character"
+            f"source {name} has delimiter = {delimiter!r}",
+            hint="use one ASCII character",
+            option="delimiter",
         )
     if options.header and options.columns:
         raise SettingsError(
             f"source {name} has columns, but its files have a header",
             hint="add header = 'false', or leave columns out",
+            option="columns",
         )
     if not options.header and not options.columns:
         raise SettingsError(
-            f"source {name} has header = 'false', but no columns", hint="add columns = 'a, b, c'"
+            f"source {name} has header = 'false', but no columns",
+            hint="add columns = 'a, b, c'",
+            option="header",
         )
     return options
 
@@ -142,6 +149,7 @@ def _encoded(name: str, encode: str | None, path: str) -> FileFormat | None:
         raise SettingsError(
             f"source {name} has ENCODE {encode}, but its path {path} names {named} files",
             hint="change one of them",
+            option="path",
         )
     return form
 
@@ -154,7 +162,7 @@ def _truth(name: str, key: str, value: str) -> bool:
             return False
         case _:
             raise SettingsError(
-                f"source {name} has {key} = {value!r}", hint="use 'true' or 'false'"
+                f"source {name} has {key} = {value!r}", hint="use 'true' or 'false'", option=key
             )
 
 

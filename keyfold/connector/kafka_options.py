@@ -153,7 +153,9 @@ def _unknown(name: str, key: str) -> SettingsError:
     ):
         otherwise = f"did you mean {prefixed}?"
     return SettingsError(
-        f"source '{name}': unknown option '{key}'", hint=did_you_mean(key, _OPTIONS, otherwise)
+        f"source '{name}': unknown option '{key}'",
+        hint=did_you_mean(key, _OPTIONS, otherwise),
+        option=key,
     )
 
 
@@ -166,12 +168,14 @@ def _startup(name: str, with_options: Mapping[str, str]) -> tuple[StartupMode, i
         raise SettingsError(
             f"source '{name}': option 'scan.startup.mode' cannot be '{text}'",
             hint=did_you_mean(text, modes),
+            option="scan.startup.mode",
         )
     if (mode == "timestamp") != stamped:
         raise SettingsError(
             f"source '{name}': scan.startup.timestamp.millis "
             + (f"does not go with scan.startup.mode = '{mode}'" if stamped else "is missing"),
             hint="scan.startup.mode = 'timestamp' and scan.startup.timestamp.millis go together",
+            option="scan.startup.timestamp.millis" if stamped else "scan.startup.mode",
         )
     if not stamped:
         return mode, None
@@ -189,6 +193,7 @@ def _whole_number(
         raise SettingsError(
             f"source '{name}': option '{key}' cannot be '{text}'",
             hint=f"it is a whole number, at least {least}",
+            option=key,
         )
     return number
 
@@ -203,23 +208,28 @@ def _checked_properties(name: str, properties: Mapping[str, str]) -> dict[str, s
             raise SettingsError(
                 f"source '{name}': property '{key}' cannot be set",
                 hint=f"leave it out: {reason}",
+                option=f"{_PROPERTY_PREFIX}{key}",
             )
     isolation = properties.get("isolation.level", _COMMITTED)
     if isolation != _COMMITTED:
         raise SettingsError(
             f"source '{name}': property 'isolation.level' cannot be '{isolation}'",
             hint=f"leave it out, or write {_COMMITTED}: aborted transactions are never counted",
+            option=f"{_PROPERTY_PREFIX}isolation.level",
         )
-    given = [properties[key] for key in _BOOTSTRAP_SPELLINGS if key in properties]
+    spelled = [key for key in _BOOTSTRAP_SPELLINGS if key in properties]
+    given = [properties[key] for key in spelled]
     if not given or not given[0].strip():
         raise SettingsError(
             f"source '{name}': option 'properties.bootstrap.servers' is missing",
             hint="add properties.bootstrap.servers = 'host:9092' to WITH",
+            option=f"{_PROPERTY_PREFIX}bootstrap.servers",
         )
     if len(set(given)) > 1:
         raise SettingsError(
             f"source '{name}': the address of the broker is given twice, and differs",
             hint="keep properties.bootstrap.servers only",
+            option=f"{_PROPERTY_PREFIX}{spelled[-1]}",
         )
     rest = {key: value for key, value in properties.items() if key not in _BOOTSTRAP_SPELLINGS}
     return rest | {"bootstrap.servers": given[0]}

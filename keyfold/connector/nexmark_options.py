@@ -45,7 +45,9 @@ def nexmark_options(name: str, with_options: Mapping[str, str]) -> NexmarkOption
     for key in with_options:
         if key not in _KNOWN:
             raise SettingsError(
-                f"source {name} has an unknown option {key}", hint=did_you_mean(key, _KNOWN)
+                f"source {name} has an unknown option {key}",
+                hint=did_you_mean(key, _KNOWN),
+                option=key,
             )
     if "events" not in with_options:
         raise SettingsError(
@@ -68,5 +70,6 @@ def _whole_number(name: str, key: str, value: str) -> int:
         raise SettingsError(
             f"source {name} has {key} = {value!r}",
             hint=f"use a whole number from {least} to {most}",
+            option=key,
         )
     return number

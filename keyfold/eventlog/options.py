@@ -46,13 +46,16 @@ def events_options(name: str, with_options: Mapping[str, str]) -> EventsOptions:
     for key in with_options:
         if key not in _KNOWN:
             raise SettingsError(
-                f"source {name} has an unknown option {key}", hint=did_you_mean(key, _KNOWN)
+                f"source {name} has an unknown option {key}",
+                hint=did_you_mean(key, _KNOWN),
+                option=key,
             )
     mode = str(with_options.get("scan.startup.mode", "earliest"))
     if mode not in STARTUP_MODES:
         raise SettingsError(
             f"source {name} has scan.startup.mode = {mode!r}",
             hint=f"use one of {', '.join(STARTUP_MODES)}",
+            option="scan.startup.mode",
         )
     numbers = {
         key.replace(".", "_"): _whole_number(name, key, with_options[key])
@@ -69,5 +72,6 @@ def _whole_number(name: str, key: str, value: str) -> int:
         raise SettingsError(
             f"source {name} has {key} = {value!r}",
             hint=f"use a whole number, at least {_NUMBERS_MIN[key]}",
+            option=key,
         )
     return number

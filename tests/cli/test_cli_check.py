@@ -63,16 +63,38 @@ def test_a_file_source_without_columns_is_looked_into(keyfold: Keyfold) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("options", "message", "place"),
     [
-        ("connector = 'kafka', topic = 'orders'", "'properties.bootstrap.servers' is missing"),
-        ("connector = 'events', retention.ms = 'long'", "source orders has retention.ms = 'long'"),
-        ("connector = 'file', path = 'a.csv', delimiter = 'ab'", "has delimiter = 'ab'"),
+        (
+            "connector = 'kafka', topic = 'orders'",
+            "'properties.bootstrap.servers' is missing",
+            "orders",
+        ),
+        (
+            "connector = 'kafka', topic = 'o', properties.enable.auto.commit = 'true'",
+            "property 'enable.auto.commit' cannot be set",
+            "properties.enable.auto.commit",
+        ),
+        (
+            "connector = 'kafka', topic = 'o', scan.startup.mode = 'timestamp'",
+            "scan.startup.timestamp.millis is missing",
+            "scan.startup.mode",
+        ),
+        (
+            "connector = 'events', retention.ms = 'long'",
+            "source orders has retention.ms = 'long'",
+            "retention.ms",
+        ),
+        (
+            "connector = 'file', path = 'a.csv', delimiter = 'ab'",
+            "has delimiter = 'ab'",
+            "delimiter",
+        ),
     ],
 )
 @pytest.mark.parametrize("columns", ["(user_id VARCHAR) ", ""])
 def test_options_that_a_run_refuses_are_refused_by_a_check(
-    keyfold: Keyfold, columns: str, options: str, message: str
+    keyfold: Keyfold, columns: str, options: str, message: str, place: str
 ) -> None:
     (keyfold.directory / "pipeline.sql").write_text(
         f"CREATE SOURCE orders {columns}WITH ({options});\n"
@@ -81,10 +103,12 @@ def test_options_that_a_run_refuses_are_refused_by_a_check(
     for command in (("check",), ("run", "--port", "0")):
         told = keyfold(command[0], "pipeline.sql", *command[1:])
         assert (told.returncode, told.stdout) == (2, "")
-        first, second = told.stderr.splitlines()
-        assert first.startswith("error: source ")
+        first, line, caret, hint = told.stderr.splitlines()
+        assert first.startswith("pipeline.sql:1:")
+        assert "error: source " in first
         assert message in first
-        assert second.startswith("hint: ")
+        assert line[caret.index("^") : caret.rindex("^") + 1].startswith(place)
+        assert hint.startswith("hint: ")
     assert not (keyfold.directory / "keyfold-data").exists()
 
 
