@@ -98,7 +98,10 @@ def rank_of(text: SqlText, order: Sequence[exp.Ordered]) -> tuple[exp.Expr, bool
 
 
 def rank_json(rank: Operand) -> str:
-    """Return the SQL of a rank as JSON text that reads as a value of the same order."""
+    """Return the SQL of a rank as JSON text that reads as a value of the same order.
+
+    It is NULL for the two infinities of a timestamp; the families write these (listing.py).
+    """
     column, sql = column_type(rank.type), rank.sql
     if column.physical is Physical.TEXT:
         return f"CAST(to_json({sql}) AS VARCHAR)"

@@ -18,6 +18,8 @@ from keyfold.view.partial import PartialCodec
 from keyfold.view.types import Physical, column_type
 
 WIDE = Context(prec=60)
+INFINITY_US, INFINITY_DAYS = 2**63 - 1, 2**31 - 1
+"""What lies in a column for 'infinity'; its negative for '-infinity'."""
 
 
 def connect() -> duckdb.DuckDBPyConnection:
@@ -35,10 +37,14 @@ def cell(name: str, value: object) -> str:
             return f"CAST(NULL AS {name})"
         case bool() | float():
             return f"CAST('{value}' AS {name})"
+        case int() if name == "DATE" and abs(value) == INFINITY_DAYS:
+            return f"CAST('{'-' if value < 0 else ''}infinity' AS DATE)"
         case int() if name == "DATE":
             return f"(DATE '1970-01-01' + CAST({value} AS INTEGER))"
         case int() if name == "TIME":
             return f"(TIME '00:00:00' + to_microseconds({value}))"
+        case int() if name.startswith("TIMESTAMP") and abs(value) == INFINITY_US:
+            return f"CAST('{'-' if value < 0 else ''}infinity' AS {name})"
         case int() if name.startswith("TIMESTAMP"):
             return f"CAST(make_timestamp({value}) AS {name})"
         case int():

@@ -14,7 +14,16 @@ from keyfold.sql.ordered import rank_json
 from keyfold.view.aggregate import Aggregate, Final, Operand
 from keyfold.view.family.registry import FAMILIES
 from keyfold.view.partial import PartialCodec
-from tests.view.families import answer, asked, connect, load, merged, partial_of
+from tests.view.families import (
+    INFINITY_DAYS,
+    INFINITY_US,
+    answer,
+    asked,
+    connect,
+    load,
+    merged,
+    partial_of,
+)
 
 RANKS = {
     "BIGINT": st.integers(-2, 2) | st.sampled_from([2**63 - 1, -(2**63)]),
@@ -23,9 +32,10 @@ RANKS = {
     "DECIMAL(4,4)": st.integers(-9999, 9999),
     "DOUBLE": st.sampled_from([0.0, 1.5, 1e300, -5e-324, *map(float, ("nan", "inf", "-inf"))]),
     "VARCHAR": st.sampled_from(["", "a", "ä", '"\\', "\x01\u2028", "😀", "\uffff"]),
-    "DATE": st.sampled_from([-700_000, -1, 0, 20_000]),
+    "DATE": st.sampled_from([-700_000, -1, 0, 20_000, INFINITY_DAYS, -INFINITY_DAYS]),
     "TIME": st.sampled_from([0, 1, 86_399_999_999]),
-    "TIMESTAMP": st.sampled_from([-(2**55), -1, 0, 2**55]),
+    "TIMESTAMP": st.sampled_from([-(2**55), -1, 0, 2**55, INFINITY_US, -INFINITY_US]),
+    "TIMESTAMP WITH TIME ZONE": st.sampled_from([-1, 0, INFINITY_US, -INFINITY_US]),
     "BOOLEAN": st.booleans(),
 }
 CALLS = {"list": "list(x ORDER BY y, p, o)", "list_desc": "list(x ORDER BY y DESC, p, o)"}

@@ -13,16 +13,26 @@ from keyfold.sql.ordered import rank_json
 from keyfold.view.aggregate import Aggregate, Final, Operand
 from keyfold.view.family.registry import FAMILIES
 from keyfold.view.partial import PartialCodec
-from tests.view.families import answer, asked, connect, load, merged, partial_of
+from tests.view.families import (
+    INFINITY_DAYS,
+    INFINITY_US,
+    answer,
+    asked,
+    connect,
+    load,
+    merged,
+    partial_of,
+)
 
 VALUES = {
     "BIGINT": st.sampled_from([0, 1, -1, 2**63 - 1, -(2**63)]),
     "HUGEINT": st.sampled_from([-(2**100), 0, 2**100]),
     "DECIMAL(18,2)": st.sampled_from([-150, 0, 150, 5]),
     "VARCHAR": st.sampled_from(["", "a", "ä", '"\\', "😀"]),
-    "DATE": st.sampled_from([-1, 0, 20_000]),
+    "DATE": st.sampled_from([-1, 0, 20_000, INFINITY_DAYS, -INFINITY_DAYS]),
     "TIME": st.sampled_from([0, 86_399_999_999]),
-    "TIMESTAMP": st.sampled_from([-1, 0, 2**50]),
+    "TIMESTAMP": st.sampled_from([-1, 0, 2**50, INFINITY_US, -INFINITY_US]),
+    "TIMESTAMP WITH TIME ZONE": st.sampled_from([-1, 0, INFINITY_US, -INFINITY_US]),
     "BOOLEAN": st.booleans(),
 }
 MERGE = FAMILIES["tally"].merge

@@ -28,12 +28,14 @@ from keyfold.view.types import Physical
 
 _dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _decode = json.JSONDecoder().raw_decode
+_INFINITY_US = (1 << 63) - 1
 
 
 def _update(arguments: Sequence[str], where: str, *, least: bool) -> tuple[str, ...]:
     value, rank, partition, offset, bound, rank_json = arguments
     sign = "" if least else "-"
-    text = f"concat('[', {rank_json}, ',', {partition}, ',', {offset}, ',', to_json({value}), ']')"
+    known = known_rank(rank, rank_json)
+    text = f"concat('[', {known}, ',', {partition}, ',', {offset}, ',', to_json({value}), ']')"
     row = f"{{'r': {rank}, 'p': {sign}{partition}, 'o': {sign}{offset}, 't': {text}}}"
     taken = (
         f"{'min' if least else 'max'}"
@@ -43,6 +45,17 @@ def _update(arguments: Sequence[str], where: str, *, least: bool) -> tuple[str, 
         f"{bound}::BIGINT",
         f"'[' || array_to_string([__item.t for __item in {taken}], ',') || ']'",
     )
+
+
+def known_rank(rank: str, rank_json: str) -> str:
+    """Return the SQL of a rank as JSON, where DuckDB has no number for it either.
+
+    That is so for the two infinities of a timestamp: ``epoch_us`` of them is NULL, and their
+    physical values stand at the ends of int64.
+    """
+    least, greatest = f"'-{_INFINITY_US}'", f"'{_INFINITY_US}'"
+    beyond = f"CASE CAST({rank} AS VARCHAR) WHEN 'infinity' THEN {greatest} ELSE {least} END"
+    return f"coalesce({rank_json}, {beyond})"
 
 
 def _rank(item: list[Any]) -> tuple[bool, Any]:

@@ -22,6 +22,7 @@ import numpy as np
 
 from keyfold.view.columns import DTYPE, i128_of
 from keyfold.view.family.law import Columns, Family, Reading, Slot, Types
+from keyfold.view.family.listing import known_rank
 from keyfold.view.types import Physical
 
 _dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -30,7 +31,8 @@ Item = list[Any]
 
 def _update(arguments: Sequence[str], where: str) -> tuple[str, ...]:
     value, text, bound, rank_json = arguments
-    row = f"{{'v': {value}, 't': concat('[', {rank_json}, ',', to_json({text}))}}"
+    known = known_rank(value, rank_json)
+    row = f"{{'v': {value}, 't': concat('[', {known}, ',', to_json({text}))}}"
     counts = f"histogram(CASE WHEN ({value}) IS NOT NULL THEN {row} END){where}"
     least = f"list_slice(list_sort(map_entries({counts})), 1, {bound})"
     items = f"[concat(__item.key.t, ',', __item.value, ']') for __item in {least}]"
