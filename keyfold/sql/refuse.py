@@ -50,11 +50,11 @@ _SESSION_NODES = (
     exp.Uuid,
 )
 _SESSION_WORDS = frozenset(
-    "ago current_catalog current_database current_query current_role current_schema "
-    "current_schemas current_user get_block_size get_current_time get_current_timestamp "
-    "getenv inet_client_addr inet_client_port inet_server_addr inet_server_port pg_conf_load_time "
-    "pg_get_constraintdef pg_get_expr pg_get_viewdef pg_my_temp_schema pg_postmaster_start_time "
-    "pg_sleep session_user user version".split()
+    "ago current_catalog current_database current_localtime current_localtimestamp current_query "
+    "current_role current_schema current_schemas current_user get_block_size get_current_time "
+    "get_current_timestamp getenv inet_client_addr inet_client_port inet_server_addr "
+    "inet_server_port pg_conf_load_time pg_get_constraintdef pg_get_expr pg_get_viewdef "
+    "pg_my_temp_schema pg_postmaster_start_time pg_sleep session_user user version".split()
 )
 _MANY_ROWS = frozenset(
     "unnest unlist explode generate_subscripts regexp_split_to_table json_each json_tree".split()

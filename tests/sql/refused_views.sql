@@ -261,6 +261,14 @@ SELECT user_id COLLATE NOCASE AS u FROM orders GROUP BY u
 SELECT user_id, COUNT(*) FROM orders WHERE ts > now() - INTERVAL '1' DAY GROUP BY user_id
 --> 1:49 now | now is not a function of the events | a view reads its events and nothing else: use a column of the event instead
 
+-- the local time of the session
+SELECT user_id, MAX(current_localtimestamp()) AS t FROM orders GROUP BY user_id
+--> 1:21 current_localtimestamp | current_localtimestamp is not a function of the events | a view reads its events and nothing else: use a column of the event instead
+
+-- the local time of day
+SELECT user_id, MIN(current_localtime()) AS t FROM orders GROUP BY user_id
+--> 1:21 current_localtime | current_localtime is not a function of the events | a view reads its events and nothing else: use a column of the event instead
+
 -- the current date, without parentheses
 SELECT user_id, COUNT(*) FROM orders
 WHERE day = current_date GROUP BY user_id

@@ -6,7 +6,9 @@ import re
 import pytest
 
 from keyfold.errors import SqlError
+from keyfold.sql.bind import locked_connection
 from keyfold.sql.compile import compile_sql
+from keyfold.sql.refuse import volatile_functions
 from keyfold.view.row import CompiledView
 from tests.sql.compiling import SOURCE, catalog_of, complaint, plan_of, sections
 
@@ -15,6 +17,16 @@ VIEWS = dict(sections("refused_views.sql"))
 FILES = dict(sections("refused_files.sql"))
 KEPT = [text for _, text in sections("views.sql")]
 FUZZ_STATEMENTS = 150
+NOT_OF_THE_EVENTS = (
+    "now|today|current|local|clock|rand|uuid|user|session|setting|version|transaction|nextval"
+)
+"""What the names of functions have that read the clock, chance or the session."""
+OF_THE_EVENTS = {
+    "pg_conversion_is_visible",  # always true
+    "uuid_extract_timestamp",
+    "uuid_extract_version",
+}
+"""Those with such names that read their arguments alone."""
 
 
 @pytest.mark.parametrize("title", VIEWS)
@@ -37,6 +49,28 @@ def test_every_refusal_has_a_hint() -> None:
     for text in (*VIEWS.values(), *FILES.values()):
         expected = text.rpartition("\n--> ")[2]
         assert len([part for part in expected.split(" | ") if part.strip()]) == 3, expected
+
+
+def test_every_function_named_for_clock_chance_or_session_is_refused() -> None:
+    names = locked_connection().execute(
+        "SELECT DISTINCT lower(function_name) FROM duckdb_functions() WHERE function_type IN "
+        "('scalar', 'macro') AND regexp_matches(lower(function_name), ?)",
+        [NOT_OF_THE_EVENTS],
+    )
+    found = {name for (name,) in names.fetchall()}
+    assert found - volatile_functions() == OF_THE_EVENTS
+    assert len(found) > 20, "the names are still found"
+
+
+def test_every_macro_over_a_refused_function_is_refused() -> None:
+    macros = locked_connection().execute(
+        "SELECT lower(function_name), lower(macro_definition) FROM duckdb_functions() "
+        "WHERE function_type = 'macro'"
+    )
+    refused = volatile_functions() - {"error"}  # which ends a query, and gives no value
+    for name, definition in macros.fetchall():
+        if refused.intersection(re.findall(r"\w+", definition or "")):
+            assert name in refused
 
 
 def test_a_location_counts_lines_with_carriage_returns_and_names_the_file() -> None:
