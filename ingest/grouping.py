@@ -20,10 +20,10 @@ import pyarrow.compute as pc
 
 from keyfold.sql.bind import HIDDEN_PARTITION
 from keyfold.sql.compile import HORIZON
-from keyfold.view.columns import contiguous, physical_column
+from keyfold.view.aggregate import SlotReader, slot_readers
+from keyfold.view.columns import contiguous
 from keyfold.view.plan import ViewPlan
 from keyfold.view.rowkey import encode_keys
-from keyfold.view.types import Physical
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +66,15 @@ class Grouping:
         self._types = plans[0].key_types
         self._count_sql = plans[0].count_sql
         # What several views ask for is made once.
-        wanted: dict[tuple[str, Physical], int] = {}
+        wanted: dict[tuple[str, SlotReader], int] = {}
         self._places = {
             plan.name: [
-                wanted.setdefault((sql, slot.physical), len(wanted))
-                for sql, slot in zip(_slots_sql(plan), plan.slots, strict=True)
+                wanted.setdefault(slot, len(wanted))
+                for slot in zip(_slots_sql(plan), slot_readers(plan.aggregates), strict=True)
             ]
             for plan in plans
         }
-        self._physical = [physical for _, physical in wanted]
+        self._readers = [reader for _, reader in wanted]
         own, every = _listed(_slots_sql(plans[0])), _listed([sql for sql, _ in wanted])
         self._batch_sql = plans[0].batch_sql.replace(own, every)
         self._relations: dict[str, tuple[str, duckdb.DuckDBPyRelation]] = {}
@@ -96,14 +96,11 @@ class Grouping:
         # Keys that came in order lie in memory in order, which halves a merge and a commit.
         order = pc.array_sort_indices(keys)
         keys, rest = keys.take(order), [column.take(order) for column in rest]
-        slots = rest[: len(self._physical)]
+        slots, lists = rest[: len(self._readers)], rest[len(self._readers) :]
         return Groups(
             keys,
-            [
-                physical_column(physical, column)
-                for physical, column in zip(self._physical, slots, strict=True)
-            ],
-            rest[len(slots) :],
+            [read(column) for read, column in zip(self._readers, slots, strict=True)],
+            lists,
             applied,
             filtered,
             late,

@@ -18,7 +18,7 @@ from keyfold.view.family.registry import FAMILIES
 from keyfold.view.partial import PartialCodec
 from keyfold.view.plan import ViewPlan
 from keyfold.view.rowkey import encode_value
-from keyfold.view.types import column_type
+from keyfold.view.types import Physical, column_type
 
 _VERSION_BYTES = PartialCodec(()).width
 _INFIX = frozenset("= <> < <= > >= + - * / // % ||".split()) | {"and", "or"}
@@ -98,7 +98,11 @@ def _partial_row(aggregate: Aggregate) -> list[object]:
 def slot_bytes_text(slot: Slot) -> str:
     """Say how many bytes a slot takes in a partial."""
     width = PartialCodec((slot,)).width - _VERSION_BYTES
-    return f"{width} + text" if slot.physical.varies else str(width)
+    return f"{width} + {_content(slot)}" if slot.physical.varies else str(width)
+
+
+def _content(slot: Slot) -> str:
+    return "bytes" if slot.physical is Physical.BYTES else "text"
 
 
 def key_bytes_text(type_name: str) -> str:
@@ -120,7 +124,7 @@ def group_cost(view: ViewPlan) -> str:
     partial = PartialCodec(view.slots).width
     texts = [f"the text of {column.name}" for column in view.keys if _key_bytes(column.type)[1]]
     texts += [
-        f"the text of {aggregate.family}({aggregate.text})"
+        f"the {_content(slot)} of {aggregate.family}({aggregate.text})"
         for aggregate in view.aggregates
         for slot in aggregate.slots
         if slot.physical.varies

@@ -17,6 +17,7 @@ from keyfold.sql.calls import BOUND_MAX, CALLS, DISTINCT_LISTS, NEAREST, REFUSED
 from keyfold.sql.dialect import aggregate_functions, call_name, find_aggregate, sql_text
 from keyfold.sql.ordered import Ordered, rank_json, rank_of, taken_apart, with_separator
 from keyfold.sql.relation import Relation
+from keyfold.sql.sketches import sketched
 from keyfold.sql.valueform import kept_pair, kept_text, kept_value
 from keyfold.view import expression as ex
 from keyfold.view.aggregate import Aggregate, Final, Operand
@@ -25,6 +26,7 @@ from keyfold.view.plan import Answer
 from keyfold.view.types import Physical
 
 _TALLY_TYPES = {"mode": "{}", "values": "{}[]", "histogram": "MAP({}, UBIGINT)", "string": "{}"}
+_SECOND = {"object": "key, value", "approx_quantile": "x, 0.5", "approx_top_k": "x, 10"}
 _TEXTS = {"string": "VARCHAR", "object": "JSON"}
 _LISTS = ("list", "array_agg")
 _OVER_DISTINCT = ("count", "sum", "avg")
@@ -118,7 +120,10 @@ class Partials:
                 condition, "FILTER takes a condition", "compare it with something"
             )
         where = sql_text(condition) if condition is not None else ""
-        if call.rank == "value":
+        detail: str | msgspec.UnsetType = msgspec.UNSET
+        if call.near:
+            aggregate, kind, detail = sketched(self._relation, node, call, shape.arguments, where)
+        elif call.rank == "value":
             aggregate = self._tally(shape, where)
             kind = _TALLY_TYPES[call.function].format(aggregate.argument_type)
         elif call.rank:
@@ -136,7 +141,8 @@ class Partials:
         if aggregate not in self.aggregates:
             self.aggregates.append(aggregate)
         index = self.aggregates.index(aggregate)
-        detail = msgspec.UNSET if shape.separator is None else shape.separator
+        if shape.separator is not None:
+            detail = shape.separator
         final = Final(call.function, kind, detail)
         answer = self._answer_index.setdefault((index, final), len(self.answers))
         if answer == len(self.answers):
@@ -169,7 +175,7 @@ class Partials:
             return kept, replace(shape, arguments=[])
         if len(arguments) != kept.arguments and not (shape.distinct and kept.family == "count"):
             one = kept.arguments == 1
-            names = "key, value" if kept.function == "object" else "y, x"
+            names = _SECOND.get(kept.function, "y, x")
             hint = f"write {name}(column)" if one else f"write {name}({names})"
             raise self._text.error(
                 call,

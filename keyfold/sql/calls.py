@@ -23,6 +23,7 @@ class Call:
         nulls: Whether events without a value count.
         bounded: Whether it keeps several values, so that it needs a bound.
         listed: Whether the view's ``list_limit`` bounds it where it has no LIMIT.
+        near: Whether it is a sketch, whose answer is near enough (keyfold/sql/sketches.py).
     """
 
     function: str
@@ -34,6 +35,7 @@ class Call:
     nulls: bool = False
     bounded: bool = False
     listed: bool = False
+    near: bool = False
 
 
 def _pair(function: str) -> Call:
@@ -48,6 +50,7 @@ _LIST = Call("list", "list", rank="by", nulls=True, bounded=True, listed=True)
 _STRING = Call("string", "list", rank="by", bounded=True, listed=True)
 _OBJECT = Call("object", "list", 2, rank="by", bounded=True, listed=True)
 _VALUES = Call("values", "tally", rank="value", distinct=True, bounded=True, listed=True)
+_QUANTILE = Call("approx_quantile", "kll", 2, near=True)
 
 BOUND_MAX = 1_000
 """The most values that an aggregate keeps for one key."""
@@ -107,6 +110,10 @@ CALLS: dict[str, Call] = {
     "listagg": _STRING,
     "json_object_agg": _OBJECT,
     "json_group_object": _OBJECT,
+    "approx_count_distinct": Call("approx_count_distinct", "cpc", near=True),
+    "approx_quantile": _QUANTILE,
+    "approx_percentile": _QUANTILE,
+    "approx_top_k": Call("approx_top_k", "top", 2, near=True),
     "earliest": Call("earliest", "first", rank="offset"),
     "latest": Call("latest", "last", rank="offset"),
 }

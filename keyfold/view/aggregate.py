@@ -6,10 +6,13 @@ The families, and the laws that they keep, are in keyfold/view/family/.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 
+from keyfold.view.columns import physical_column
 from keyfold.view.family.law import Reading, Slot
 from keyfold.view.family.registry import FAMILIES
 from keyfold.view.types import ColumnType, Physical, column_type
@@ -84,14 +87,42 @@ class Aggregate(msgspec.Struct, frozen=True):
         return FAMILIES[self.family].update(arguments, where)
 
 
+def slot_readers(aggregates: Sequence[Aggregate]) -> list[SlotReader]:
+    """Return what makes each slot of DuckDB's column for its ``update_sql``; equal where alike."""
+    return [
+        SlotReader(slot.physical, FAMILIES[one.family].gather)
+        for one in aggregates
+        for slot in one.slots
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class SlotReader:
+    """Makes the slot of n rows of a column of DuckDB's.
+
+    Attributes:
+        physical: How the slot is stored.
+        gather: As in ``Family``.
+    """
+
+    physical: Physical
+    gather: Callable[[pa.Array], np.ndarray] | None
+
+    def __call__(self, column: pa.Array) -> np.ndarray:
+        """Return n values of the slot."""
+        if self.gather is not None:
+            return self.gather(column)
+        return physical_column(self.physical, column)
+
+
 class Final(msgspec.Struct, frozen=True):
     """How an aggregate function's answer is read from a partial.
 
     Attributes:
         function: The function, as its family names it.
         type: The answer's type name.
-        detail: What else the function is told: the separator of texts. Left out where there is
-            nothing.
+        detail: What else the function is told: the separator of texts, the rank of a quantile,
+            how many values. Left out where there is nothing.
     """
 
     function: str

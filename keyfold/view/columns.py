@@ -3,7 +3,7 @@
 The numpy form of each physical type (see keyfold/view/types.py):
 ``bool`` → bool, ``i64`` → int64, ``f64`` → float64, ``i128`` → the structured dtype ``I128`` (the
 16 little-endian bytes of Arrow's decimal128), ``text`` and ``json`` → object arrays of UTF-8 bytes
-or None.
+or None, ``bytes`` → the same of any bytes.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ DTYPE: dict[Physical, np.dtype] = {
     Physical.I128: I128,
     Physical.TEXT: np.dtype(object),
     Physical.JSON: np.dtype(object),
+    Physical.BYTES: np.dtype(object),
 }
 
 

@@ -4,8 +4,8 @@ Layout, little-endian::
 
     u8   format version (1)
     …    every slot in order: bool u8, i64 i8, f64 IEEE 754, i128 two words (low u64, high i64),
-         text and json u32 length (0xFFFFFFFF for none)
-    …    the bytes of the text and json slots, in order
+         text, json and bytes u32 length (0xFFFFFFFF for none)
+    …    the bytes of the text, json and bytes slots, in order
 
 The front part has one width per view, so n rows are decoded as one numpy array; only views with
 text slots pay a step per row.
@@ -32,6 +32,7 @@ _FORMAT = {
     Physical.I128: "16s",
     Physical.TEXT: "I",
     Physical.JSON: "I",
+    Physical.BYTES: "I",
 }
 _FIELD: dict[Physical, np.dtype] = {
     Physical.BOOL: np.dtype(np.bool_),
@@ -40,6 +41,7 @@ _FIELD: dict[Physical, np.dtype] = {
     Physical.I128: I128,
     Physical.TEXT: np.dtype("<u4"),
     Physical.JSON: np.dtype("<u4"),
+    Physical.BYTES: np.dtype("<u4"),
 }
 
 

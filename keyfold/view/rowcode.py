@@ -96,12 +96,13 @@ def _slot_steps(codec: PartialCodec) -> list[str]:
     if codec.text_slots:
         steps.append(f"at = {codec.width}")
     for i in codec.text_slots:
+        decoded = "" if codec.slots[i].physical is Physical.BYTES else ".decode()"
         steps += [
             f"if s{i} == {NO_TEXT}:",
             f"    s{i} = None",
             "else:",
             f"    end = at + s{i}",
-            f"    s{i} = value[at:end].decode()",
+            f"    s{i} = value[at:end]{decoded}",
             "    at = end",
         ]
     return steps

@@ -15,6 +15,7 @@ physical   SQL types                                       Python value
 ``f64``    FLOAT, DOUBLE                                   float
 ``text``   VARCHAR                                         str
 ``json``   STRUCT, LIST, MAP, JSON (keys only)             str, compact JSON text
+``bytes``  none: the sketches in partials                  bytes
 =========  ==============================================  =====================================
 """
 
@@ -71,11 +72,12 @@ class Physical(StrEnum):
     F64 = "f64"
     TEXT = "text"
     JSON = "json"
+    BYTES = "bytes"
 
     @property
     def varies(self) -> bool:
-        """Whether values are texts, of any length."""
-        return self in (Physical.TEXT, Physical.JSON)
+        """Whether values are texts or bytes, of any length."""
+        return self in (Physical.TEXT, Physical.JSON, Physical.BYTES)
 
 
 class ColumnType(msgspec.Struct, frozen=True):

@@ -45,6 +45,7 @@ MOMENTS = {
     "yy": st.floats(0, 1e12),
     "xy": st.just(0.0),  # below sqrt(xx · yy), whatever these are
 }
+COUNTS = ("count", "regr_count", "approx_count_distinct")
 N = 3
 MORE = {"pairs": 1, "first": 3, "first_desc": 3, "last": 3, "last_desc": 3}
 MORE |= {"list": 5, "list_desc": 5, "tally": 3}
@@ -125,7 +126,7 @@ def test_the_partial_of_no_events_answers_null_or_a_count_of_zero(family):
         slots = [int_of(*v) if isinstance(v, tuple) else v for v in (
             column.tolist()[0] for column in zero(kept.slots, 1)
         )]  # fmt: skip
-        assert final(*slots) == (0 if function in ("count", "regr_count") else None)
+        assert final(*slots) == (0 if function in COUNTS else None)
 
 
 def test_no_partial_holds_an_average_and_avg_shares_the_partial_of_sum():
@@ -141,8 +142,10 @@ def test_every_family_says_whether_it_has_an_inverse():
     inverse = {name for name, family in FAMILIES.items() if family.inverse}
     assert inverse == {"count", "sum_int", "sum_wide", "bit_xor"}
     # Those that take events by their place have the law in tests/view/test_family_pick.py and
-    # test_family_listing.py, and counts of values in test_family_tally.py.
+    # test_family_listing.py, counts of values in test_family_tally.py, and sketches in
+    # test_family_sketch.py, with what theirs is.
     elsewhere = {"first", "first_desc", "last", "last_desc", "list", "list_desc", "tally"}
+    elsewhere |= {"cpc", "kll", "top"}
     assert set(TYPES) | elsewhere == set(FAMILIES)
 
 

@@ -981,3 +981,36 @@ SELECT CAST('x' AS INTEGER) + qty AS q, COUNT(*) AS n FROM orders GROUP BY q
 -- a nested key with a DOUBLE inside
 SELECT [price] AS l, COUNT(*) AS n FROM orders GROUP BY [price]
 --> 1:58 price | a key of type DOUBLE[] has DOUBLE inside | group by its fields, or cast them to DECIMAL
+
+-- a quantile in windows that share events
+SELECT window_start, approx_quantile(qty, 0.5) AS m
+FROM HOP(orders, ts, INTERVAL '1' MINUTE, INTERVAL '2' MINUTE) GROUP BY window_start
+--> 1:22 approx_quantile | approx_quantile cannot be kept in windows of HOP | its sketch throws dice when it is merged, and a row must read the same each time: use TUMBLE
+
+-- a quantile of texts
+SELECT qty, approx_quantile(user_id, 0.5) AS m FROM orders GROUP BY qty
+--> 1:29 user_id | approx_quantile over VARCHAR cannot be kept | make a number of it: CAST(… AS DOUBLE) or epoch_ms(…)
+
+-- a quantile beyond the greatest
+SELECT qty, approx_percentile(price, 95) AS m FROM orders GROUP BY qty
+--> 1:13 approx_percentile | a quantile has a rank from 0 to 1, the same for all events | write approx_quantile(x, 0.5)
+
+-- a quantile that an event says
+SELECT qty, approx_quantile(price, ratio) AS m FROM orders GROUP BY qty
+--> 1:36 ratio | a quantile has a rank from 0 to 1, the same for all events | write approx_quantile(x, 0.5)
+
+-- a quantile without a rank
+SELECT qty, approx_quantile(price) AS m FROM orders GROUP BY qty
+--> 1:13 approx_quantile | approx_quantile takes two arguments here | write approx_quantile(x, 0.5)
+
+-- the most frequent of no number
+SELECT qty, approx_top_k(user_id, 0) AS m FROM orders GROUP BY qty
+--> 1:13 approx_top_k | approx_top_k needs a number from 1 to 1000 | write approx_top_k(x, 10)
+
+-- about how many of what is not exact inside
+SELECT qty, approx_count_distinct([price]) AS m FROM orders GROUP BY qty
+--> 1:36 price | a value of type DOUBLE[] has DOUBLE inside | take its fields, or cast them to DECIMAL
+
+-- about how many of several columns
+SELECT qty, approx_count_distinct(paid, tiny) AS m FROM orders GROUP BY qty
+--> 1:13 approx_count_distinct | approx_count_distinct takes one argument here | write approx_count_distinct(column)

@@ -15,7 +15,8 @@ from keyfold.state.layout import MEMBERS, view_prefix
 from keyfold.state.memory import MemoryStore
 from keyfold.state.windows import window_reads
 from keyfold.state.writer import StateWriter
-from keyfold.view.columns import contiguous, physical_column
+from keyfold.view.aggregate import slot_readers
+from keyfold.view.columns import contiguous
 from keyfold.view.distinct import members, value_sets
 from keyfold.view.plan import Catalog
 from keyfold.view.row import CompiledView
@@ -106,13 +107,14 @@ def kept(con: duckdb.DuckDBPyConnection, catalog: Catalog, order: list[int]) -> 
         groups = con.sql(plan.batch_sql.replace(HORIZON, str(NO_HORIZON))).to_arrow_table()
         columns = [contiguous(column) for column in groups.columns]
         keys = encode_keys(view_prefix(1), plan.key_types, columns[: len(plan.keys)])
-        slots = zip(plan.slots, columns[len(plan.keys) :], strict=False)
-        lists = columns[len(plan.keys) + len(plan.slots) :]
+        rest, width = columns[len(plan.keys) :], len(plan.slots)
+        lists = rest[width:]
         found = [
             members(number, one, MEMBERS, keys, lists[number])
             for number, one in enumerate(value_sets(plan.aggregates))
         ]
-        delta = [physical_column(slot.physical, c) for slot, c in slots]
+        readers = slot_readers(plan.aggregates)
+        delta = [read(column) for read, column in zip(readers, rest[:width], strict=True)]
         writer.merge("v", slices(keys), delta, found)
         writer.commit(0)
     assert at == EVENTS

@@ -10,7 +10,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from keyfold.view.aggregate import Aggregate, Final, finalize_columns, finalizer
+from keyfold.view.aggregate import Aggregate, Final, finalize_columns, finalizer, slot_readers
 from keyfold.view.columns import int_of, physical_column
 from keyfold.view.family.law import zero
 from keyfold.view.family.registry import FAMILIES
@@ -73,10 +73,8 @@ def partial_of(
     """The partial of the batch low <= i < high, as DuckDB makes it."""
     batch = f"(SELECT * FROM events WHERE i >= {low} AND i < {high}) batch"
     table = con.sql(f"SELECT {', '.join(kept.update_sql())} FROM {batch}").to_arrow_table()
-    return [
-        physical_column(slot.physical, column.combine_chunks())
-        for slot, column in zip(kept.slots, table.columns, strict=True)
-    ]
+    columns = [column.combine_chunks() for column in table.columns]
+    return [read(column) for read, column in zip(slot_readers([kept]), columns, strict=True)]
 
 
 def merged(
@@ -94,6 +92,8 @@ def merged(
 def python_slot(physical: Physical, value: object) -> object:
     if physical is Physical.I128:
         return int_of(value["low"], value["high"])
+    if physical is Physical.BYTES:
+        return value
     if physical in (Physical.TEXT, Physical.JSON):
         return None if value is None else value.decode()
     return value.item()

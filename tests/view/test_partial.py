@@ -28,6 +28,8 @@ def codec(*kinds: Physical) -> PartialCodec:
 
 
 def column(kind: Physical, values: list[object]) -> np.ndarray:
+    if kind is Physical.BYTES:
+        return slot_column(Physical.TEXT, values)
     if kind is Physical.TEXT:
         values = [None if v is None else str(v).encode() for v in values]
     return slot_column(kind, values)
@@ -52,6 +54,7 @@ def python_values(kind: Physical, values: np.ndarray) -> list[object]:
         (Physical.TEXT, "é", "01 02000000 c3a9"),
         (Physical.TEXT, "", "01 00000000"),
         (Physical.TEXT, None, "01 ffffffff"),
+        (Physical.BYTES, b"\xff\x00", "01 02000000 ff00"),
     ],
 )
 def test_the_bytes_of_a_partial_do_not_change(kind, value, golden):

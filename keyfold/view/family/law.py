@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 
 from keyfold.view.columns import DTYPE
 from keyfold.view.types import ColumnType, Physical
@@ -69,6 +70,8 @@ class Family:
         undo: Columns → columns that, merged, take them out again; None where nothing does.
         fold: (the row of each of m values, in order; the m physical values, n) → the partials of
             n rows: what ``update`` makes of these values. None where there is no DISTINCT.
+        gather: The lists that ``update`` gives for n rows → their partials, for families of one
+            slot that are not DuckDB's to make; None for the others.
     """
 
     name: str
@@ -78,6 +81,7 @@ class Family:
     finals: Mapping[str, Callable[..., Reading]]
     undo: Callable[[Sequence[np.ndarray]], Columns] | None = None
     fold: Callable[[np.ndarray, np.ndarray, int], Columns] | None = None
+    gather: Callable[[pa.Array], np.ndarray] | None = None
 
     @property
     def inverse(self) -> bool:

@@ -21,6 +21,9 @@ list and _desc  bound i64, items text                         no       ARRAY_AGG
                                                                        MAX, ARG_MIN, ARG_MAX of n
 tally           bound i64, over bool, items text              no       HISTOGRAM, MODE; ARRAY_AGG,
                                                                        STRING_AGG (DISTINCT x)
+cpc             sketch bytes                                  no       APPROX_COUNT_DISTINCT
+kll             sketch bytes                                  no       APPROX_QUANTILE
+top             sketch bytes                                  no       APPROX_TOP_K
 ==============  ============================================  =======  ============================
 """
 
@@ -33,6 +36,7 @@ from keyfold.view.family.law import Family
 from keyfold.view.family.listing import LIST, LIST_DESC
 from keyfold.view.family.moments import PAIRS, VARIANCE
 from keyfold.view.family.pick import FIRST, FIRST_DESC, LAST, LAST_DESC
+from keyfold.view.family.sketch import CPC, KLL, TOP
 from keyfold.view.family.sums import SUM_INT, SUM_REAL, SUM_WIDE
 from keyfold.view.family.tally import TALLY
 
@@ -42,5 +46,6 @@ FAMILIES: dict[str, Family] = {
         *(COUNT, SUM_INT, SUM_WIDE, SUM_REAL, MIN, MAX),
         *(BIT_AND, BIT_OR, BIT_XOR, VARIANCE, PAIRS),
         *(FIRST, FIRST_DESC, LAST, LAST_DESC, LIST, LIST_DESC, TALLY),
+        *(CPC, KLL, TOP),
     )
 }
