@@ -6,7 +6,7 @@ the gap before it, and belongs to the last one that begins at or before it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from keyfold.state.memory import MemoryStore
 from keyfold.state.protocol import Store
 from keyfold.view.rowkey import prefix_end
 from tests.laws.stream import (
@@ -27,7 +28,7 @@ from tests.laws.stream import (
 )
 from tests.laws.windows import SOURCE
 
-DELAY_S, KEPT_S = 5, 120
+DELAY_S = 5
 ITEMS = (
     "COUNT(*) AS n, COUNT(amount) AS paid, SUM(amount) AS total, MIN(id) AS least, "
     "MAX(ts) AS last, AVG(amount) AS mean"
@@ -44,7 +45,7 @@ class View:
         options: WITH, or empty.
         having: HAVING, or empty.
         late_s: How far behind its partition an event is left out, s; None: never.
-        kept: Whether there is a retention.
+        kept_s: The retention, s; None where there is none.
         closed: Whether open sessions are hidden.
     """
 
@@ -53,7 +54,7 @@ class View:
     options: str = ""
     having: str = ""
     late_s: int | None = None
-    kept: bool = False
+    kept_s: int | None = None
     closed: bool = False
 
     @property
@@ -66,26 +67,40 @@ VIEWS = {
     "large": View("user_id, large", 45, having="COUNT(*) > 1"),
     "everybody": View("", 7),
     "closed": View(closed=True),
-    "kept": View(options=f"retention = '{KEPT_S} s'", late_s=30 + KEPT_S, kept=True),
+    "kept": View(options="retention = '2 minutes'", late_s=150, kept_s=120),
     "dropped": View(options="on_late = 'drop'", late_s=30),
     "buried": View(
-        options=f"on_late = 'dead_letter', retention = '{KEPT_S} s'",
+        options="on_late = 'dead_letter', retention = '2 minutes'",
         late_s=30,
-        kept=True,
+        kept_s=120,
         closed=True,
     ),
 }
-SQL = SOURCE + "CREATE VIEW said AS SELECT *, amount > 10 AS large FROM orders WHERE id <> 3;"
-SQL += "\n".join(
-    f"CREATE MATERIALIZED VIEW {name} {f'WITH ({view.options})' if view.options else ''} AS "
-    f"SELECT {', '.join(view.keys)}, window_end, {ITEMS} FROM "
-    f"SESSION(said {f'PARTITION BY {view.by},' if view.by else ','} ts, "
-    f"INTERVAL '{view.gap_s}' SECOND) GROUP BY {', '.join(view.keys)}, window_end"
-    f"{f' HAVING {view.having}' if view.having else ''}"
-    f"{' EMIT ON WINDOW CLOSE' if view.closed else ''};"
-    for name, view in VIEWS.items()
-)
+EXPIRING = {
+    "kept": View(gap_s=4, options="retention = '3 s'", late_s=7, kept_s=3),
+    "buried": View(
+        gap_s=6, options="on_late = 'dead_letter', retention = '2 s'", late_s=6, kept_s=2
+    ),
+}
 
+
+def sql_of(views: Mapping[str, View]) -> str:
+    said = "CREATE VIEW said AS SELECT *, amount > 10 AS large FROM orders WHERE id <> 3;"
+    return "\n".join([SOURCE, said, *(_statement(name, view) for name, view in views.items())])
+
+
+def _statement(name: str, view: View) -> str:
+    options = f"WITH ({view.options}) " if view.options else ""
+    keys, by = ", ".join(view.keys), f" PARTITION BY {view.by}" if view.by else ""
+    return (
+        f"CREATE MATERIALIZED VIEW {name} {options}AS SELECT {keys}, window_end, {ITEMS} "
+        f"FROM SESSION(said{by}, ts, INTERVAL '{view.gap_s}' SECOND) GROUP BY {keys}, window_end"
+        f"{f' HAVING {view.having}' if view.having else ''}"
+        f"{' EMIT ON WINDOW CLOSE' if view.closed else ''};"
+    )
+
+
+SQL = sql_of(VIEWS)
 dense = st.lists(
     st.builds(
         Event,
@@ -98,6 +113,16 @@ dense = st.lists(
     ),
     max_size=50,
 )
+walks = st.lists(
+    st.tuples(
+        st.integers(0, 1),
+        st.sampled_from([-11, -10, -9, -8, -7, -6, -3, 0, 1, 2, 4, 6, 10, 12, 13, 14]),
+        st.sampled_from("ab"),
+    ),
+    min_size=5,
+    max_size=60,
+)
+"""Of each event: its partition, how far its time is from that of the last one there, its user."""
 slow = settings(
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     max_examples=15,
@@ -123,7 +148,8 @@ def sessions_sql(view: View, stream_s: int) -> str:
     keys = ", ".join(view.keys)
     now = f"TIMESTAMPTZ '2026-03-01 00:00:00+00' + to_seconds({stream_s})"
     conditions = [view.having or "true"]
-    conditions += [f"window_end + INTERVAL '{KEPT_S} s' > {now}"] if view.kept else []
+    if view.kept_s is not None:
+        conditions.append(f"window_end + INTERVAL '{view.kept_s} s' > {now}")
     conditions += [f"window_end <= {now}"] if view.closed else []
     return f"""
 WITH said AS (SELECT *, amount > 10 AS large FROM orders WHERE id <> 3),
@@ -150,10 +176,10 @@ def on_time(log: Sequence[Event], late_s: int | None) -> list[Event]:
     return kept
 
 
-def assert_sessions(stream: Stream) -> None:
+def assert_sessions(stream: Stream, views: Mapping[str, View] = VIEWS) -> None:
     """Every view is what its durable offsets say, and every event is counted once."""
     record = stream.record()
-    for name, view in VIEWS.items():
+    for name, view in views.items():
         told = record.views[name]
         logs = {p: log[: told.offsets.get(p, 0)] for p, log in stream.log.items()}
         seen = [event for log in logs.values() for event in log if not event.broken]
@@ -182,6 +208,28 @@ def test_any_cut_and_any_crash_point_equal_one_batch_run(
         assert_sessions(stream)
     stream.finish()
     assert_sessions(stream)
+
+
+@settings(slow, max_examples=60)
+@given(walk=walks, alone=st.booleans(), plan=steps)
+def test_sessions_that_expire_while_others_grow_are_as_if_nothing_was_ever_deleted(
+    walk: Sequence[tuple[int, int, str]], alone: bool, plan: Sequence[Step]
+) -> None:
+    at = [100, 100]
+    log = []
+    for partition, step, user in [(0 if alone else p, step, user) for p, step, user in walk]:
+        at[partition] = max(0, at[partition] + step)
+        log.append(Event(partition, id=1, user_id=user, second=at[partition]))
+    memory = MemoryStore()
+    stream = Caught(lambda: memory, log, sql_of(EXPIRING))
+    for step_of_plan in plan:
+        stream.run([Step(1 + step_of_plan.size // 5, step_of_plan.then)])
+    stream.commit()
+    assert_sessions(stream, EXPIRING)
+    while stream.read(1):
+        stream.commit()
+    stream.commit()
+    assert_sessions(stream, EXPIRING)
 
 
 @pytest.mark.parametrize("size", [1, 3, 40, 1_000])
