@@ -22,7 +22,7 @@ from keyfold.state.counter import MissingView
 from keyfold.state.protocol import Pair
 from keyfold.state.reader import StateReader, ViewReader
 from keyfold.state.record import CommitRecord
-from keyfold.state.windows import window_reads
+from keyfold.state.windows import rows_in_turns, window_reads
 from keyfold.view.plan import ViewPlan
 from keyfold.view.row import Hides
 from keyfold.view.rowkey import encode_value
@@ -143,9 +143,12 @@ class ViewLookup:
             encoded += guarded(encode, part)
         if self._reader.views.get(self.plan.name) is not self.view:
             raise not_ready(f"view {self.plan.name} was replaced while it was read")
-        # One call, so that all rows are of one commit.
-        values = self._reads.get_many([self._prefix + key for key in encoded])
+        turns = rows_in_turns(self._reads, [self._prefix + key for key in encoded])
+        values = next(turns)  # label and rows are of the moment of this step
         label, hides, ready = self.label(now_ms), self.hides(), self.ready
+        for more in turns:
+            await asyncio.sleep(0)
+            values += more
         rows: list[str | None] = []
         async for pairs in _turns(list(zip(encoded, values, strict=True))):
             rows += [

@@ -1,7 +1,7 @@
 """``POST /v1/views/{view}/lookup`` in plain ASGI: many rows, each by its whole key.
 
 As in ``hot``, nothing plans here (law 8): the body is decoded by one decoder that was made in
-advance, the keys are encoded, read in one call, and written as JSON text.
+advance, the keys are encoded, read at one moment, and written as JSON text.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ class LookupBody(msgspec.Struct, forbid_unknown_fields=True):
     keys: list[Any]
 
 
+PANES_MAX = 1_000_000
+"""Panes that the rows of one lookup are merged of at most: a few seconds' work."""
 _LOOKUP = msgspec.json.Decoder(LookupBody)
 _LOOKUP_EXACT = msgspec.json.Decoder(LookupBody, float_hook=Decimal)
 
@@ -109,6 +111,13 @@ def lookup_keys(body: bytes, view: ViewLookup, keys_max: int) -> list[list[objec
             "too_large",
             f"the lookup has {len(given)} keys, more than {keys_max}",
             hint="send it in parts, or raise lookup_keys_max",
+        )
+    panes = view.plan.window.panes if view.plan.window is not None else 1
+    if len(given) * panes > PANES_MAX:
+        raise RefusedError(
+            "too_large",
+            f"the lookup has {len(given)} keys, whose rows are merged of {panes} panes each",
+            hint=f"send it in parts of at most {PANES_MAX // panes} keys",
         )
     return [key if isinstance(key, list) else [key] for key in given]
 

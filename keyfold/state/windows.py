@@ -28,6 +28,8 @@ PANE_ROWS = 256
 _FOLD_MIN, _FOLD_MAX = 64, 2_048
 """Partials that are merged in one go: few at first, since a page may want one row only, and never
 so many that other requests would notice."""
+_TURN_PANES = 512
+"""Panes that are looked for before other requests get their turn: about a millisecond."""
 _TAG_MAX = NULL[0]
 _AFTER_TAGS = bytes([_TAG_MAX + 1])
 _Scan = Callable[[bytes], Iterator[Pair]]
@@ -58,6 +60,22 @@ def window_reads(plan: ViewPlan, prefix: bytes, store: Reader) -> Reads:
     return _PanedReads(plan, prefix, store) if shared else store
 
 
+def rows_in_turns(reads: Reads, keys: Sequence[bytes]) -> Iterator[list[bytes | None]]:
+    """Yield the partials of rows in order, None where there is none, in lists, of one moment.
+
+    Where a row is merged of many panes, each step takes about as long as other requests may wait.
+    The moment is that of the first step.
+
+    Args:
+        reads: As ``window_reads`` gives them.
+        keys: Of the rows.
+    """
+    if isinstance(reads, _PanedReads):
+        yield from reads.in_turns(keys)
+    else:
+        yield reads.get_many(keys)
+
+
 class _PanedReads:
     def __init__(self, plan: ViewPlan, prefix: bytes, store: Reader) -> None:
         self._panes = Panes(plan)
@@ -72,9 +90,27 @@ class _PanedReads:
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         stored = [self._stored_keys(key) for key in keys]
         found = iter(self._store.get_many([one for group in stored for one in group]))
-        groups = [[v for v in islice(found, len(group)) if v is not None] for group in stored]
+        return self._folded(
+            [[v for v in islice(found, len(group)) if v is not None] for group in stored]
+        )
+
+    def _folded(self, groups: Sequence[list[bytes]]) -> list[bytes | None]:
+        """Merge the partials of each row; None where it has none."""
         merged = iter(self._fold([group for group in groups if group]))
         return [next(merged) if group else None for group in groups]
+
+    def in_turns(self, keys: Sequence[bytes]) -> Iterator[list[bytes | None]]:
+        scan = self._store.moment(self._end)
+        groups: list[list[bytes]] = []
+        looked = 0
+        for key in keys:
+            stored = self._stored_keys(key)
+            groups.append(_among(scan, stored))
+            looked += len(stored) + 1
+            if looked >= _TURN_PANES:
+                yield self._folded(groups)
+                groups, looked = [], 0
+        yield self._folded(groups)
 
     def scan(self, start: bytes, end: bytes) -> Iterator[Pair]:
         scan = self._store.moment(self._end)
@@ -121,6 +157,21 @@ class _PanedReads:
         at = self._panes.place(pair[0], self._begin)
         assert at is not None, "a whole key has its window"
         return pair[0][:at]
+
+
+def _among(scan: _Scan, keys: Sequence[bytes]) -> list[bytes]:
+    """Return the values of those of some keys, in order, that are there."""
+    found: list[bytes] = []
+    pairs: Iterator[Pair] | None = None
+    pair: Pair | None = None
+    for key in keys:
+        if pairs is None or (pair is not None and pair[0] < key):
+            pairs = scan(key)
+            pair = next(pairs, None)
+        if pair is not None and pair[0] == key:
+            found.append(pair[1])
+            pair = next(pairs, None)
+    return found
 
 
 class _Group:

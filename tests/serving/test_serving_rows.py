@@ -28,6 +28,13 @@ CREATE SOURCE orders (item BIGINT) WITH (connector = 'events');
 CREATE MATERIALIZED VIEW everyone AS SELECT COUNT(*) AS orders, MAX(item) AS most FROM orders;
 """
 
+DAYS = """
+CREATE SOURCE orders (u VARCHAR, ts TIMESTAMPTZ, WATERMARK FOR ts AS ts)
+WITH (connector = 'events');
+CREATE MATERIALIZED VIEW days AS SELECT u, window_start, COUNT(*) AS n
+FROM HOP(orders, ts, INTERVAL '1' MINUTE, INTERVAL '1' DAY) GROUP BY u, window_start;
+"""
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
@@ -276,6 +283,22 @@ def test_lookup_keeps_the_order_and_says_null_where_absent(server: Server) -> No
 )
 def test_lookup_refusals(server: Server, body: bytes, status: int, code: str) -> None:
     problem(server.client.post("/v1/views/spend/lookup", content=body), status, code)
+
+
+def test_a_lookup_is_bounded_by_the_panes_that_it_reads(
+    tmp_path: Path, serve: Callable[..., Server]
+) -> None:
+    state = State(tmp_path / "data", DAYS)
+    state.put("days", {("a", TS_US): (3,)})
+    state.commit()
+    server = serve(state.directory).up().at(state.record.sequence)
+    keys = [["a", TS]] * 694
+    answer = server.client.post("/v1/views/days/lookup", json={"keys": keys})
+    assert [row["n"] for row in answer.json()["rows"]] == [3] * 694
+    answer = server.client.post("/v1/views/days/lookup", json={"keys": [*keys, ["a", TS]]})
+    problem(answer, 413, "too_large")
+    assert "1440 panes" in answer.json()["detail"]
+    state.close()
 
 
 def test_expired_rows_are_never_seen(server: Server) -> None:
