@@ -101,6 +101,7 @@ class ViewLookup:
         self._label_ms = -1
         self._freshness = ""
         self._freshness_parts: tuple[object, str, str] = (None, "", "")
+        self._absent_hint = _absent_hint(self.key_names)  # once, for a miss is as hot as a hit
 
     def row(self, texts: Sequence[str | None]) -> str:
         """Return the row under a whole key as a JSON object.
@@ -301,7 +302,9 @@ class ViewLookup:
 
     def _absent(self) -> Exception:
         if self.ready:
-            return NotFoundError(f"view {self.plan.name} has no such key", code="no_such_key")
+            return NotFoundError(
+                f"view {self.plan.name} has no such key", code="no_such_key", hint=self._absent_hint
+            )
         return not_ready(f"view {self.plan.name} {why_behind(self._reader, self.plan)}")
 
     def _wrong_count(self, given: int) -> RequestError:
@@ -348,6 +351,16 @@ class ViewLookup:
                 hint="give next_cursor of the page before, with the same view and predicates",
             )
         return last + b"\0"
+
+
+def _absent_hint(key_names: Sequence[str]) -> str:
+    """Say how a key is read, and where the keys that are near it are to be found."""
+    if not key_names:
+        return "it has one row, and HAVING hides it"
+    return (
+        f"the key is ({', '.join(key_names)}), exactly as stored and in this case of letters; "
+        f"/rows?{key_names[0]}.gte=… lists the keys from there on"
+    )
 
 
 def why_missing(view: MissingView) -> str:

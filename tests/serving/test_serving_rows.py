@@ -152,6 +152,7 @@ def test_offsets_state_the_commit(server: Server) -> None:
 @pytest.mark.parametrize("path", ["spend/rows/nobody", "often/rows/u01", "s%70end/rows/nobody"])
 def test_that_a_row_is_not_there_says_how_fresh_that_is(server: Server, path: str) -> None:
     body = problem(server.get(f"/v1/views/{path}"), 404, "no_such_key")
+    assert "/rows?user_id.gte=… lists the keys from there on" in body["hint"]
     assert list(body["freshness"]) == ["as_of", "staleness_ms", "watermark", "state"]
     assert body["freshness"]["watermark"] == TS
     assert "commit" not in body
