@@ -90,7 +90,7 @@ class Lane:
         self._progress = Progress(self._record.as_of_ms)
         self._committed = self._offsets()
         self._sampled_ms = 0
-        self._complete = False
+        self._complete = self._was_caught_up = False
         self._trouble = ""
         self._opening = Opening(plan.name, self._source, monotonic)
         self._identity = self._record.identity
@@ -173,6 +173,7 @@ class Lane:
             if not record.error and not record.offsets:
                 record.offsets = dict(self._opening.from_here)
         self._identity = self._record.identity = self._opening.identity
+        self._was_caught_up = False
         return True
 
     def _start(self) -> Start:
@@ -394,14 +395,14 @@ class Lane:
         if not self.moved and self._opening.done:
             self._progress.committed(min(now_ms, self._sampled_ms), offsets)
         caught_up = self._progress.caught_up(offsets)
+        self._was_caught_up |= caught_up
         if self.error:
             state = "stopped"
         elif self._complete and caught_up:
             state = "complete"
-        else:
-            state = (
-                "live" if caught_up or (self._opening.done and not self.behind) else "catching_up"
-            )
+        else:  # a source under load is a little behind at most moments: that is live as well
+            live = caught_up or (self._was_caught_up and not self.behind)
+            state = "live" if live else "catching_up"
         ends = {**self._progress.end_offsets, **self._opening.ends}
         lags = {p: max(0, ends.get(p, 0) - offsets.get(p, 0)) for p in {*offsets, *ends}}
         shown = sorted(lags)

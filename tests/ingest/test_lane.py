@@ -432,6 +432,29 @@ def test_a_message_is_buried_once_for_all_views(process: Process) -> None:
 # --- catching up -----------------------------------------------------------------------------
 
 
+def test_a_source_is_live_once_it_was_read_to_its_end_and_a_short_lag_leaves_it_so(
+    process: Process,
+) -> None:
+    process.push(events(0, 4))
+    lane = process.start(BY_USER)
+    assert lane.status(NOW_MS).state == "catching_up"
+    process.read()
+    assert (lane.moved, lane.behind, lane.status(NOW_MS).state) == (True, False, "catching_up")
+    process.commit()
+    assert lane.status(NOW_MS).state == "live"
+    process.push(events(4, 6))
+    process.read()
+    status = lane.status(NOW_MS)
+    assert (status.state, status.partitions[0].offset, status.partitions[0].end_offset) == (
+        "live",
+        4,
+        6,
+    )
+    lane = process.start(BY_USER)  # dies and is opened again
+    process.read()
+    assert (lane.moved, lane.status(NOW_MS).state) == (True, "catching_up")
+
+
 def test_a_batch_that_its_bytes_ended_is_not_the_last_one(process: Process) -> None:
     large = [event(i) | {"pad": "x" * (2 << 20)} for i in range(40)]
     process.push(large)
