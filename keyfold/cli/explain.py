@@ -13,6 +13,7 @@ from keyfold.state.layout import MEMBERS, view_prefix
 from keyfold.view.aggregate import Aggregate
 from keyfold.view.distinct import SET_NUMBER_BYTES, value_sets
 from keyfold.view.expression import Answer, Call, Expression, Key, Literal
+from keyfold.view.family.best import BEST, order_words
 from keyfold.view.family.law import Slot
 from keyfold.view.family.registry import FAMILIES
 from keyfold.view.partial import PartialCodec
@@ -68,6 +69,11 @@ def _explain(console: Console, view: ViewPlan) -> None:
     for output in view.outputs:
         add_row(outputs, [output.name, output.type, expression_text(view, output.expression)])
     console.print(outputs)
+    for aggregate in view.aggregates:
+        if aggregate.family.startswith(BEST):
+            arguments = [operand.sql for operand in aggregate.operands]
+            words = order_words(arguments, aggregate.family)
+            _line(console, f"rows of a group   the first by {words}")
     if view.having is not None:
         _line(console, f"shown only where  {expression_text(view, view.having)}")
     _line(console, f"window            {window_text(view)}")
@@ -162,7 +168,7 @@ def expression_text(view: ViewPlan, expression: Expression) -> str:
             answer = view.answers[index]
             aggregate = view.aggregates[answer.aggregate]
             where = f" FILTER (WHERE {aggregate.where})" if aggregate.where else ""
-            return f"{answer.final.function.upper()}({aggregate.text}){where}"
+            return f"{aggregate.words(answer.final.function)}{where}"
         case Literal(value=value):
             return "NULL" if value is None else repr(value)
         case Call(function=function, arguments=arguments):

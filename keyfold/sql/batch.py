@@ -9,7 +9,7 @@ from keyfold.sql.bind import HIDDEN_PARTITION
 from keyfold.sql.relation import WINDOW_US, end_us_sql, last_end_us_sql, start_us_sql
 from keyfold.view.aggregate import Aggregate
 from keyfold.view.distinct import value_sets
-from keyfold.view.plan import GROUPING, KeyColumn, Window
+from keyfold.view.plan import GROUPING, ROW_NUMBER, KeyColumn, Window
 from keyfold.view.types import Physical, column_type
 
 HORIZON = "$horizon_us"
@@ -143,6 +143,8 @@ def _key_sql(key: KeyColumn, window: Window | None) -> str:
         return start_us_sql(window)  # the whole number: no need to build a timestamp per event
     if window is not None and key.sql == "window_end":
         return end_us_sql(window)
+    if key.sql == ROW_NUMBER:
+        return "1::BIGINT"  # a group is kept under the number of its first row
     return _key_form(key.sql, key.type)
 
 

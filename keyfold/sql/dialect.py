@@ -95,6 +95,13 @@ def identifier(name: str) -> exp.Identifier:
     return exp.Identifier(this=name, quoted=not plain_name(name))
 
 
+def bare(node: exp.Expr) -> exp.Expr:
+    """Return a node without the parentheses around it."""
+    while isinstance(node, exp.Paren):
+        node = node.this
+    return node
+
+
 def without_parens(node: exp.Expr) -> exp.Expr:
     """Return a copy whose parentheses are in the tree only: equal trees say the same."""
     bare = node.copy()

@@ -17,6 +17,7 @@ from keyfold.errors import did_you_mean
 from keyfold.sql.bind import Binder
 from keyfold.sql.dialect import find_aggregate, identifier, sql_text, without_parens
 from keyfold.sql.location import SqlText
+from keyfold.sql.numbered import NUMBER, numbers_rows, refuse_over_numbers, row_numbers
 from keyfold.sql.parse import UnboundView
 from keyfold.sql.refuse import inner_tokens, refuse_unkept
 from keyfold.sql.relation import WINDOW_COLUMNS, Relation, relation
@@ -138,6 +139,7 @@ class FromClause:
         item = self._item(select)
         read = self._first(item, query)
         for join in select.args.get("joins") or ():
+            refuse_over_numbers(self._text, read.numbered, "UNNEST over")
             read = self._joined(read, join, query)
         return read
 
@@ -172,6 +174,7 @@ class FromClause:
         tokens = inner_tokens(query.tokens, lateral.this)
         inner = Query(_unwrapped(lateral.this), tokens, query.names, columns)
         made = self._derived(inner, lateral.alias, over=read)
+        refuse_over_numbers(self._text, made.numbered, "LATERAL with")
         return replace(made, tables=(*read.tables, *made.tables))
 
     def _derived(self, query: Query, alias: str, over: Read | None = None) -> Read:
@@ -190,18 +193,33 @@ class FromClause:
                 "a subquery behind LATERAL has no FROM here",
                 "write LATERAL (SELECT unnest(list) AS element), or CROSS JOIN UNNEST(list)",
             )
+        refuse_over_numbers(self._text, read.numbered, "a subquery over")
         condition = self.condition(select, Scope(self._text, read.tables), read.relation)
         if condition is not None:
             read = replace(read, conditions=(*read.conditions, condition))
+        lists = len(read.relation.lists)
         select, read = unnest_selected(self._text, select, read)
         scope = Scope(self._text, read.tables)
+        numbers = row_numbers(self._text, select, scope, read.relation)
+        if numbers is not None and len(read.relation.lists) > lists:
+            refuse_over_numbers(self._text, numbers, "unnest in the SELECT of")
         columns: dict[str, tuple[str, exp.Expr]] = {}
-        for place, name, tree in columns_of(self._text, select, scope, read):
+        plain = [item for item in select.expressions if not numbers_rows(item)]
+        for place, name, tree in columns_of(self._text, plain, scope, read):
             if name.lower() in columns:
                 raise self._text.error(
                     place, f"two columns are named {name}", "give one another name with AS"
                 )
             columns[name.lower()] = (name, tree)
+        if numbers is not None:
+            if numbers.name.lower() in columns:
+                raise self._text.error(
+                    numbers.place,
+                    f"two columns are named {numbers.name}",
+                    "give one another name with AS",
+                )
+            columns[numbers.name.lower()] = (numbers.name, exp.Column(this=identifier(NUMBER)))
+            read = replace(read, numbered=numbers)
         if query.columns:
             columns = renamed(self._text, columns, query.columns)
         return replace(read, tables=(Named(alias, columns),))
@@ -300,6 +318,7 @@ class FromClause:
         inner = None
         if nested is not None:
             inner = self._derived(nested, "")
+            refuse_over_numbers(self._text, inner.numbered, "windows over")
             call = self._over_source(call, inner)
         source, window = window_of(self._text, call, self._named)
         over = replace(relation(self._text, self._binder, source, window), call=item.this)

@@ -9,41 +9,23 @@ Everything else is refused here, with its place and the nearest thing that works
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sqlglot import exp
 
 from keyfold.sql.aggregates import Partials
-from keyfold.sql.dialect import call_name, find_aggregate, sql_text, without_parens
+from keyfold.sql.dialect import bare, find_aggregate, sql_text, without_parens
 from keyfold.sql.expressions import Expressions, constant
 from keyfold.sql.grouping import grouping_arguments, grouping_id, grouping_sets, has_sets
+from keyfold.sql.items import Item, key_column, select_items, selected_item
+from keyfold.sql.lowered import Lowered
 from keyfold.sql.relation import WINDOW_COLUMNS, Relation
 from keyfold.sql.scope import Scope
 from keyfold.sql.session import END_COLUMN, key_order
 from keyfold.view import expression as ex
-from keyfold.view.nested import inexact_part
 from keyfold.view.plan import GROUPING, KeyColumn, Output
-from keyfold.view.types import Physical
-
-
-@dataclass(frozen=True, slots=True)
-class _Item:
-    """A SELECT item: its name, what was written, and that with its names bound."""
-
-    name: str
-    written: exp.Expr
-    resolved: exp.Expr
 
 
 class Lowering:
-    """Lowers one view's SELECT.
-
-    Attributes:
-        keys: The key columns, in GROUP BY order; GROUPING calls before them.
-        sets: For each grouping set, the indices of its key columns; empty where GROUP BY has one.
-        groupings: For each GROUPING call among the keys, the indices of its key columns.
-        partials: What is kept per key.
-    """
+    """Lowers one view's SELECT."""
 
     def __init__(
         self, relation: Relation, scope: Scope, query: exp.Select, list_limit: int
@@ -55,49 +37,56 @@ class Lowering:
         scope.outputs = frozenset(
             item.alias.lower() for item in query.expressions if isinstance(item, exp.Alias)
         )
-        self._items = [self._item(item) for item in query.expressions]
+        self._items = select_items(scope, query)
         self._key_trees: list[exp.Expr] = []
         self._expressions = Expressions(
             relation,
             self._leaf,
             lambda: (
-                [key.type for key in self.keys],
-                [answer.final.type for answer in self.partials.answers],
+                [key.type for key in self._keys],
+                [answer.final.type for answer in self._partials.answers],
             ),
         )
-        self.keys: list[KeyColumn] = []
-        self.sets: list[frozenset[int]] = []
-        self.groupings: list[list[int]] = []
-        self.partials = Partials(relation, list_limit)
+        self._keys: list[KeyColumn] = []
+        self._sets: list[frozenset[int]] = []
+        self._groupings: list[list[int]] = []
+        self._partials = Partials(relation, list_limit)
         self._session_end: ex.Expression | None = None
 
-    def _item(self, item: exp.Expr) -> _Item:
-        resolved = self._scope.resolve(item.unalias())
-        match item, resolved:
-            case exp.Alias(), _:
-                name = str(item.alias)
-            case _ if column := self._scope.column_name(item):
-                name = column
-            case _, exp.Dot(expression=exp.Identifier() as field):
-                name = field.name
-            case _:
-                aggregate = find_aggregate(resolved)
-                call: exp.Expr = resolved.this if isinstance(resolved, exp.Filter) else resolved
-                name = call_name(call) if aggregate is call else ""
-        return _Item(name, item, resolved)
+    def lower(self) -> Lowered:
+        """Read GROUP BY, SELECT and HAVING.
+
+        Raises:
+            SqlError: Something in them cannot be kept; at the word.
+        """
+        self._lower_keys()
+        outputs = self._lower_outputs()
+        having = self._lower_having()
+        aggregates, answers = self._partials.in_order()
+        return Lowered(
+            self._keys,
+            aggregates,
+            answers,
+            outputs,
+            having,
+            self._partials.by_place,
+            self._sets,
+            self._groupings,
+            self._standing_keys(),
+        )
 
     # --- GROUP BY ----------------------------------------------------------------------------
 
-    def lower_keys(self) -> None:
-        """Read GROUP BY, or what stands for it, into ``keys``."""
+    def _lower_keys(self) -> None:
+        """Read GROUP BY, or what stands for it, into key columns."""
         self._lower_group()
         if not self._relation.session:
             return
-        order = key_order(self._relation, self._key_trees, sets=bool(self.sets))
-        end = self.partials.lower(exp.Anonymous(this="max", expressions=[END_COLUMN.copy()]))
+        order = key_order(self._relation, self._key_trees, sets=bool(self._sets))
+        end = self._partials.lower(exp.Anonymous(this="max", expressions=[END_COLUMN.copy()]))
         if END_COLUMN in self._key_trees:
             self._session_end = end
-        self.keys = [self.keys[at] for at in order]
+        self._keys = [self._keys[at] for at in order]
         self._key_trees = [self._key_trees[at] for at in order]
 
     def _lower_group(self) -> None:
@@ -138,22 +127,22 @@ class Lowering:
             if not one.name:
                 sql = sql_text(one.resolved)
                 raise self._text.error(one.written, f"{sql} has no name", f"write {sql} AS name")
-            names = ", ".join(self.keys[column].sql for column in columns)
+            names = ", ".join(self._keys[column].sql for column in columns)
             heads.append(KeyColumn(one.name, "BIGINT", f"{GROUPING}({names})"))
             trees.append(one.resolved)
             groupings.append(columns)
         self._check_apart(group, sets, groupings)
         n = len(heads)
-        self.keys = heads + self.keys
+        self._keys = heads + self._keys
         self._key_trees = trees + self._key_trees
-        self.groupings = [[n + column for column in columns] for columns in groupings]
-        self.sets = [frozenset(n + column for column in one) for one in sets]
+        self._groupings = [[n + column for column in columns] for columns in groupings]
+        self._sets = [frozenset(n + column for column in one) for one in sets]
 
     def _grouping_columns(self, place: exp.Expr, arguments: list[exp.Expr]) -> list[int]:
         """Return the indices of the key columns that a GROUPING call names; all for none."""
-        first = len(self.groupings)
+        first = len(self._groupings)
         if not arguments:
-            return list(range(first, len(self.keys)))
+            return list(range(first, len(self._keys)))
         trees = [without_parens(argument) for argument in arguments]
         for argument, tree in zip(arguments, trees, strict=True):
             if tree not in self._key_trees:
@@ -173,21 +162,21 @@ class Lowering:
             raise self._text.error(place, "two grouping sets are the same", "keep one")
         told = {tuple(grouping_id(columns, one) for columns in groupings) for one in sets}
         if len(told) < len(sets):
-            names = ", ".join(key.sql for key in self.keys)
+            names = ", ".join(key.sql for key in self._keys)
             raise self._text.error(
                 place,
                 "nothing tells the rows of the grouping sets apart",
                 f"add GROUPING({names}) AS grouping to SELECT: it is the first part of the key",
             )
 
-    def standing_keys(self) -> tuple[tuple[int | None, ...], ...]:
+    def _standing_keys(self) -> tuple[tuple[int | None, ...], ...]:
         """Return the keys of the rows that there are over no events."""
-        if not self.keys:
+        if not self._keys:
             return ((),)
-        if frozenset() not in self.sets:
+        if frozenset() not in self._sets:
             return ()
-        ids = [grouping_id(columns, frozenset()) for columns in self.groupings]
-        return ((*ids, *(None for _ in self.keys[len(ids) :])),)
+        ids = [grouping_id(columns, frozenset()) for columns in self._groupings]
+        return ((*ids, *(None for _ in self._keys[len(ids) :])),)
 
     def _one_row(self) -> bool:
         """Say whether a SELECT without GROUP BY is one row about all events."""
@@ -204,8 +193,8 @@ class Lowering:
             )
         for item in self._items:
             if not constant(item.resolved) and without_parens(item.resolved) not in self._key_trees:
-                self._add_key(item.written, _bare(item.resolved))
-        if not self.keys:
+                self._add_key(item.written, bare(item.resolved))
+        if not self._keys:
             raise self._text.error(
                 self._query.expressions[0],
                 "SELECT DISTINCT of constants has no key",
@@ -233,25 +222,12 @@ class Lowering:
             self._relation.refuse_shared_window(node, "be part of a key")
         if tree in self._key_trees:
             raise self._text.error(place, f"{sql} stands twice in GROUP BY", "keep one")
-        selected = next((i for i in self._items if without_parens(i.resolved) == tree), None)
+        selected = selected_item(self._items, tree)
         if selected is None:
             raise self._unselected(place, sql)
-        if not selected.name:
-            raise self._text.error(
-                selected.written, f"key column {sql} has no name", f"write {sql} AS name in SELECT"
-            )
-        kind = self._relation.type_of(node)
-        column = self._relation.kept_type(place, kind)
-        inexact = inexact_part(kind) if column.physical is Physical.JSON else ""
-        if inexact:
-            # Its text would hold NaN and infinities, which are no JSON, and tell -0.0 from 0.0.
-            raise self._text.error(
-                place,
-                f"a key of type {kind} has {inexact} inside",
-                "group by its fields, or cast them to DECIMAL",
-            )
+        column = key_column(self._relation, place, node, selected)
         self._key_trees.append(tree)
-        self.keys.append(KeyColumn(selected.name, kind, sql_text(tree) if tree.is_leaf() else sql))
+        self._keys.append(column)
 
     def _unselected(self, place: exp.Expr, sql: str) -> Exception:
         shadowed = sql.strip('"').lower() in self._scope.outputs
@@ -275,14 +251,14 @@ class Lowering:
                     f"SELECT has no column {item.name}",
                     f"it has {len(self._items)}; write a position or a column",
                 )
-            return item, _bare(self._items[position - 1].resolved)
+            return item, bare(self._items[position - 1].resolved)
         alias = self._by_alias(item)
         # In GROUP BY a column of the source goes before a name that SELECT gives.
         if alias is not None and not self._scope.has(item.name):
-            return item, _bare(alias.resolved)
-        return item, _bare(self._scope.resolve(item))
+            return item, bare(alias.resolved)
+        return item, bare(self._scope.resolve(item))
 
-    def _by_alias(self, node: exp.Expr) -> _Item | None:
+    def _by_alias(self, node: exp.Expr) -> Item | None:
         if not isinstance(node, exp.Column) or node.table:
             return None
         name = node.name.lower()
@@ -297,7 +273,7 @@ class Lowering:
 
     # --- SELECT and HAVING -------------------------------------------------------------------
 
-    def lower_outputs(self) -> list[Output]:
+    def _lower_outputs(self) -> list[Output]:
         """Read SELECT into outputs."""
         outputs: list[Output] = []
         for item in self._items:
@@ -314,7 +290,7 @@ class Lowering:
             outputs.append(Output(item.name, expression.type, expression))
         return outputs
 
-    def lower_having(self) -> ex.Expression | None:
+    def _lower_having(self) -> ex.Expression | None:
         """Read HAVING, if there is one."""
         having = self._query.args.get("having")
         if having is None:
@@ -344,10 +320,10 @@ class Lowering:
         tree = without_parens(node)
         if tree in self._key_trees:
             index = self._key_trees.index(tree)
-            return ex.Key(index, self.keys[index].type)
+            return ex.Key(index, self._keys[index].type)
         if self._session_end is not None and tree == END_COLUMN:
             return self._session_end
-        answer = self.partials.lower(node)
+        answer = self._partials.lower(node)
         if answer is not None:
             self._relation.refuse_shared_window(node, "stand in an aggregate")
         if answer is None and isinstance(node, exp.Column) and node.name in WINDOW_COLUMNS:
@@ -359,21 +335,15 @@ class Lowering:
         return answer
 
     def _grouping_leaf(self, node: exp.Expr, arguments: list[exp.Expr]) -> ex.Expression:
-        if not self.sets:
+        if not self._sets:
             raise self._text.error(
                 node, "GROUPING needs GROUPING SETS, ROLLUP or CUBE", "leave it out"
             )
         columns = self._grouping_columns(node, arguments)
-        if columns not in self.groupings:
+        if columns not in self._groupings:
             raise self._text.error(
                 node,
                 f"{sql_text(node)} is not selected",
                 "add it to SELECT, with a name: it is a part of the key",
             )
-        return ex.Key(self.groupings.index(columns), "BIGINT")
-
-
-def _bare(node: exp.Expr) -> exp.Expr:
-    while isinstance(node, exp.Paren):
-        node = node.this
-    return node
+        return ex.Key(self._groupings.index(columns), "BIGINT")

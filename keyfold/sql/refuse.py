@@ -11,6 +11,7 @@ from keyfold.errors import SqlError
 from keyfold.sql.bind import Binder
 from keyfold.sql.dialect import call_name
 from keyfold.sql.location import SqlText
+from keyfold.sql.numbered import refuse_window
 
 _KEPT = frozenset(
     {"expressions", "from_", "from", "where", "group", "having", "distinct", "with_", "with"}
@@ -23,7 +24,7 @@ _CLAUSES: dict[str, tuple[str, str, str]] = {
     # Key of the tree → (the clause, the words that it starts with, what to do instead).
     "joins": ("JOIN", "JOIN", "views read one source; join when you look up, or before the stream"),
     "laterals": ("LATERAL", "LATERAL", "views read one source"),
-    "qualify": ("QUALIFY", "QUALIFY", "filter with WHERE or HAVING"),
+    "qualify": ("QUALIFY", "QUALIFY", "filter with WHERE or HAVING, or number rows in a subquery"),
     "windows": ("WINDOW", "WINDOW", "group by the columns of PARTITION BY"),
     "order": ("ORDER BY", "ORDER BY", "rows are kept in key order; GROUP BY sets it"),
     "sort": ("SORT BY", "SORT BY", "rows are kept in key order; GROUP BY sets it"),
@@ -120,7 +121,7 @@ def refuse_unkept(
             tokens,
             "DISTINCT",
             "DISTINCT ON cannot be kept",
-            "GROUP BY its columns, and take MIN or MAX of the others",
+            "number the rows of its columns in a subquery with ROW_NUMBER(), and keep the first",
         )
     for node in query.walk(prune=lambda one: _nested_query(query, one)):
         _refuse_node(text, tokens, query, node, inner=inner)
@@ -237,9 +238,10 @@ def _refuse_node(
     ):
         raise text.error(node, "* names no columns", "list the columns")
     elif isinstance(node, exp.Window):
-        raise text.error(
-            node, "window functions cannot be kept", "group by the columns of PARTITION BY"
+        column = node.parent is query or (
+            isinstance(node.parent, exp.Alias) and node.parent.parent is query
         )
+        refuse_window(text, node, column=inner and column)
     elif isinstance(node, exp.Parameter | exp.Placeholder | exp.SessionParameter):
         kinds = (TokenType.PARAMETER, TokenType.PLACEHOLDER, TokenType.COLON)
         token = next((t for t in tokens if t.token_type in kinds), tokens[0])

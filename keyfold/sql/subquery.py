@@ -17,15 +17,15 @@ EXPRESSION_CHARS_MAX = 65_536
 
 
 def columns_of(
-    text: SqlText, select: exp.Select, scope: Scope, read: Read
+    text: SqlText, items: Sequence[exp.Expr], scope: Scope, read: Read
 ) -> list[tuple[exp.Expr, str, exp.Expr]]:
-    """Return (where it stands, name, bound expression) of each column of a subquery.
+    """Return (where it stands, name, bound expression) of each column that SELECT items make.
 
     Raises:
         SqlError: It is no column that works row by row; at the word.
     """
     found = []
-    for item in select.expressions:
+    for item in items:
         aggregate = find_aggregate(item)
         if aggregate is not None:
             raise text.error(

@@ -15,6 +15,7 @@ from sqlglot import exp
 
 from keyfold.sql.dialect import call_name, identifier, sql_text
 from keyfold.sql.location import SqlText
+from keyfold.sql.numbered import Numbered
 from keyfold.sql.relation import Elements, Relation, item_name, place_name
 from keyfold.sql.scope import Named, Scope
 
@@ -30,11 +31,13 @@ class Read:
         relation: What its expressions are bound over.
         tables: The rows that the query can name columns of.
         conditions: The WHERE of the queries within, bound, the innermost first.
+        numbered: How a subquery numbers the rows, after the conditions; None where none does.
     """
 
     relation: Relation
     tables: tuple[Named, ...]
     conditions: tuple[exp.Expr, ...] = ()
+    numbered: Numbered | None = None
 
 
 def together(conditions: Sequence[exp.Expr]) -> str:

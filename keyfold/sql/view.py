@@ -9,6 +9,7 @@ from sqlglot import exp
 from keyfold.errors import SqlError, SqlLocation
 from keyfold.sql.batch import BatchQuery
 from keyfold.sql.bind import HIDDEN_OFFSET, Binder
+from keyfold.sql.firstrows import lower_first_rows
 from keyfold.sql.fromclause import FromClause, Query, plain_views
 from keyfold.sql.location import SqlText
 from keyfold.sql.lower import Lowering
@@ -45,16 +46,19 @@ def compile_view(
     read = clause.read(query, names)
     reads, source, window = read.relation, read.relation.source, read.relation.window
     scope = Scope(text, read.tables)
-    lowering = Lowering(reads, scope, query, view_list_limit(unbound.options))
-    own = clause.condition(query, scope, reads)
-    conditions = [*read.conditions, *([own] if own is not None else [])]
+    conditions = list(read.conditions)
+    if read.numbered is not None:
+        lowered = lower_first_rows(reads, read.numbered, scope, query)
+    else:
+        lowering = Lowering(reads, scope, query, view_list_limit(unbound.options))
+        own = clause.condition(query, scope, reads)
+        conditions += [own] if own is not None else []
+        lowered = lowering.lower()
     condition = together(conditions)
-    lowering.lower_keys()
-    outputs = lowering.lower_outputs()
-    having = lowering.lower_having()
-    aggregates, answers = lowering.partials.in_order()
     retention_us, slo_ms = view_spans(unbound.options)
-    of_window = window_key(reads, [key.sql for key in lowering.keys], lowering.sets)
+    clause_of_keys = "GROUP BY" if read.numbered is None else "PARTITION BY"
+    key_sqls = [key.sql for key in lowered.keys]
+    of_window = window_key(reads, key_sqls, lowered.sets, clause_of_keys)
     on_late = view_on_late(unbound.options)
     if on_late != "apply":
         _check_event_time("on_late", unbound.options["on_late"].location, window, source)
@@ -66,34 +70,35 @@ def compile_view(
     ):
         if place is not None:
             _check_window(what, place, window, of_window, source)
-            _check_sets(what, place, of_window, lowering.sets)
-    used = scope.used | {c.name for one in conditions for c in one.find_all(exp.Column)}
+            _check_sets(what, place, of_window, lowered.sets)
+    trees = [*conditions, *(read.numbered.trees if read.numbered is not None else ())]
+    used = scope.used | {c.name for one in trees for c in one.find_all(exp.Column)}
     used = used.union(*(elements.columns for elements in reads.lists))
     columns_read = [column.name for column in visible_columns(source) if column.name in used]
     if window is not None and window.column not in columns_read:
         columns_read.append(window.column)
-    if lowering.partials.by_place:
+    if lowered.by_place:
         columns_read.append(HIDDEN_OFFSET)
     many = bool(reads.lists)
     batch = BatchQuery(
         reads.reading(columns_read),
         condition,
-        lowering.keys,
-        aggregates,
+        lowered.keys,
+        lowered.aggregates,
         window,
         expires and not session,
         many=many,
-        sets=lowering.sets,
-        groupings=lowering.groupings,
+        sets=lowered.sets,
+        groupings=lowered.groupings,
     )
     return ViewPlan(
         name=unbound.name,
         source=source.name,
-        keys=tuple(lowering.keys),
-        aggregates=aggregates,
-        answers=answers,
-        outputs=tuple(outputs),
-        having=having,
+        keys=tuple(lowered.keys),
+        aggregates=lowered.aggregates,
+        answers=lowered.answers,
+        outputs=tuple(lowered.outputs),
+        having=lowered.having,
         window=window,
         retention_us=retention_us,
         window_key=of_window,
@@ -105,18 +110,18 @@ def compile_view(
         # The content of the state, and no more: names, HAVING and the order of SELECT may change.
         fingerprint=fingerprint(
             source.name,
-            [(key.type, key.sql) for key in lowering.keys],
-            aggregates,
+            [(key.type, key.sql) for key in lowered.keys],
+            lowered.aggregates,
             condition,
             window,
             expires,
             *(elements.sql for elements in reads.lists),
-            *sorted(sorted(one) for one in lowering.sets),
+            *sorted(sorted(one) for one in lowered.sets),
             *(["without late events"] if on_late != "apply" else []),
             # What has expired makes no session any more, so the retention decides what they are.
             *([retention_us] if session and expires else []),
         ),
-        standing_keys=lowering.standing_keys(),
+        standing_keys=lowered.standing_keys,
         on_late=on_late,
         emit_on_close=unbound.on_close is not None,
     )

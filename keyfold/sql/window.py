@@ -176,7 +176,10 @@ def _time_column(text: SqlText, call: exp.Expr, source: SourcePlan) -> str:
 
 
 def window_key(
-    reads: Relation, keys: Sequence[str], sets: Sequence[frozenset[int]] = ()
+    reads: Relation,
+    keys: Sequence[str],
+    sets: Sequence[frozenset[int]] = (),
+    clause: str = "GROUP BY",
 ) -> int | None:
     """Return the index of the key column that says which window a row is of.
 
@@ -184,6 +187,7 @@ def window_key(
         reads: What is read, in windows or not.
         keys: The SQL of the key columns.
         sets: Grouping sets, each as indices of keys; empty where there is one of all keys.
+        clause: Where the key columns are listed.
 
     Raises:
         SqlError: Windows share events, and no key column tells them apart.
@@ -203,8 +207,8 @@ def window_key(
     if index is None:
         raise reads.text.error(
             call,
-            f"{share} GROUP BY does not tell them apart",
-            f"add {telling[0]} to GROUP BY and SELECT",
+            f"{share} {clause} does not tell them apart",
+            f"add {telling[0]} to {clause} and SELECT",
         )
     bounds = frozenset(i for i, key in enumerate(keys) if key in telling)
     if not all(bounds <= one for one in sets):

@@ -70,6 +70,11 @@ class Aggregate(msgspec.Struct, frozen=True):
         listed = ", ".join(operand.sql for operand in self.operands) or "*"
         return f"DISTINCT {listed}" if self.distinct else listed
 
+    def words(self, function: str) -> str:
+        """Return an answer that is read from the partial in SQL's words."""
+        arguments = [operand.sql for operand in self.operands]
+        return FAMILIES[self.family].words(function, arguments)
+
     @property
     def slots(self) -> tuple[Slot, ...]:
         """The slots of the partial."""

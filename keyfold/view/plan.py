@@ -158,6 +158,8 @@ class Window(msgspec.Struct, frozen=True):
 
 GROUPING = "GROUPING"
 """The call that a key column is which tells the rows of grouping sets apart."""
+ROW_NUMBER = "ROW_NUMBER()"
+"""What a key column is that has the number of a row in its group."""
 
 
 class KeyColumn(msgspec.Struct, frozen=True):

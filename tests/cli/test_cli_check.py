@@ -234,6 +234,18 @@ def test_explain_says_which_gap_ends_a_session(keyfold: Keyfold, tmp_path: Path)
     assert "MAX(window_end)" in told.stdout
 
 
+def test_explain_says_which_row_of_a_key_is_kept(keyfold: Keyfold, tmp_path: Path) -> None:
+    (tmp_path / "last.sql").write_text(
+        "CREATE SOURCE s (k BIGINT, a VARCHAR, ts TIMESTAMP) WITH (connector = 'events');"
+        "CREATE MATERIALIZED VIEW v AS SELECT k, upper(a) AS loud FROM (SELECT *, ROW_NUMBER() "
+        "OVER (PARTITION BY k ORDER BY ts DESC, a NULLS FIRST) AS rn FROM s) WHERE rn = 1;"
+    )
+    told = keyfold("explain", "last.sql")
+    row = "rows of a group   the first by ts DESC NULLS LAST, a ASC NULLS FIRST"
+    assert row in told.stdout, told.stderr
+    assert "UPPER(a)" in told.stdout
+
+
 def test_explain_of_a_view_that_is_not_there_names_one_that_is(keyfold: Keyfold) -> None:
     told = keyfold("explain", "pipeline.sql", "spent")
     assert told.returncode == 2

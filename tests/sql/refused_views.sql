@@ -2,7 +2,7 @@
 
 -- DISTINCT ON
 SELECT DISTINCT ON (user_id) user_id, qty FROM orders
---> 1:8 DISTINCT | DISTINCT ON cannot be kept | GROUP BY its columns, and take MIN or MAX of the others
+--> 1:8 DISTINCT | DISTINCT ON cannot be kept | number the rows of its columns in a subquery with ROW_NUMBER(), and keep the first
 
 -- SELECT DISTINCT of constants
 SELECT DISTINCT 1 AS one, 'x' AS x FROM orders
@@ -235,11 +235,155 @@ SELECT 1 AS one GROUP BY one
 
 -- a window function
 SELECT user_id, row_number() OVER (ORDER BY user_id) AS n FROM orders GROUP BY user_id
---> 1:17 row_number | window functions cannot be kept | group by the columns of PARTITION BY
+--> 1:17 row_number | ROW_NUMBER() is a column of a subquery, and nothing else | SELECT … FROM (SELECT *, ROW_NUMBER() OVER (…) AS rn FROM …) WHERE rn = 1
+
+-- a window function that is kept nowhere
+SELECT user_id, s FROM (SELECT user_id, SUM(qty) OVER (PARTITION BY user_id ORDER BY ts) AS s FROM orders) WHERE s = 1
+--> 1:41 SUM | window functions cannot be kept | group by the columns of PARTITION BY; of window functions there is ROW_NUMBER()
+
+-- RANK
+SELECT user_id, qty FROM (SELECT *, RANK() OVER (PARTITION BY user_id ORDER BY ts) AS rn FROM orders) WHERE rn = 1
+--> 1:37 RANK | RANK gives rows that tie one number, so a group has any number of them | write ROW_NUMBER(), which numbers them in the order of their partitions and offsets
+
+-- DENSE_RANK
+SELECT user_id, qty FROM (SELECT *, DENSE_RANK() OVER (PARTITION BY user_id ORDER BY ts) AS rn FROM orders) WHERE rn = 1
+--> 1:37 DENSE_RANK | DENSE_RANK gives rows that tie one number, so a group has any number of them | write ROW_NUMBER(), which numbers them in the order of their partitions and offsets
+
+-- ROW_NUMBER without an order
+SELECT user_id, qty FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id) AS rn FROM orders) WHERE rn = 1
+--> 1:37 ROW_NUMBER | ROW_NUMBER() without ORDER BY depends on the batches | add ORDER BY column, or ORDER BY column DESC for the last one first
+
+-- ROW_NUMBER without a name
+SELECT user_id, qty FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY ts) FROM orders)
+--> 1:37 ROW_NUMBER | ROW_NUMBER() has no name | write ROW_NUMBER() OVER (…) AS rn
+
+-- ROW_NUMBER in an expression
+SELECT user_id, qty FROM (SELECT *, ROW_NUMBER() OVER (ORDER BY ts) + 1 AS rn FROM orders) WHERE rn = 1
+--> 1:37 ROW_NUMBER | ROW_NUMBER() is a column of a subquery, and nothing else | SELECT … FROM (SELECT *, ROW_NUMBER() OVER (…) AS rn FROM …) WHERE rn = 1
+
+-- ROW_NUMBER in the WHERE of a subquery
+SELECT user_id, qty FROM (SELECT * FROM orders WHERE ROW_NUMBER() OVER (ORDER BY ts) = 1)
+--> 1:54 ROW_NUMBER | ROW_NUMBER() is a column of a subquery, and nothing else | SELECT … FROM (SELECT *, ROW_NUMBER() OVER (…) AS rn FROM …) WHERE rn = 1
+
+-- ROW_NUMBER with a frame
+SELECT user_id, qty FROM (SELECT *, ROW_NUMBER() OVER (ORDER BY ts ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS rn FROM orders) WHERE rn = 1
+--> 1:37 ROW_NUMBER | ROW_NUMBER() takes no arguments and no frame | write ROW_NUMBER() OVER (…)
+
+-- ROW_NUMBER of a named window
+SELECT user_id, qty FROM (SELECT *, ROW_NUMBER() OVER w AS rn FROM orders WINDOW w AS (ORDER BY ts)) WHERE rn = 1
+--> 1:75 WINDOW | WINDOW cannot be kept | group by the columns of PARTITION BY
+
+-- two ROW_NUMBERs
+SELECT user_id, qty FROM (SELECT *, ROW_NUMBER() OVER (ORDER BY ts) AS rn, ROW_NUMBER() OVER (ORDER BY ts DESC) AS back FROM orders) WHERE rn = 1
+--> 1:76 ROW_NUMBER | the rows are numbered twice | keep one ROW_NUMBER()
+
+-- ROW_NUMBER under the name of a column
+SELECT user_id, qty FROM (SELECT *, ROW_NUMBER() OVER (ORDER BY ts) AS qty FROM orders) WHERE qty = 1
+--> 1:37 ROW_NUMBER | two columns are named qty | give one another name with AS
+
+-- ROW_NUMBER beside unnest
+SELECT sku, rn FROM (SELECT unnest(items).sku AS sku, ROW_NUMBER() OVER (ORDER BY ts) AS rn FROM orders) WHERE rn = 1
+--> 1:55 ROW_NUMBER | unnest in the SELECT of numbered rows cannot be kept | the SELECT of the view reads them, keeps the first with WHERE rn = 1, and that is all
+
+-- numbered rows by what has no order
+SELECT user_id, qty FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY s) AS rn FROM orders) WHERE rn = 1
+--> 1:86 s | STRUCT(a INTEGER, b STRUCT("C d" VARCHAR)) has no order that is kept | order by one of its fields
+
+-- numbered rows without a bound
+SELECT user_id, qty, rn FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY ts) AS rn FROM orders)
+--> 1:41 ROW_NUMBER | nothing says how many rows of a group are kept | add WHERE rn = 1
+
+-- numbered rows from the second on
+SELECT user_id, qty, rn FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY ts) AS rn FROM orders) WHERE rn > 1
+--> 1:119 rn | the rows from the first on are kept | write WHERE rn = 1
+
+-- numbered rows with another condition
+SELECT user_id, qty FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY ts) AS rn FROM orders) WHERE rn = 1 AND qty > 2
+--> 1:126 qty | a condition on rows that are numbered already cannot be kept | put it into the WHERE of the subquery, so that other rows are not numbered
+
+-- numbered rows with two bounds
+SELECT user_id, qty FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY ts) AS rn FROM orders) WHERE rn = 1 AND rn <= 1
+--> 1:126 rn | two conditions bound the rows of a group | keep one
+
+-- numbered rows with one condition or the other
+SELECT user_id, qty FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY ts) AS rn FROM orders) WHERE rn = 1 OR qty > 2
+--> 1:115 rn | the rows from the first on are kept | write WHERE rn = 1
+
+-- numbered rows, and PARTITION BY is not selected
+SELECT qty FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY ts) AS rn FROM orders) WHERE rn = 1
+--> 1:28 ROW_NUMBER | PARTITION BY column user_id is not selected | add it to SELECT: the key columns are part of every row
+
+-- numbered rows without PARTITION BY, and the number is not selected
+SELECT qty FROM (SELECT *, ROW_NUMBER() OVER (ORDER BY ts) AS rn FROM orders) WHERE rn = 1
+--> 1:28 ROW_NUMBER | without PARTITION BY the key is rn, and it is not selected | add rn to SELECT: the key columns are part of every row
+
+-- numbered rows by one column twice
+SELECT user_id, qty FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id, orders.user_id ORDER BY ts) AS rn FROM orders) WHERE rn = 1
+--> 1:37 ROW_NUMBER | user_id stands twice in PARTITION BY | keep one
+
+-- arithmetic with the number of a row
+SELECT user_id, rn - 1 AS place FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY ts) AS rn FROM orders) WHERE rn = 1
+--> 1:17 rn | rn - 1 computes with the number of a row | select the number itself, and compute when you read
+
+-- GROUP BY over numbered rows
+SELECT user_id, COUNT(*) AS n FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY ts) AS rn FROM orders) WHERE rn = 1 GROUP BY user_id
+--> 1:141 user_id | GROUP BY over numbered rows cannot be kept | the rows of the view are the numbered ones; write a second view for the groups
+
+-- an aggregate over numbered rows
+SELECT MAX(qty) AS m FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY ts) AS rn FROM orders) WHERE rn = 1
+--> 1:8 MAX | an aggregate over numbered rows cannot be kept | the rows of the view are the numbered ones; write a second view for the groups
+
+-- DISTINCT over numbered rows
+SELECT DISTINCT user_id FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY ts) AS rn FROM orders) WHERE rn = 1
+--> 1:17 user_id | DISTINCT over numbered rows cannot be kept | the rows of the view are the numbered ones; write a second view for the groups
+
+-- a subquery over numbered rows
+SELECT user_id, COUNT(*) AS n FROM (SELECT * FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY ts) AS rn FROM orders) WHERE rn = 1) GROUP BY user_id
+--> 1:62 ROW_NUMBER | a subquery over numbered rows cannot be kept | the SELECT of the view reads them, keeps the first with WHERE rn = 1, and that is all
+
+-- windows over numbered rows
+SELECT window_start, qty FROM TUMBLE((SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY ts) AS rn FROM orders), ts, INTERVAL '1' MINUTE) WHERE rn = 1
+--> 1:49 ROW_NUMBER | windows over numbered rows cannot be kept | the SELECT of the view reads them, keeps the first with WHERE rn = 1, and that is all
+
+-- UNNEST over numbered rows
+SELECT user_id, item.sku FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY ts) AS rn FROM orders), UNNEST(items) AS t(item) WHERE rn = 1
+--> 1:42 ROW_NUMBER | UNNEST over numbered rows cannot be kept | the SELECT of the view reads them, keeps the first with WHERE rn = 1, and that is all
+
+-- LATERAL with numbered rows
+SELECT user_id, sku FROM orders, LATERAL (SELECT qty AS sku, ROW_NUMBER() OVER (ORDER BY ts) AS rn) WHERE rn = 1
+--> 1:62 ROW_NUMBER | LATERAL with numbered rows cannot be kept | the SELECT of the view reads them, keeps the first with WHERE rn = 1, and that is all
+
+-- a column of numbered rows without a name
+SELECT user_id, qty + 1 FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY ts) AS rn FROM orders) WHERE rn = 1
+--> 1:17 qty | qty + 1 has no name | write qty + 1 AS name
+
+-- two columns of numbered rows of one name
+SELECT user_id, qty, tiny AS qty FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY ts) AS rn FROM orders) WHERE rn = 1
+--> 1:22 tiny | two columns are named qty | give one another name with AS
+
+-- a column of numbered rows that cannot be kept
+SELECT user_id, ts - ts AS i FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY ts) AS rn FROM orders) WHERE rn = 1
+--> 1:17 ts | a view cannot hold a value of type INTERVAL | turn it into a number, for example epoch_ms(b) - epoch_ms(a)
+
+-- numbered rows of windows that share events and that PARTITION BY does not tell apart
+SELECT user_id, qty FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY qty) AS rn FROM HOP(orders, ts, INTERVAL '1' MINUTE, INTERVAL '2' MINUTE)) WHERE rn = 1
+--> 1:102 HOP | the windows of HOP share events, and PARTITION BY does not tell them apart | add window_start to PARTITION BY and SELECT
+
+-- numbered rows of sessions
+SELECT user_id, window_start, qty FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id, window_start ORDER BY ts) AS rn FROM SESSION(orders PARTITION BY user_id, ts, INTERVAL '1' MINUTE)) WHERE rn = 1
+--> 1:129 SESSION | numbered rows of sessions cannot be kept | take ARG_MAX(column, ts) and its kin of each session, or number rows of TUMBLE
+
+-- numbered rows in the order of windows that share events
+SELECT window_start, qty FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start ORDER BY window_end) AS rn FROM HOP(orders, ts, INTERVAL '1' MINUTE, INTERVAL '2' MINUTE)) WHERE rn = 1
+--> 1:96 window_end | window_end cannot order rows: an event is in several windows of HOP | group by window_end itself; SELECT and HAVING can use it in expressions
+
+-- numbered rows with a bound of a window that share events
+SELECT window_start, window_end FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start ORDER BY qty) AS rn FROM HOP(orders, ts, INTERVAL '1' MINUTE, INTERVAL '2' MINUTE)) WHERE rn = 1
+--> 1:22 window_end | window_end cannot be a column of a row: an event is in several windows of HOP | group by window_end itself; SELECT and HAVING can use it in expressions
 
 -- QUALIFY
 SELECT user_id FROM orders GROUP BY user_id QUALIFY COUNT(*) > 1
---> 1:45 QUALIFY | QUALIFY cannot be kept | filter with WHERE or HAVING
+--> 1:45 QUALIFY | QUALIFY cannot be kept | filter with WHERE or HAVING, or number rows in a subquery
 
 -- a sample
 SELECT user_id FROM orders TABLESAMPLE 10% GROUP BY user_id

@@ -16,6 +16,11 @@ WINDOWED = (
     "SELECT window_start, COUNT(*) AS n FROM TUMBLE(orders, ts, INTERVAL '1' MINUTE) "
     "GROUP BY window_start"
 )
+NUMBERED = (
+    "SELECT user_id, amount, upper(note) AS loud FROM (SELECT *, doc->>'n' AS note, ROW_NUMBER() "
+    "OVER (PARTITION BY user_id ORDER BY ts DESC, qty) AS rn FROM orders WHERE qty > 1) "
+    "WHERE rn = 1"
+)
 
 SAME = {
     "a comment": VIEW.replace("FROM", "-- all of them\n FROM /* yes */"),
@@ -126,6 +131,30 @@ def test_the_same_sessions_have_the_same_fingerprint(old: str, new: str, same: b
         changed = changed.replace(", window_end", "")
     assert changed != VISITS
     assert (plan_of(changed).fingerprint == plan_of(VISITS).fingerprint) is same
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        (NUMBERED.replace("amount, upper(note) AS loud", "upper(note) AS l, amount AS a"), True),
+        (NUMBERED.replace("= 1", "<= 1"), True),
+        (NUMBERED.replace("ts DESC, qty", "ts DESC NULLS LAST, (qty) ASC"), True),
+        (NUMBERED.replace("amount,", "amount, rn AS place, amount AS again,"), True),
+        (NUMBERED.replace("amount,", "amount, price,"), False),
+        (NUMBERED.replace("ts DESC", "ts"), False),
+        (NUMBERED.replace("ts DESC", "ts DESC NULLS FIRST"), False),
+        (NUMBERED.replace("ts DESC, qty", "qty, ts DESC"), False),
+        (
+            NUMBERED.replace("BY user_id", "BY lower(user_id)").replace(
+                "user_id,", "lower(user_id) AS u,", 1
+            ),
+            False,
+        ),
+        (NUMBERED.replace("qty > 1", "qty > 2"), False),
+    ],
+)
+def test_a_row_that_is_kept_is_known_by_its_order_and_columns(change: str, same: bool) -> None:
+    assert (plan_of(change).fingerprint == plan_of(NUMBERED).fingerprint) == same
 
 
 def test_freshness_slo_is_no_part_of_the_state() -> None:

@@ -401,3 +401,35 @@ SELECT GROUPING(user_id, qty) AS g, window_start, user_id, qty, COUNT(DISTINCT u
 -- different values of elements
 SELECT user_id, COUNT(DISTINCT x.sku) AS skus, SUM(DISTINCT x.qty) AS q FROM orders, UNNEST(items)
   AS t(x) GROUP BY user_id HAVING COUNT(DISTINCT x.sku) > 0;
+
+-- the last row of a key
+SELECT user_id, order_id, amount, price, ratio, paid, big, huge, positive, day, local, ts, clock, s, items,
+  doc, tags, rn FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY ts DESC, order_id) AS rn
+  FROM orders) WHERE rn = 1;
+
+-- the first row of a computed key, by a rank with NULLs and ties
+SELECT lower(user_id) || '!' AS u, qty AS q, amount, upper("user") AS loud, amount * 2 AS twice
+  FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY lower(user_id) || '!', qty
+  ORDER BY amount, p, o) AS n FROM orders WHERE order_id % 5 > 0) AS t WHERE t.n <= 1;
+
+-- the first row by several ranks, up and down, NULLs first and last
+SELECT qty, order_id, local, user_id FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY qty
+  ORDER BY user_id DESC NULLS FIRST, local NULLS FIRST, price DESC, big, order_id DESC) AS rn FROM orders) WHERE 2 > rn;
+
+-- the first row of a window, from a CTE
+WITH numbered AS (SELECT *, row_number() OVER (PARTITION BY window_start, user_id ORDER BY price DESC
+  NULLS LAST, order_id) AS rn FROM TUMBLE(orders, ts, INTERVAL '1' MINUTE))
+  SELECT window_start, user_id, window_end, price, order_id FROM numbered WHERE rn BETWEEN 1 AND 1;
+
+-- the first row of windows that share events
+SELECT window_start, paid, price, order_id FROM (SELECT *, row_number() OVER (PARTITION BY window_start, paid
+  ORDER BY price DESC, order_id) AS rn
+  FROM TABLE(HOP(TABLE orders, DESCRIPTOR(local), INTERVAL '30' MINUTE, INTERVAL '2' HOUR))) WHERE rn = 1;
+
+-- the first of all rows
+SELECT rn, order_id, amount FROM (SELECT *, row_number() OVER (ORDER BY amount DESC, order_id) AS rn
+  FROM orders) WHERE 1 = rn;
+
+-- the first element of lists
+SELECT sku, item.qty AS qty, order_id FROM (SELECT item, item.sku AS sku, order_id, row_number() OVER (PARTITION BY
+  item.sku ORDER BY item.qty DESC, order_id) AS rn FROM orders, UNNEST(items) AS t(item)) WHERE rn = 1;

@@ -56,6 +56,10 @@ class Reading:
     columns: Callable[[Sequence[np.ndarray]], tuple[np.ndarray, np.ndarray | None]]
 
 
+def _call_words(function: str, arguments: Sequence[str]) -> str:
+    return f"{function.upper()}({', '.join(arguments) or '*'})"
+
+
 @dataclass(frozen=True, slots=True)
 class Family:
     """A law-abiding aggregate; see the module's docstring.
@@ -72,6 +76,7 @@ class Family:
             n rows: what ``update`` makes of these values. None where there is no DISTINCT.
         gather: The lists that ``update`` gives for n rows → their partials, for families of one
             slot that are not DuckDB's to make; None for the others.
+        words: (function, SQL of the arguments) → the answer in SQL's words, for ``explain``.
     """
 
     name: str
@@ -82,6 +87,7 @@ class Family:
     undo: Callable[[Sequence[np.ndarray]], Columns] | None = None
     fold: Callable[[np.ndarray, np.ndarray, int], Columns] | None = None
     gather: Callable[[pa.Array], np.ndarray] | None = None
+    words: Callable[[str, Sequence[str]], str] = _call_words
 
     @property
     def inverse(self) -> bool:

@@ -24,11 +24,16 @@ tally           bound i64, over bool, items text              no       HISTOGRAM
 cpc             sketch bytes                                  no       APPROX_COUNT_DISTINCT
 kll             sketch bytes                                  no       APPROX_QUANTILE
 top             sketch bytes                                  no       APPROX_TOP_K
+best:…          has bool; ranked bool, rank each; partition   no       rows with ROW_NUMBER() = 1
+                i64, offset i64; known bool, value each
 ==============  ============================================  =======  ============================
+
+The name of ``best`` goes on with its order, so there is one for every order.
 """
 
 from __future__ import annotations
 
+from keyfold.view.family.best import best
 from keyfold.view.family.bits import BIT_AND, BIT_OR, BIT_XOR
 from keyfold.view.family.count import COUNT
 from keyfold.view.family.extreme import MAX, MIN
@@ -40,12 +45,18 @@ from keyfold.view.family.sketch import CPC, KLL, TOP
 from keyfold.view.family.sums import SUM_INT, SUM_REAL, SUM_WIDE
 from keyfold.view.family.tally import TALLY
 
-FAMILIES: dict[str, Family] = {
-    family.name: family
+
+class _Families(dict[str, Family]):
+    def __missing__(self, name: str) -> Family:
+        return best(name)
+
+
+FAMILIES: dict[str, Family] = _Families(
+    (family.name, family)
     for family in (
         *(COUNT, SUM_INT, SUM_WIDE, SUM_REAL, MIN, MAX),
         *(BIT_AND, BIT_OR, BIT_XOR, VARIANCE, PAIRS),
         *(FIRST, FIRST_DESC, LAST, LAST_DESC, LIST, LIST_DESC, TALLY),
         *(CPC, KLL, TOP),
     )
-}
+)
