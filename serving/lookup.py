@@ -21,8 +21,8 @@ from keyfold.errors import NotFoundError, NotReadyError, RequestError
 from keyfold.state.counter import MissingView
 from keyfold.state.protocol import Pair
 from keyfold.state.reader import StateReader, ViewReader
+from keyfold.state.reads import row_reads, rows_in_turns
 from keyfold.state.record import CommitRecord
-from keyfold.state.windows import rows_in_turns, window_reads
 from keyfold.view.plan import ViewPlan
 from keyfold.view.row import Hides
 from keyfold.view.rowkey import encode_value
@@ -91,7 +91,7 @@ class ViewLookup:
         self._key_types = view.compiled.key_types
         self._key_count = len(self._key_types)
         self._key_from_text = view.compiled.key_from_text
-        self._reads = window_reads(view.plan, view.prefix, reader.replica)
+        self._reads = row_reads(view.plan, view.prefix, reader.replica)
         self._get = self._reads.get
         self._prefix = view.prefix
         self._json_row = view.compiled.json_row

@@ -69,11 +69,12 @@ def _explain(console: Console, view: ViewPlan) -> None:
     for output in view.outputs:
         add_row(outputs, [output.name, output.type, expression_text(view, output.expression)])
     console.print(outputs)
-    for aggregate in view.aggregates:
+    for aggregate in view.shown.aggregates:
         if aggregate.family.startswith(BEST):
             arguments = [operand.sql for operand in aggregate.operands]
             words = order_words(arguments, aggregate.family)
-            _line(console, f"rows of a group   the first by {words}")
+            first = "the first" if view.top is None else f"the first {view.top.rows}"
+            _line(console, f"rows of a group   {first} by {words}")
     if view.having is not None:
         _line(console, f"shown only where  {expression_text(view, view.having)}")
     _line(console, f"window            {window_text(view)}")
@@ -166,7 +167,7 @@ def expression_text(view: ViewPlan, expression: Expression) -> str:
             return view.keys[index].name
         case Answer(index=index):
             answer = view.answers[index]
-            aggregate = view.aggregates[answer.aggregate]
+            aggregate = view.shown.aggregates[answer.aggregate]
             where = f" FILTER (WHERE {aggregate.where})" if aggregate.where else ""
             return f"{aggregate.words(answer.final.function)}{where}"
         case Literal(value=value):

@@ -1,10 +1,13 @@
 """A SELECT that keeps the first numbered rows of each group → the parts of a plan.
 
-The key is what PARTITION BY lists, or where nothing is listed the number of the row. The other
-columns are of one event, so any expression is evaluated with the batch, and kept as it came out.
+The key is what PARTITION BY lists, and where a group has several rows or nothing is listed, the
+number of the row. The other columns are of one event, so any expression is evaluated with the
+batch, and kept as it came out.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from sqlglot import exp
 
@@ -13,13 +16,17 @@ from keyfold.sql.dialect import bare, find_aggregate, sql_text, without_parens
 from keyfold.sql.items import Item, key_column, select_items, selected_item
 from keyfold.sql.lowered import Lowered
 from keyfold.sql.numbered import Numbered, number_stands_alone, rows_kept
+from keyfold.sql.ordered import rank_json
 from keyfold.sql.relation import Relation
 from keyfold.sql.scope import Scope
 from keyfold.sql.valueform import kept_value
 from keyfold.view import expression as ex
 from keyfold.view.aggregate import Aggregate, Final, Operand
-from keyfold.view.family.best import BEST, VALUES_MAX, value_final
-from keyfold.view.plan import ROW_NUMBER, Answer, KeyColumn, Output
+from keyfold.view.family.best import BEST, VALUES_MAX, value_final, values_at
+from keyfold.view.family.listing import known_rank
+from keyfold.view.family.top import top_name
+from keyfold.view.plan import ROW_NUMBER, Answer, KeyColumn, Output, Top
+from keyfold.view.types import Physical, column_type
 
 _CLAUSES = {"group": "GROUP BY", "having": "HAVING", "distinct": "DISTINCT"}
 
@@ -40,15 +47,15 @@ def lower_first_rows(
     """
     text = relation.text
     _refuse_clauses(relation, query)
-    rows_kept(text, scope, query, rows, 1)
+    kept = rows_kept(text, scope, query, rows)
     items = select_items(scope, query)
     keys, trees = _keys(relation, rows, items)
     numbers = [item for item in items if number_stands_alone(text, item.written, item.resolved)]
-    if not rows.partition:
+    if kept > 1 or not rows.partition:
         if not numbers:
             raise text.error(
                 rows.place,
-                f"without PARTITION BY the key is {rows.name}, and it is not selected",
+                f"{rows.name} is a part of the key, and it is not selected",
                 f"add {rows.name} to SELECT: the key columns are part of every row",
             )
         keys.append(KeyColumn(_named(relation, numbers[0]), "BIGINT", ROW_NUMBER))
@@ -85,7 +92,11 @@ def lower_first_rows(
         )
         outputs.append(Output(name, expression.type, expression))
     answers = tuple(Answer(0, Final(value_final(i), kind)) for i, (_, kind) in enumerate(order))
-    return Lowered(keys, (_partial(relation, rows, order),), answers, outputs)
+    row = _row(relation, rows, order)
+    if kept == 1:
+        return Lowered(keys, (row,), answers, outputs)
+    group = _group(rows, row, kept)
+    return Lowered(keys, (group,), answers, outputs, top=Top(kept, row))
 
 
 def _refuse_clauses(relation: Relation, query: exp.Select) -> None:
@@ -159,7 +170,8 @@ def _value(relation: Relation, item: Item) -> tuple[str, str]:
     return kept_value(relation, node, sql_text(node), kind, listed=False), kind
 
 
-def _partial(relation: Relation, rows: Numbered, values: list[tuple[str, str]]) -> Aggregate:
+def _row(relation: Relation, rows: Numbered, values: list[tuple[str, str]]) -> Aggregate:
+    """Return the partial of one row of a group."""
     operands = [Operand(sql_text(rank), relation.type_of(rank)) for rank in rows.ranks]
     operands += [Operand(HIDDEN_PARTITION, "INTEGER"), Operand(HIDDEN_OFFSET, "BIGINT")]
     # Lists make several rows of an event: which comes first must not depend on DuckDB's threads.
@@ -169,3 +181,27 @@ def _partial(relation: Relation, rows: Numbered, values: list[tuple[str, str]]) 
     operands += [Operand(sql, kind) for sql, kind in values]
     first, *more = operands
     return Aggregate(f"{BEST}{rows.order}", first.sql, first.type, more=tuple(more))
+
+
+def _group(rows: Numbered, row: Aggregate, kept: int) -> Aggregate:
+    """Return the partial of the first rows of a group."""
+    ranks, values = row.operands[: len(rows.order)], row.operands[values_at(rows.order) :]
+    line = (
+        f"concat('[[', {_listed(ranks)}, '],', {HIDDEN_PARTITION}, ',', {HIDDEN_OFFSET}, ']', "
+        f"chr(9), '[', {_listed(values)}, ']')"
+    )
+    operands = (*(row.more or ()), Operand(line, "VARCHAR"))
+    return Aggregate(top_name(kept, rows.order), row.argument, row.argument_type, more=operands)
+
+
+def _listed(operands: Sequence[Operand]) -> str:
+    """Return physical values as JSON, a comma between them."""
+    texts = [_json(operand) for operand in operands]
+    return ", ',', ".join(texts) or "''"
+
+
+def _json(operand: Operand) -> str:
+    nested = column_type(operand.type).physical is Physical.JSON  # which is kept as its text
+    plain = Operand(operand.sql, "VARCHAR") if nested else operand
+    known = known_rank(plain.sql, rank_json(plain))
+    return f"CASE WHEN ({plain.sql}) IS NULL THEN 'null' ELSE {known} END"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from keyfold.view.aggregate import Aggregate
 from keyfold.view.expression import Expression
-from keyfold.view.plan import Answer, KeyColumn, Output
+from keyfold.view.plan import Answer, KeyColumn, Output, Top
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,7 @@ class Lowered:
         sets: For each grouping set, the indices of its key columns; empty where GROUP BY has one.
         groupings: For each GROUPING call among the keys, the indices of its key columns.
         standing_keys: The keys of the rows that there are over no events.
+        top: How a group has several rows.
     """
 
     keys: Sequence[KeyColumn]
@@ -35,3 +36,4 @@ class Lowered:
     sets: Sequence[frozenset[int]] = ()
     groupings: Sequence[Sequence[int]] = ()
     standing_keys: tuple[tuple[int | None, ...], ...] = ()
+    top: Top | None = None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from keyfold.sql.calls import BOUND_MAX
 from keyfold.sql.dialect import bare, call_name, sql_text
 from keyfold.sql.location import SqlText
 from keyfold.sql.relation import Relation
@@ -69,7 +70,7 @@ def refuse_window(text: SqlText, node: exp.Window, *, column: bool) -> None:
         raise text.error(
             node,
             "ROW_NUMBER() is a column of a subquery, and nothing else",
-            "SELECT … FROM (SELECT *, ROW_NUMBER() OVER (…) AS rn FROM …) WHERE rn = 1",
+            "SELECT … FROM (SELECT *, ROW_NUMBER() OVER (…) AS rn FROM …) WHERE rn <= 10",
         )
     if node.this.expressions or node.args.get("spec"):
         raise text.error(
@@ -144,11 +145,11 @@ def refuse_over_numbers(text: SqlText, read: Numbered | None, what: str) -> None
             read.place,
             f"{what} numbered rows cannot be kept",
             "the SELECT of the view reads them, keeps the first with WHERE "
-            f"{read.name} = 1, and that is all",
+            f"{read.name} <= 10, and that is all",
         )
 
 
-def rows_kept(text: SqlText, scope: Scope, query: exp.Select, rows: Numbered, most: int) -> int:
+def rows_kept(text: SqlText, scope: Scope, query: exp.Select, rows: Numbered) -> int:
     """Return how many rows of a group WHERE keeps.
 
     Raises:
@@ -178,12 +179,12 @@ def rows_kept(text: SqlText, scope: Scope, query: exp.Select, rows: Numbered, mo
             )
         if kept is not None:
             raise text.error(written, "two conditions bound the rows of a group", "keep one")
-        kept = _bound(text, tree, written, rows, most)
+        kept = _bound(text, tree, written, rows)
     assert kept is not None
     return kept
 
 
-def _bound(text: SqlText, tree: exp.Expr, written: exp.Expr, rows: Numbered, most: int) -> int:
+def _bound(text: SqlText, tree: exp.Expr, written: exp.Expr, rows: Numbered) -> int:
     """Return n of ``rn <= n``, or of what says the same."""
     bound: int | None = None
     match tree:
@@ -196,10 +197,11 @@ def _bound(text: SqlText, tree: exp.Expr, written: exp.Expr, rows: Numbered, mos
             bound = None if number is None else number - 1
         case exp.Between(this=exp.Column(), args=args) if _number(args["low"]) == 1:
             bound = _number(args["high"])
-    if bound is None or not 1 <= bound <= most:
-        up_to = f" up to {most}" if most > 1 else ""
+    if bound is None or not 1 <= bound <= BOUND_MAX:
         raise text.error(
-            written, f"the rows from the first on are kept{up_to}", f"write {_hint(rows)}"
+            written,
+            f"the rows from the first to at most the {BOUND_MAX}th are kept",
+            f"write {_hint(rows)}",
         )
     return bound
 
@@ -210,7 +212,7 @@ def _number(node: exp.Expr) -> int | None:
 
 
 def _hint(rows: Numbered) -> str:
-    return f"WHERE {rows.name} = 1"
+    return f"WHERE {rows.name} <= 10, or {rows.name} = 1"
 
 
 def number_stands_alone(text: SqlText, written: exp.Expr, tree: exp.Expr) -> bool:

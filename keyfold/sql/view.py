@@ -124,6 +124,7 @@ def compile_view(
         standing_keys=lowered.standing_keys,
         on_late=on_late,
         emit_on_close=unbound.on_close is not None,
+        top=lowered.top,
     )
 
 

@@ -16,6 +16,19 @@ class Pairs(Sized, Iterable[Pair], Protocol):
     """How rows are written: a list of pairs, or what makes the pairs as they are asked for."""
 
 
+class Reads(Protocol):
+    """What the rows of a view are read by."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value, or None."""
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Return the value of each key in order, None where there is none."""
+
+    def scan(self, start: bytes, end: bytes) -> Iterator[Pair]:
+        """Yield (key, value) with start <= key < end in key order, of one moment's state."""
+
+
 class Reader(Protocol):
     """Reading an ordered map. Not thread-safe."""
 

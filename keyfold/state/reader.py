@@ -26,6 +26,7 @@ from keyfold.state.layout import (
     view_prefix,
 )
 from keyfold.state.protocol import Replica
+from keyfold.state.reads import row_reads
 from keyfold.state.record import (
     CommitRecord,
     StoredCatalog,
@@ -33,7 +34,6 @@ from keyfold.state.record import (
     record_decoder,
 )
 from keyfold.state.rocks import OPEN_S_MAX, RocksReplica
-from keyfold.state.windows import window_reads
 from keyfold.view.plan import PLAN_FORMAT, ViewPlan
 from keyfold.view.row import CompiledView, Hides
 from keyfold.view.rowkey import prefix_end
@@ -157,7 +157,7 @@ class StateReader:
 
     def rows(self, view: ViewReader) -> Iterator[tuple[bytes, bytes]]:
         """Yield (row key, value) of every row that is not hidden by its window, in key order."""
-        reads = window_reads(view.plan, view.prefix, self.replica)
+        reads = row_reads(view.plan, view.prefix, self.replica)
         return live_rows(view, reads.scan(view.prefix, view.end), self.hides(view))
 
     def close(self) -> None:

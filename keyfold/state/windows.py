@@ -1,7 +1,6 @@
 """Reading a view whose windows are kept as panes (keyfold/view/pane.py), as if they were rows.
 
-``window_reads`` gives what has the reads of a store: for most views the store itself, for these
-views a reader that merges. Keys go in and come out as if every window had its row.
+Keys go in and come out as if every window had its row; see keyfold/state/reads.py.
 
 A scan goes through one iterator of the store, so all of it is of one moment. The rows of a *group*
 (the key columns before the window) lie pane by pane. Small panes are kept while a window needs
@@ -15,7 +14,6 @@ import heapq
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby, islice
 from operator import itemgetter
-from typing import Protocol
 
 from keyfold.state.protocol import Pair, Reader
 from keyfold.view.pane import Folding, Panes
@@ -35,48 +33,9 @@ _AFTER_TAGS = bytes([_TAG_MAX + 1])
 _Scan = Callable[[bytes], Iterator[Pair]]
 
 
-class Reads(Protocol):
-    """What a view is read by."""
+class PanedReads:
+    """Reads windows, given what reads panes."""
 
-    def get(self, key: bytes) -> bytes | None:
-        """Return the partials of a row, or None."""
-
-    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """Return the partials of each row in order, None where there is none."""
-
-    def scan(self, start: bytes, end: bytes) -> Iterator[Pair]:
-        """Yield (key, partials) with start <= key < end in key order, of one moment's state."""
-
-
-def window_reads(plan: ViewPlan, prefix: bytes, store: Reader) -> Reads:
-    """Return what reads the rows of a view.
-
-    Args:
-        plan: The view.
-        prefix: Stands before its row keys.
-        store: Where they are.
-    """
-    shared = plan.window is not None and plan.window.panes > 1
-    return _PanedReads(plan, prefix, store) if shared else store
-
-
-def rows_in_turns(reads: Reads, keys: Sequence[bytes]) -> Iterator[list[bytes | None]]:
-    """Yield the partials of rows in order, None where there is none, in lists, of one moment.
-
-    Where a row is merged of many panes, each step takes about as long as other requests may wait.
-    The moment is that of the first step.
-
-    Args:
-        reads: As ``window_reads`` gives them.
-        keys: Of the rows.
-    """
-    if isinstance(reads, _PanedReads):
-        yield from reads.in_turns(keys)
-    else:
-        yield reads.get_many(keys)
-
-
-class _PanedReads:
     def __init__(self, plan: ViewPlan, prefix: bytes, store: Reader) -> None:
         self._panes = Panes(plan)
         self._fold = Folding(plan).fold
@@ -85,9 +44,11 @@ class _PanedReads:
         self._end = prefix_end(prefix)
 
     def get(self, key: bytes) -> bytes | None:
+        """Return the partials of a row, or None."""
         return self.get_many([key])[0]
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Return the partials of each row in order, None where there is none."""
         stored = [self._stored_keys(key) for key in keys]
         found = iter(self._store.get_many([one for group in stored for one in group]))
         return self._folded(
@@ -100,6 +61,7 @@ class _PanedReads:
         return [next(merged) if group else None for group in groups]
 
     def in_turns(self, keys: Sequence[bytes]) -> Iterator[list[bytes | None]]:
+        """Yield what ``get_many`` returns, in lists that each take about a millisecond to make."""
         scan = self._store.moment(self._end)
         groups: list[list[bytes]] = []
         looked = 0
@@ -113,6 +75,7 @@ class _PanedReads:
         yield self._folded(groups)
 
     def scan(self, start: bytes, end: bytes) -> Iterator[Pair]:
+        """Yield (key, partials) with start <= key < end in key order, of one moment's state."""
         scan = self._store.moment(self._end)
         keys: list[bytes] = []
         groups: list[list[bytes]] = []

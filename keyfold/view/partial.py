@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -56,6 +57,7 @@ class PartialCodec:
         self.dtype = np.dtype(fields)
         self.width = self.dtype.itemsize
         self.text_slots = [i for i, slot in enumerate(slots) if slot.physical.varies]
+        self._wide_slots = [i for i, slot in enumerate(slots) if slot.physical is Physical.I128]
         assert self.struct.size == self.width
 
     def encode(self, columns: Sequence[np.ndarray]) -> list[bytes]:
@@ -111,6 +113,34 @@ class PartialCodec:
                 columns[i] = texts
                 at = ends
         return columns
+
+    def encode_one(self, values: Sequence[Any]) -> bytes:
+        """Encode one partial of Python values: int, float, bool, and str or None for text."""
+        texts = {i: None if values[i] is None else values[i].encode() for i in self.text_slots}
+        front = list(values)
+        for i, text in texts.items():
+            front[i] = NO_TEXT if text is None else len(text)
+        for i in self._wide_slots:
+            front[i] = values[i].to_bytes(16, "little", signed=True)
+        return self.struct.pack(VERSION, *front) + b"".join(filter(None, texts.values()))
+
+    def decode_one(self, value: bytes) -> list[Any]:
+        """Decode one partial into Python values.
+
+        Raises:
+            StateError: It is of another format version.
+        """
+        version, *values = self.struct.unpack_from(value)
+        if version != VERSION:
+            raise wrong_version(version)
+        for i in self._wide_slots:
+            values[i] = int.from_bytes(values[i], "little", signed=True)
+        at = self.width
+        for i in self.text_slots:
+            end = at if values[i] == NO_TEXT else at + values[i]
+            values[i] = None if values[i] == NO_TEXT else value[at:end].decode()
+            at = end
+        return values
 
 
 def wrong_version(version: int) -> StateError:

@@ -201,6 +201,18 @@ class Output(msgspec.Struct, frozen=True):
     expression: Expression
 
 
+class Top(msgspec.Struct, frozen=True):
+    """Several rows per group, which are stored together; their number is the last key column.
+
+    Attributes:
+        rows: The most that a group has.
+        row: The partial of one of them, as readers have it.
+    """
+
+    rows: int
+    row: Aggregate
+
+
 class ViewPlan(msgspec.Struct, frozen=True, kw_only=True):
     """A materialized view.
 
@@ -230,6 +242,7 @@ class ViewPlan(msgspec.Struct, frozen=True, kw_only=True):
             nothing, aggregates without GROUP BY are one row in SQL.
         on_late: What becomes of an event that is late in its partition (ingest/late.py).
         emit_on_close: A row is hidden until the view's stream time has passed its window's end.
+        top: How a group has several rows (keyfold/view/toprows.py); None: a stored row is a row.
     """
 
     name: str
@@ -251,6 +264,14 @@ class ViewPlan(msgspec.Struct, frozen=True, kw_only=True):
     standing_keys: tuple[tuple[int | None, ...], ...] = ()
     on_late: OnLate = "apply"
     emit_on_close: bool = False
+    top: Top | None = None
+
+    @property
+    def shown(self) -> ViewPlan:
+        """The plan by which readers read a row: its partial may not be what is stored."""
+        if self.top is None:
+            return self
+        return msgspec.structs.replace(self, aggregates=(self.top.row,), top=None)
 
     @property
     def slots(self) -> tuple[Slot, ...]:

@@ -46,14 +46,14 @@ class CompiledView:
     """A view's codecs and outputs, ready for lookups. Immutable; share it freely.
 
     Attributes:
-        plan: The plan it was compiled from.
+        plan: The plan it was compiled from, as readers have it.
         partials: The codec of the row values.
         json_row: (row key without the view's prefix, stored partials) → the row as a JSON object,
             or None when HAVING hides it.
     """
 
     def __init__(self, plan: ViewPlan) -> None:
-        self.plan = plan
+        self.plan = plan = plan.shown
         self.key_types = plan.key_types
         self.partials = PartialCodec(plan.slots)
         self._window_of = _window_reader(plan)

@@ -244,6 +244,13 @@ def test_explain_says_which_row_of_a_key_is_kept(keyfold: Keyfold, tmp_path: Pat
     row = "rows of a group   the first by ts DESC NULLS LAST, a ASC NULLS FIRST"
     assert row in told.stdout, told.stderr
     assert "UPPER(a)" in told.stdout
+    several = (tmp_path / "last.sql").read_text().replace("AS loud", "AS loud, rn")
+    (tmp_path / "last.sql").write_text(several.replace("rn = 1", "rn <= 5"))
+    told = keyfold("explain", "last.sql")
+    row = "rows of a group   the first 5 by ts DESC NULLS LAST, a ASC NULLS FIRST"
+    assert row in told.stdout, told.stderr
+    assert "UPPER(a)" in told.stdout
+    assert "ROW_NUMBER()" in told.stdout
 
 
 def test_explain_of_a_view_that_is_not_there_names_one_that_is(keyfold: Keyfold) -> None:

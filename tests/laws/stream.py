@@ -26,8 +26,8 @@ from keyfold.sql.compile import compile_sql
 from keyfold.state.layout import COMMIT_KEY
 from keyfold.state.protocol import Store
 from keyfold.state.reader import ViewReader, live_rows
+from keyfold.state.reads import row_reads
 from keyfold.state.record import CommitRecord, record_decoder
-from keyfold.state.windows import window_reads
 from keyfold.state.writer import StateWriter
 from keyfold.view.plan import Catalog
 from keyfold.view.row import CompiledView
@@ -224,7 +224,7 @@ class Stream:
         prefix = self.state.views[name].prefix
         reader = ViewReader(view, CompiledView(view), prefix, prefix_end(prefix))
         hides = reader.compiled.hides(self.record().stream_time_us(view))
-        scan = window_reads(view, prefix, self.store).scan(prefix, prefix_end(prefix))
+        scan = row_reads(view, prefix, self.store).scan(prefix, prefix_end(prefix))
         return reader.compiled, list(live_rows(reader, scan, hides))
 
     def rows(self, name: str) -> list[dict[str, Any]]:

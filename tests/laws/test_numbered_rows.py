@@ -13,6 +13,7 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, settings
 
 from keyfold.state.protocol import Store
+from keyfold.view.rowkey import encode_key, prefix_end
 from tests.laws.stream import (
     Event,
     Step,
@@ -23,7 +24,8 @@ from tests.laws.stream import (
     steps,
 )
 from tests.laws.test_law_4_one_state_two_outputs import as_json
-from tests.laws.ways import assert_same_ways
+from tests.laws.ways import assert_same_ways, reads_of
+from tests.laws.windows import HOP
 
 SOURCE = """
 CREATE SOURCE orders (
@@ -41,6 +43,13 @@ VIEWS: dict[str, tuple[str, str, str, str, str, int]] = {
     "odd": ("user_id, id % 2 AS odd", _ALL, "weight DESC NULLS FIRST, id", "orders", "", 1),
     "minute": ("window_start, user_id", "upper(user_id) AS loud, ts", "ts DESC", TUMBLE, "", 1),
     "all_rows": ("", "user_id, ts, p, o", "amount DESC", "orders", "", 1),
+    "latest_3": ("user_id", _ALL, "ts DESC", "orders", "", 3),
+    "least_5": ("user_id", _ALL, "amount, weight DESC, id", "orders", "id > 0", 5),
+    "odd_2": ("user_id, id % 2 AS odd", _ALL, "weight NULLS FIRST", "orders", "", 2),
+    "by_text": ("id % 3 AS odd", "ts, p, o", "user_id DESC NULLS FIRST", "orders", "", 4),
+    "minute_2": ("window_start, user_id", "ts, weight", "ts DESC", TUMBLE, "", 2),
+    "hop_3": ("user_id, window_start", "id, ts, p, o", "ts DESC", HOP[0], "", 3),
+    "all_20": ("", "user_id, ts, p, o", "amount DESC", "orders", "", 20),
 }
 
 
@@ -55,7 +64,7 @@ def _select(name: str, tie: str) -> str:
 
 
 def _batch(name: str) -> str:
-    return _select(name, ", p, o").replace(TUMBLE, MINUTES)
+    return _select(name, ", p, o").replace(TUMBLE, MINUTES).replace(*HOP)
 
 
 SQL = SOURCE + "".join(
@@ -128,3 +137,33 @@ def test_a_json_row_and_an_arrow_row_are_the_same(
             for column, value in right.items():
                 real = isinstance(value, float)
                 assert (float(left[column]) if real else left[column]) == as_json(value), column
+
+
+@slow
+@given(log=events)
+def test_there_is_no_row_of_a_number_that_a_group_has_not(
+    new_store: Callable[[], Callable[[], Store]], log: Sequence[Event]
+) -> None:
+    stream = Stream(new_store(), log, SQL)
+    stream.finish()
+    reads, prefix = reads_of(stream, "latest_3")
+    types = stream.catalog.view("latest_3").key_types
+    rows: dict[str | None, int] = {}
+    for row in stream.rows("latest_3"):
+        rows[row["user_id"]] = max(rows.get(row["user_id"], 0), row["rn"])
+    for user in {*rows, "nobody"}:
+        for number in (None, -(2**63), -1, 0, 1, 2, 3, 4, 2**63 - 1):
+            there = number is not None and 1 <= number <= rows.get(user, 0)
+            found = reads.get(prefix + encode_key(types, (user, number)))
+            assert (found is not None) == there, (user, number)
+
+
+def test_a_group_is_stored_once_however_many_rows_it_has(
+    new_store: Callable[[], Callable[[], Store]],
+) -> None:
+    log = [Event(i % 3, id=i, user_id="a", second=i) for i in range(9)]
+    stream = Stream(new_store(), log, SQL)
+    stream.finish()
+    prefix = stream.state.views["latest_3"].prefix
+    assert len(list(stream.store.scan(prefix, prefix_end(prefix)))) == 1
+    assert [row["id"] for row in stream.rows("latest_3")] == [8, 7, 6]

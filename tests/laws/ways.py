@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from keyfold.state.windows import Reads, window_reads
+from keyfold.state.protocol import Reads
+from keyfold.state.reads import row_reads
 from keyfold.view.rowkey import decode_key, encode_key, prefix_end
 from tests.laws.stream import Stream
 
 
 def reads_of(stream: Stream, name: str) -> tuple[Reads, bytes]:
     prefix = stream.state.views[name].prefix
-    return window_reads(stream.catalog.view(name), prefix, stream.store), prefix
+    return row_reads(stream.catalog.view(name), prefix, stream.store), prefix
 
 
 def assert_same_ways(stream: Stream, name: str) -> None:

@@ -39,6 +39,10 @@ CREATE MATERIALIZED VIEW hops WITH (retention = '1 hour') AS
 SELECT region, window_start, user_id, COUNT(*) AS orders
 FROM HOP(orders, ts, INTERVAL '1' MINUTE, INTERVAL '3' MINUTE)
 GROUP BY region, window_start, user_id HAVING COUNT(*) > 1;
+CREATE MATERIALIZED VIEW latest AS
+SELECT region, rn, item, ts FROM (
+  SELECT *, ROW_NUMBER() OVER (PARTITION BY region ORDER BY ts DESC) AS rn FROM orders
+) WHERE rn <= 3;
 CREATE MATERIALIZED VIEW carriers AS SELECT carrier, COUNT(*) AS n FROM flights GROUP BY carrier;
 """
 CHANGED = ORDERS.replace("HAVING COUNT(*) > 1", "HAVING COUNT(*) > 5")

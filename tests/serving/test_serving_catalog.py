@@ -53,7 +53,7 @@ def server(made: State) -> Iterator[Server]:
 def test_the_catalog_lists_all_views(server: Server) -> None:
     views = server.get("/v1/views").json()["views"]
     assert [view["name"] for view in views] == [
-        "spend", "by_region", "often", "per_minute", "hops", "carriers",
+        "spend", "by_region", "often", "per_minute", "hops", "latest", "carriers",
     ]  # fmt: skip
     spend_view = views[0]
     assert spend_view["source"] == "orders"

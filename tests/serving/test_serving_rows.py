@@ -52,6 +52,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     panes |= {("us", TS_US - HOUR_US, "a"): (7,), ("us", None, "a"): (8,)}
     state.put("hops", panes)
     state.record.views["hops"].stream_time_us = TS_US + 2 * minute
+    groups = {"eu": (5, 4, 3), "eu\0x": (7,), None: (9, 8)}
+    for region, items in groups.items():
+        lines = [f"[[{TS_US}],0,{item}]\t[{item},{TS_US}]" for item in items]
+        state.put("latest", {(region, 1): ("\n".join(lines).encode(),)})
     state.record.sources["orders"].watermark_us = TS_US
     state.commit()
     server = Server(state.directory, rows_limit_max=50, lookup_keys_max=20)
@@ -353,6 +357,42 @@ def test_windows_made_of_panes_are_rows_like_others(server: Server, limit: int) 
     keys = [["eu", "2026-01-01T11:59:00Z", "a"], ["eu", absent[0], "a"], ["us", None, "a"]]
     found = server.client.post("/v1/views/hops/lookup", json={"keys": keys}).json()["rows"]
     assert [row and row["orders"] for row in found] == [3, None, 8]
+
+
+LATEST = [("eu", 1, 5), ("eu", 2, 4), ("eu", 3, 3), ("eu\0x", 1, 7), (None, 1, 9), (None, 2, 8)]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 50])
+def test_several_rows_of_a_group_are_rows_like_others(server: Server, limit: int) -> None:
+    def pages(query: str) -> list[tuple[object, ...]]:
+        rows, cursor = [], ""
+        while cursor is not None:
+            page = server.get(f"/v1/views/latest/rows?{query}&limit={limit}{cursor}").json()
+            rows += [(row["region"], row["rn"], row["item"]) for row in page["rows"]]
+            cursor = page["next_cursor"] and f"&cursor={page['next_cursor']}"
+        return rows
+
+    assert pages("") == LATEST
+    assert pages("region=eu") == LATEST[:3]
+    assert pages("region=eu&rn.lte=2") == LATEST[:2]
+    assert pages("region=eu&rn.gt=1") == LATEST[1:3]
+    assert pages("region=eu&rn=2") == LATEST[1:2]
+    assert pages("region.gte=eu") == LATEST[:4]
+    assert pages("region.gt=eu") == LATEST[3:4]
+    assert pages("region=%00&rn.gte=2") == LATEST[5:]
+    assert pages("region=nowhere") == []
+    stream = {"accept": "application/vnd.apache.arrow.stream"}
+    arrow = server.get("/v1/views/latest/rows", headers=stream)
+    table = pa.ipc.open_stream(arrow.content).read_all()
+    assert table.column("item").to_pylist() == [item for _, _, item in LATEST]
+    assert server.get("/v1/views/latest/rows/eu/3").json()["row"] == {
+        "region": "eu", "rn": 3, "item": 3, "ts": "2026-01-01T12:00:00Z",
+    }  # fmt: skip
+    for key in ("eu/0", "eu/4", "eu/%00", "eu/-1", "nowhere/1"):
+        problem(server.get(f"/v1/views/latest/rows/{key}"), 404, "no_such_key")
+    keys = [["eu", 2], ["eu", 4], [None, 2], ["eu", None], ["eu", 2]]
+    found = server.client.post("/v1/views/latest/lookup", json={"keys": keys}).json()["rows"]
+    assert [row and row["item"] for row in found] == [4, None, 8, None, 4]
 
 
 def listed(server: Server, query: str, view: str = "by_region") -> list[tuple[object, ...]]:

@@ -31,7 +31,7 @@ from ingest.lane import Lane
 from ingest.source.message import MessageBatch
 from keyfold.state.memory import MemoryStore
 from keyfold.state.reader import ViewReader, live_rows
-from keyfold.state.windows import window_reads
+from keyfold.state.reads import row_reads
 from keyfold.state.writer import StateWriter
 from keyfold.view.plan import Catalog
 from keyfold.view.row import CompiledView
@@ -121,7 +121,7 @@ class Kept:
         prefix = self._state.views[name].prefix
         reader = ViewReader(plan, CompiledView(plan), prefix, prefix_end(prefix))
         hides = reader.compiled.hides(record.stream_time_us(plan))
-        scan = window_reads(plan, prefix, self._store).scan(prefix, prefix_end(prefix))
+        scan = row_reads(plan, prefix, self._store).scan(prefix, prefix_end(prefix))
         stored = live_rows(reader, scan, hides)
         texts = [reader.compiled.json_row(key, value) for key, value in stored]
         return [text for text in texts if text is not None]

@@ -235,7 +235,7 @@ SELECT 1 AS one GROUP BY one
 
 -- a window function
 SELECT user_id, row_number() OVER (ORDER BY user_id) AS n FROM orders GROUP BY user_id
---> 1:17 row_number | ROW_NUMBER() is a column of a subquery, and nothing else | SELECT … FROM (SELECT *, ROW_NUMBER() OVER (…) AS rn FROM …) WHERE rn = 1
+--> 1:17 row_number | ROW_NUMBER() is a column of a subquery, and nothing else | SELECT … FROM (SELECT *, ROW_NUMBER() OVER (…) AS rn FROM …) WHERE rn <= 10
 
 -- a window function that is kept nowhere
 SELECT user_id, s FROM (SELECT user_id, SUM(qty) OVER (PARTITION BY user_id ORDER BY ts) AS s FROM orders) WHERE s = 1
@@ -259,11 +259,11 @@ SELECT user_id, qty FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDE
 
 -- ROW_NUMBER in an expression
 SELECT user_id, qty FROM (SELECT *, ROW_NUMBER() OVER (ORDER BY ts) + 1 AS rn FROM orders) WHERE rn = 1
---> 1:37 ROW_NUMBER | ROW_NUMBER() is a column of a subquery, and nothing else | SELECT … FROM (SELECT *, ROW_NUMBER() OVER (…) AS rn FROM …) WHERE rn = 1
+--> 1:37 ROW_NUMBER | ROW_NUMBER() is a column of a subquery, and nothing else | SELECT … FROM (SELECT *, ROW_NUMBER() OVER (…) AS rn FROM …) WHERE rn <= 10
 
 -- ROW_NUMBER in the WHERE of a subquery
 SELECT user_id, qty FROM (SELECT * FROM orders WHERE ROW_NUMBER() OVER (ORDER BY ts) = 1)
---> 1:54 ROW_NUMBER | ROW_NUMBER() is a column of a subquery, and nothing else | SELECT … FROM (SELECT *, ROW_NUMBER() OVER (…) AS rn FROM …) WHERE rn = 1
+--> 1:54 ROW_NUMBER | ROW_NUMBER() is a column of a subquery, and nothing else | SELECT … FROM (SELECT *, ROW_NUMBER() OVER (…) AS rn FROM …) WHERE rn <= 10
 
 -- ROW_NUMBER with a frame
 SELECT user_id, qty FROM (SELECT *, ROW_NUMBER() OVER (ORDER BY ts ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS rn FROM orders) WHERE rn = 1
@@ -283,7 +283,7 @@ SELECT user_id, qty FROM (SELECT *, ROW_NUMBER() OVER (ORDER BY ts) AS qty FROM 
 
 -- ROW_NUMBER beside unnest
 SELECT sku, rn FROM (SELECT unnest(items).sku AS sku, ROW_NUMBER() OVER (ORDER BY ts) AS rn FROM orders) WHERE rn = 1
---> 1:55 ROW_NUMBER | unnest in the SELECT of numbered rows cannot be kept | the SELECT of the view reads them, keeps the first with WHERE rn = 1, and that is all
+--> 1:55 ROW_NUMBER | unnest in the SELECT of numbered rows cannot be kept | the SELECT of the view reads them, keeps the first with WHERE rn <= 10, and that is all
 
 -- numbered rows by what has no order
 SELECT user_id, qty FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY s) AS rn FROM orders) WHERE rn = 1
@@ -291,11 +291,31 @@ SELECT user_id, qty FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDE
 
 -- numbered rows without a bound
 SELECT user_id, qty, rn FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY ts) AS rn FROM orders)
---> 1:41 ROW_NUMBER | nothing says how many rows of a group are kept | add WHERE rn = 1
+--> 1:41 ROW_NUMBER | nothing says how many rows of a group are kept | add WHERE rn <= 10, or rn = 1
 
 -- numbered rows from the second on
 SELECT user_id, qty, rn FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY ts) AS rn FROM orders) WHERE rn > 1
---> 1:119 rn | the rows from the first on are kept | write WHERE rn = 1
+--> 1:119 rn | the rows from the first to at most the 1000th are kept | write WHERE rn <= 10, or rn = 1
+
+-- no numbered rows
+SELECT user_id, qty, rn FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY ts) AS rn FROM orders) WHERE rn < 1
+--> 1:119 rn | the rows from the first to at most the 1000th are kept | write WHERE rn <= 10, or rn = 1
+
+-- the second of numbered rows alone
+SELECT user_id, qty, rn FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY ts) AS rn FROM orders) WHERE rn = 2
+--> 1:119 rn | the rows from the first to at most the 1000th are kept | write WHERE rn <= 10, or rn = 1
+
+-- numbered rows up to a column
+SELECT user_id, qty, rn FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY ts) AS rn FROM orders) WHERE rn <= qty
+--> 1:119 rn | the rows from the first to at most the 1000th are kept | write WHERE rn <= 10, or rn = 1
+
+-- too many numbered rows
+SELECT user_id, qty, rn FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY ts) AS rn FROM orders) WHERE rn <= 1001
+--> 1:119 rn | the rows from the first to at most the 1000th are kept | write WHERE rn <= 10, or rn = 1
+
+-- several numbered rows, and the number is not selected
+SELECT user_id, qty FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY ts) AS rn FROM orders) WHERE rn <= 3
+--> 1:37 ROW_NUMBER | rn is a part of the key, and it is not selected | add rn to SELECT: the key columns are part of every row
 
 -- numbered rows with another condition
 SELECT user_id, qty FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY ts) AS rn FROM orders) WHERE rn = 1 AND qty > 2
@@ -307,7 +327,7 @@ SELECT user_id, qty FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDE
 
 -- numbered rows with one condition or the other
 SELECT user_id, qty FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY ts) AS rn FROM orders) WHERE rn = 1 OR qty > 2
---> 1:115 rn | the rows from the first on are kept | write WHERE rn = 1
+--> 1:115 rn | the rows from the first to at most the 1000th are kept | write WHERE rn <= 10, or rn = 1
 
 -- numbered rows, and PARTITION BY is not selected
 SELECT qty FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY ts) AS rn FROM orders) WHERE rn = 1
@@ -315,7 +335,7 @@ SELECT qty FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY ts) 
 
 -- numbered rows without PARTITION BY, and the number is not selected
 SELECT qty FROM (SELECT *, ROW_NUMBER() OVER (ORDER BY ts) AS rn FROM orders) WHERE rn = 1
---> 1:28 ROW_NUMBER | without PARTITION BY the key is rn, and it is not selected | add rn to SELECT: the key columns are part of every row
+--> 1:28 ROW_NUMBER | rn is a part of the key, and it is not selected | add rn to SELECT: the key columns are part of every row
 
 -- numbered rows by one column twice
 SELECT user_id, qty FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id, orders.user_id ORDER BY ts) AS rn FROM orders) WHERE rn = 1
@@ -339,19 +359,19 @@ SELECT DISTINCT user_id FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id 
 
 -- a subquery over numbered rows
 SELECT user_id, COUNT(*) AS n FROM (SELECT * FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY ts) AS rn FROM orders) WHERE rn = 1) GROUP BY user_id
---> 1:62 ROW_NUMBER | a subquery over numbered rows cannot be kept | the SELECT of the view reads them, keeps the first with WHERE rn = 1, and that is all
+--> 1:62 ROW_NUMBER | a subquery over numbered rows cannot be kept | the SELECT of the view reads them, keeps the first with WHERE rn <= 10, and that is all
 
 -- windows over numbered rows
 SELECT window_start, qty FROM TUMBLE((SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY ts) AS rn FROM orders), ts, INTERVAL '1' MINUTE) WHERE rn = 1
---> 1:49 ROW_NUMBER | windows over numbered rows cannot be kept | the SELECT of the view reads them, keeps the first with WHERE rn = 1, and that is all
+--> 1:49 ROW_NUMBER | windows over numbered rows cannot be kept | the SELECT of the view reads them, keeps the first with WHERE rn <= 10, and that is all
 
 -- UNNEST over numbered rows
 SELECT user_id, item.sku FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY ts) AS rn FROM orders), UNNEST(items) AS t(item) WHERE rn = 1
---> 1:42 ROW_NUMBER | UNNEST over numbered rows cannot be kept | the SELECT of the view reads them, keeps the first with WHERE rn = 1, and that is all
+--> 1:42 ROW_NUMBER | UNNEST over numbered rows cannot be kept | the SELECT of the view reads them, keeps the first with WHERE rn <= 10, and that is all
 
 -- LATERAL with numbered rows
 SELECT user_id, sku FROM orders, LATERAL (SELECT qty AS sku, ROW_NUMBER() OVER (ORDER BY ts) AS rn) WHERE rn = 1
---> 1:62 ROW_NUMBER | LATERAL with numbered rows cannot be kept | the SELECT of the view reads them, keeps the first with WHERE rn = 1, and that is all
+--> 1:62 ROW_NUMBER | LATERAL with numbered rows cannot be kept | the SELECT of the view reads them, keeps the first with WHERE rn <= 10, and that is all
 
 -- a column of numbered rows without a name
 SELECT user_id, qty + 1 FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY ts) AS rn FROM orders) WHERE rn = 1

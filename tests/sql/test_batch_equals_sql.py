@@ -13,7 +13,7 @@ from keyfold.sql.bind import locked_connection, quoted
 from keyfold.sql.compile import HORIZON, NO_HORIZON, compile_sql, visible_columns
 from keyfold.state.layout import MEMBERS, view_prefix
 from keyfold.state.memory import MemoryStore
-from keyfold.state.windows import window_reads
+from keyfold.state.reads import row_reads
 from keyfold.state.writer import StateWriter
 from keyfold.view.aggregate import slot_readers
 from keyfold.view.columns import contiguous
@@ -120,7 +120,7 @@ def kept(con: duckdb.DuckDBPyConnection, catalog: Catalog, order: list[int]) -> 
     assert at == EVENTS
     view = CompiledView(plan)
     prefix = view_prefix(1)
-    scan = window_reads(plan, prefix, store).scan(prefix, prefix_end(prefix))
+    scan = row_reads(plan, prefix, store).scan(prefix, prefix_end(prefix))
     rows = [(key[len(prefix) :], value) for key, value in scan]
     return view.arrow_table(rows)
 

@@ -151,6 +151,7 @@ def test_the_same_sessions_have_the_same_fingerprint(old: str, new: str, same: b
             False,
         ),
         (NUMBERED.replace("qty > 1", "qty > 2"), False),
+        (NUMBERED.replace("amount,", "amount, rn,").replace("rn = 1", "rn <= 2"), False),
     ],
 )
 def test_a_row_that_is_kept_is_known_by_its_order_and_columns(change: str, same: bool) -> None:

@@ -433,3 +433,30 @@ SELECT rn, order_id, amount FROM (SELECT *, row_number() OVER (ORDER BY amount D
 -- the first element of lists
 SELECT sku, item.qty AS qty, order_id FROM (SELECT item, item.sku AS sku, order_id, row_number() OVER (PARTITION BY
   item.sku ORDER BY item.qty DESC, order_id) AS rn FROM orders, UNNEST(items) AS t(item)) WHERE rn = 1;
+
+-- the first rows of a key, with every type
+SELECT user_id, rn, order_id, amount, price, ratio, paid, big, huge, positive, day, local, ts, clock, s, items,
+  doc, tags FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY ts DESC, order_id) AS rn
+  FROM orders) WHERE rn <= 7;
+
+-- more rows than a key has, by ranks of every type
+SELECT rn AS place, qty, order_id FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY qty ORDER BY paid, tiny DESC,
+  big, huge DESC NULLS FIRST, ratio, price DESC, clock, day DESC, local NULLS FIRST, positive, "user" DESC, amount, order_id)
+  AS rn FROM orders WHERE order_id % 2 = 0) WHERE rn < 101;
+
+-- the first rows by texts and NULLs
+SELECT n, tiny % 3 AS t, user_id, order_id FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY tiny % 3
+  ORDER BY user_id DESC NULLS FIRST, amount, order_id DESC) AS n FROM orders) WHERE 20 >= n;
+
+-- the first rows of a window
+SELECT window_end, user_id, rn, price, order_id FROM (SELECT *, row_number() OVER (PARTITION BY window_end, user_id
+  ORDER BY price DESC NULLS LAST, order_id) AS rn FROM TUMBLE(orders, ts, INTERVAL '1' MINUTE)) WHERE rn <= 2;
+
+-- the first rows of windows that share events
+SELECT window_start, paid, rn, price, order_id FROM (SELECT *, row_number() OVER (PARTITION BY window_start, paid
+  ORDER BY price DESC, order_id) AS rn
+  FROM TABLE(HOP(TABLE orders, DESCRIPTOR(local), INTERVAL '30' MINUTE, INTERVAL '2' HOUR))) WHERE rn <= 3;
+
+-- the first of all rows, several of them
+SELECT rn, order_id, amount FROM (SELECT *, row_number() OVER (ORDER BY amount DESC, order_id) AS rn
+  FROM orders) WHERE rn BETWEEN 1 AND 12;

@@ -9,8 +9,8 @@ import pytest
 
 from keyfold.sql.compile import compile_sql
 from keyfold.state.protocol import Store
+from keyfold.state.reads import row_reads, rows_in_turns
 from keyfold.state.rocks import RocksStore
-from keyfold.state.windows import rows_in_turns, window_reads
 from keyfold.state.writer import StateWriter
 from keyfold.view.rowkey import encode_key
 from tests.delta import delta_of
@@ -43,7 +43,7 @@ def test_rows_of_many_panes_are_read_in_turns_and_of_one_moment(tmp_path: Path, 
     chance = random.Random(5)
     wanted = [row(chance.choice("abcd"), chance.randint(-2_000, 4_000)) for _ in range(60)]
     keys = [prefix + encode_key(plan.key_types, one) for one in wanted]
-    reads = window_reads(plan, prefix, store)
+    reads = row_reads(plan, prefix, store)
     expected = reads.get_many(keys)
     assert any(expected)
     assert None in expected
@@ -66,6 +66,6 @@ def test_rows_that_are_stored_as_they_are_take_one_turn(tmp_path: Path) -> None:
     keys, delta = delta_of(plan, prefix, {("a", 0): (1,), ("b", 0): (2,)})
     state.merge("v", keys, delta)
     state.commit(0)
-    reads = window_reads(plan, prefix, store)
+    reads = row_reads(plan, prefix, store)
     assert list(rows_in_turns(reads, keys)) == [reads.get_many(keys)]
     store.close()

@@ -79,6 +79,10 @@ def test_decoded_slots_are_the_encoded_ones(data):
     by_column = [python_values(k, c) for k, c in zip(kinds, decoded, strict=True)]
     for i, row in enumerate(rows):
         assert shown(row) == shown([values_[i] for values_ in by_column])
+        assert shown(partials.decode_one(values[i])) == shown(row)
+        assert shown(partials.decode_one(partials.encode_one(row))) == shown(row)
+        if not any(isinstance(value, float) and math.isnan(value) for value in row):
+            assert partials.encode_one(row) == values[i]
 
 
 def shown(slots: object) -> list[str]:
@@ -95,3 +99,5 @@ def test_another_format_version_is_refused(kind):
     older = b"\x00" + value[1:]
     with pytest.raises(StateError, match="format version 0"):
         partials.decode([value, older])
+    with pytest.raises(StateError, match="format version 0"):
+        partials.decode_one(older)

@@ -26,14 +26,16 @@ kll             sketch bytes                                  no       APPROX_QU
 top             sketch bytes                                  no       APPROX_TOP_K
 best:…          has bool; ranked bool, rank each; partition   no       rows with ROW_NUMBER() = 1
                 i64, offset i64; known bool, value each
+top…:…          rows text                                     no       rows with ROW_NUMBER() <= n
 ==============  ============================================  =======  ============================
+top…:…          rows text                                     no       rows with ROW_NUMBER() <= n
 
-The name of ``best`` goes on with its order, so there is one for every order.
+The names of ``best`` and ``top`` go on with their order, so there is one for every order.
 """
 
 from __future__ import annotations
 
-from keyfold.view.family.best import best
+from keyfold.view.family.best import BEST, best
 from keyfold.view.family.bits import BIT_AND, BIT_OR, BIT_XOR
 from keyfold.view.family.count import COUNT
 from keyfold.view.family.extreme import MAX, MIN
@@ -44,11 +46,12 @@ from keyfold.view.family.pick import FIRST, FIRST_DESC, LAST, LAST_DESC
 from keyfold.view.family.sketch import CPC, KLL, TOP
 from keyfold.view.family.sums import SUM_INT, SUM_REAL, SUM_WIDE
 from keyfold.view.family.tally import TALLY
+from keyfold.view.family.top import top
 
 
 class _Families(dict[str, Family]):
     def __missing__(self, name: str) -> Family:
-        return best(name)
+        return best(name) if name.startswith(BEST) else top(name)
 
 
 FAMILIES: dict[str, Family] = _Families(

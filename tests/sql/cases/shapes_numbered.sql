@@ -176,3 +176,178 @@ CREATE MATERIALIZED VIEW v AS SELECT z.x AS key, z.y + 1 AS next FROM numbered A
 {"k":"x","a":2}
 --> rows
 {"key":"x","next":4}
+
+-- several rows of a key over no events
+CREATE SOURCE e (k VARCHAR, a BIGINT) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS
+SELECT k, rn, a FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY a) AS rn FROM e) WHERE rn <= 3;
+--> events
+--> rows
+--> ledger
+
+-- more rows than a key has
+CREATE SOURCE e (k VARCHAR, a BIGINT) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS
+SELECT k, rn, a FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY a) AS rn FROM e) WHERE rn <= 1000;
+--> events
+{"k":"x","a":2}
+{"k":"y","a":9}
+{"k":"x","a":1}
+--> rows
+{"k":"x","rn":1,"a":1}
+{"k":"x","rn":2,"a":2}
+{"k":"y","rn":1,"a":9}
+--> ledger applied 3
+
+-- later events push rows down and out
+CREATE SOURCE e (k VARCHAR, a BIGINT, t VARCHAR) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS
+SELECT k, rn, t FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY a DESC) AS rn FROM e) WHERE rn <= 2;
+--> events
+{"k":"x","a":1,"t":"out"}
+{"k":"x","a":2,"t":"second"}
+{"k":"x","a":0,"t":"never"}
+{"k":"x","a":3,"t":"first"}
+--> rows
+{"k":"x","rn":1,"t":"first"}
+{"k":"x","rn":2,"t":"second"}
+--> ledger applied 4
+
+-- several rows that tie are in the order of their offsets
+CREATE SOURCE e (k VARCHAR, a BIGINT, t VARCHAR) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS
+SELECT k, rn, t FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY a DESC) AS rn FROM e) WHERE rn < 4;
+--> events
+{"k":"x","a":1,"t":"third"}
+{"k":"x","a":2,"t":"first"}
+{"k":"x","a":2,"t":"second"}
+{"k":"x","a":1,"t":"out"}
+--> rows
+{"k":"x","rn":1,"t":"first"}
+{"k":"x","rn":2,"t":"second"}
+{"k":"x","rn":3,"t":"third"}
+
+-- several rows with ranks that are NULL, last
+CREATE SOURCE e (k VARCHAR, a BIGINT, t VARCHAR) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS
+SELECT k, rn, a, t FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY a DESC) AS rn FROM e) WHERE rn <= 3;
+--> events
+{"k":null,"t":"c"}
+{"k":null,"a":-5,"t":"a"}
+{"k":null,"t":"d"}
+{"k":null,"t":"out"}
+--> rows
+{"k":null,"rn":1,"a":-5,"t":"a"}
+{"k":null,"rn":2,"a":null,"t":"c"}
+{"k":null,"rn":3,"a":null,"t":"d"}
+
+-- several rows with ranks that are NULL, first, and then by another rank
+CREATE SOURCE e (k VARCHAR, a BIGINT, t VARCHAR) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS
+SELECT k, rn, a, t FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY a NULLS FIRST, t DESC) AS rn FROM e)
+WHERE rn <= 4;
+--> events
+{"k":"x","a":1,"t":"a"}
+{"k":"x"}
+{"k":"x","a":1,"t":"b"}
+{"k":"x","t":"z"}
+{"k":"x","a":2}
+--> rows
+{"k":"x","rn":1,"a":null,"t":"z"}
+{"k":"x","rn":2,"a":null,"t":null}
+{"k":"x","rn":3,"a":1,"t":"b"}
+{"k":"x","rn":4,"a":1,"t":"a"}
+
+-- several rows by numbers that are none, infinite, or zero twice
+CREATE SOURCE e (k VARCHAR, a VARCHAR) INCLUDE offset AS o WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS
+SELECT k, rn, d, o FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY d DESC) AS rn
+  FROM (SELECT k, a::DOUBLE AS d, o FROM e)) WHERE rn <= 7;
+--> events
+{"k":"x","a":"-0.0"}
+{"k":"x","a":"inf"}
+{"k":"x","a":"0.0"}
+{"k":"x","a":"nan"}
+{"k":"x","a":"-inf"}
+{"k":"x"}
+{"k":"x","a":"0.1"}
+--> rows
+{"k":"x","rn":1,"d":"NaN","o":3}
+{"k":"x","rn":2,"d":"Infinity","o":1}
+{"k":"x","rn":3,"d":0.1,"o":6}
+{"k":"x","rn":4,"d":-0.0,"o":0}
+{"k":"x","rn":5,"d":0.0,"o":2}
+{"k":"x","rn":6,"d":"-Infinity","o":4}
+{"k":"x","rn":7,"d":null,"o":5}
+
+-- values of every kind in several rows
+CREATE SOURCE e (k VARCHAR, a BIGINT, n DECIMAL(38,2), h HUGEINT, b BOOLEAN, d DATE, ts TIMESTAMPTZ, tt TIME,
+  l STRUCT<a INT>[], t VARCHAR) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS
+SELECT k, rn, n, h, b, d, ts, tt, l, t FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY n) AS rn FROM e)
+WHERE rn <= 2;
+--> events
+{"k":"x","n":"999999999999999999999999999999999999.99","h":"-170141183460469231731687303715884105727","b":false}
+{"k":"x","n":"-0.05","d":"1969-12-31","ts":"1969-12-31T23:59:59.999999Z","tt":"23:59:59","l":[{"a":null}],"t":"\"]\\ ä\u0000b"}
+--> rows
+{"k":"x","rn":1,"n":-0.05,"h":null,"b":null,"d":"1969-12-31","ts":"1969-12-31T23:59:59.999999Z","tt":"23:59:59","l":[{"a":null}],"t":"\"]\\ ä\u0000b"}
+{"k":"x","rn":2,"n":999999999999999999999999999999999999.99,"h":-170141183460469231731687303715884105727,"b":false,"d":null,"ts":null,"tt":null,"l":null,"t":null}
+
+-- the first of all rows, several of them
+CREATE SOURCE e (k VARCHAR, a BIGINT) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS
+SELECT rn, k FROM (SELECT *, ROW_NUMBER() OVER (ORDER BY a) AS rn FROM e WHERE a > 0) WHERE rn <= 2;
+--> events
+{"k":"x","a":3}
+{"k":"y","a":1}
+{"k":"z","a":2}
+{"k":"z","a":0}
+--> rows
+{"rn":1,"k":"y"}
+{"rn":2,"k":"z"}
+--> ledger applied 3, filtered 1
+
+-- several elements of one event that tie
+CREATE SOURCE e (k VARCHAR, l STRUCT<a BIGINT, b VARCHAR>[]) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS
+SELECT k, rn, x.b AS b FROM (SELECT k, x, ROW_NUMBER() OVER (PARTITION BY k ORDER BY x.a) AS rn
+  FROM e, UNNEST(l) AS t(x)) WHERE rn <= 4;
+--> events
+{"k":"x","l":[{"a":2,"b":"a"},{"a":1,"b":"c"},{"a":1,"b":"b"}]}
+{"k":"x","l":[{"a":1,"b":"a"},{"a":1,"b":null}]}
+--> rows
+{"k":"x","rn":1,"b":"b"}
+{"k":"x","rn":2,"b":"c"}
+{"k":"x","rn":3,"b":"a"}
+{"k":"x","rn":4,"b":null}
+--> ledger applied 2
+
+-- several rows of windows that share events, with retention
+CREATE SOURCE e (a BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v WITH (retention = '1 minute') AS
+SELECT window_start, rn, a FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start ORDER BY a DESC) AS rn
+  FROM HOP(e, ts, INTERVAL '1' MINUTE, INTERVAL '2' MINUTE)) WHERE rn <= 2;
+--> events
+{"a":1,"ts":"2026-01-01T00:00:10"}
+{"a":2,"ts":"2026-01-01T01:00:10"}
+{"a":4,"ts":"2026-01-01T01:01:20"}
+{"a":3,"ts":"2026-01-01T01:01:15"}
+--> rows
+{"window_start":"2026-01-01T00:59:00","rn":1,"a":2}
+{"window_start":"2026-01-01T01:00:00","rn":1,"a":4}
+{"window_start":"2026-01-01T01:00:00","rn":2,"a":3}
+{"window_start":"2026-01-01T01:01:00","rn":1,"a":4}
+{"window_start":"2026-01-01T01:01:00","rn":2,"a":3}
+
+-- several rows of closed windows
+CREATE SOURCE e (a BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS
+SELECT window_start, rn, a FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start ORDER BY a DESC) AS rn
+  FROM TUMBLE(e, ts, INTERVAL '1' MINUTE)) WHERE rn <= 2 EMIT ON WINDOW CLOSE;
+--> events
+{"a":1,"ts":"2026-01-01T00:00:10"}
+{"a":2,"ts":"2026-01-01T00:00:10"}
+{"a":4,"ts":"2026-01-01T00:01:20"}
+--> rows
+{"window_start":"2026-01-01T00:00:00","rn":1,"a":2}
+{"window_start":"2026-01-01T00:00:00","rn":2,"a":1}

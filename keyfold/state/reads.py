@@ -1,0 +1,44 @@
+"""How the rows of a view are read: what is stored may be merged or taken apart on the way.
+
+``row_reads`` gives what has the reads of a store. For most views that is the store itself. Windows
+that share events are stored as panes (keyfold/state/windows.py), and the first rows of a group
+together (keyfold/state/toprows.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from keyfold.state.protocol import Reader, Reads
+from keyfold.state.toprows import TopRowReads
+from keyfold.state.windows import PanedReads
+from keyfold.view.plan import ViewPlan
+
+
+def row_reads(plan: ViewPlan, prefix: bytes, store: Reader) -> Reads:
+    """Return what reads the rows of a view.
+
+    Args:
+        plan: The view.
+        prefix: Stands before its row keys.
+        store: Where they are.
+    """
+    shared = plan.window is not None and plan.window.panes > 1
+    reads: Reads = PanedReads(plan, prefix, store) if shared else store
+    return reads if plan.top is None else TopRowReads(plan, prefix, reads)
+
+
+def rows_in_turns(reads: Reads, keys: Sequence[bytes]) -> Iterator[list[bytes | None]]:
+    """Yield the partials of rows in order, None where there is none, in lists, of one moment.
+
+    Where a row is merged of many panes, each step takes about as long as other requests may wait.
+    The moment is that of the first step.
+
+    Args:
+        reads: As ``row_reads`` gives them.
+        keys: Of the rows.
+    """
+    if isinstance(reads, PanedReads):
+        yield from reads.in_turns(keys)
+    else:
+        yield reads.get_many(keys)
