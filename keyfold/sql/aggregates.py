@@ -18,7 +18,7 @@ from keyfold.sql.dialect import aggregate_functions, call_name, find_aggregate, 
 from keyfold.sql.ordered import Ordered, rank_json, rank_of, taken_apart, with_separator
 from keyfold.sql.relation import Relation
 from keyfold.sql.sketches import sketched
-from keyfold.sql.valueform import kept_pair, kept_text, kept_value
+from keyfold.sql.valueform import counted_value, kept_pair, kept_text, kept_value
 from keyfold.view import expression as ex
 from keyfold.view.aggregate import Aggregate, Final, Operand
 from keyfold.view.family.registry import FAMILIES
@@ -251,9 +251,9 @@ class Partials:
                 node,
                 f"{call.function}(DISTINCT …) cannot be kept in windows of {window.kind.upper()}",
                 "windows are merged from parts, and different values of two parts do not add up: "
-                "use TUMBLE",
+                "use TUMBLE, or APPROX_COUNT_DISTINCT",
             )
-        operands = []
+        family, operands = call.family, []
         for argument in arguments:
             if isinstance(argument, exp.Tuple):
                 listed = ", ".join(sql_text(part) for part in argument.expressions)
@@ -263,15 +263,17 @@ class Partials:
                     f"write {call.function}(DISTINCT {listed}): where one of these is NULL, the "
                     "event does not count",
                 )
+            if call.family == "count":
+                operands.append(Operand(*counted_value(self._relation, argument)))
+                continue
             kind = self._relation.type_of(argument)
-            family = call.family or self._family(call, argument, kind)
+            family = self._family(call, argument, kind)
             if FAMILIES[family].fold is None:
                 raise self._text.error(
                     argument,
                     f"{call.function}(DISTINCT …) over {kind} cannot be kept",
                     "cast it to DECIMAL: sums of these are exact",
                 )
-            kept_value(self._relation, argument, sql_text(argument), kind)
             operands.append(Operand(sql_text(argument), kind))
         first, more = operands[0], tuple(operands[1:])
         return Aggregate(family, first.sql, first.type, where, more or msgspec.UNSET, distinct=True)

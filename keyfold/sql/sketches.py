@@ -8,7 +8,7 @@ from sqlglot import exp
 from keyfold.sql.calls import BOUND_MAX, Call
 from keyfold.sql.dialect import sql_text
 from keyfold.sql.relation import Relation
-from keyfold.sql.valueform import kept_value
+from keyfold.sql.valueform import counted_value, kept_value
 from keyfold.view.aggregate import Aggregate
 from keyfold.view.types import Physical
 
@@ -59,16 +59,14 @@ def sketched(
         text = kept_value(relation, value, sql, kind, listed=True)
         number = _number(relation, node, rest)
         return Aggregate(call.family, text, "VARCHAR", where), f"{kind}[]", number
-    return (
-        Aggregate(call.family, _form(relation, value, kind), kind, where),
-        "BIGINT",
-        msgspec.UNSET,
-    )
+    sql, kind = counted_value(relation, value)
+    form = _form(relation, value, sql, kind)
+    return Aggregate(call.family, form, kind, where), "BIGINT", msgspec.UNSET
 
 
-def _form(relation: Relation, value: exp.Expr, kind: str) -> str:
+def _form(relation: Relation, value: exp.Expr, sql: str, kind: str) -> str:
     """Return a value as a sketch of different ones hashes it: a number of 64 bits, or a text."""
-    sql = kept_value(relation, value, sql_text(value), kind)
+    sql = kept_value(relation, value, sql, kind)
     column = relation.kept_type(value, kind)
     if column.integer and column.physical is Physical.I64:
         return f"CAST({sql} AS BIGINT)"

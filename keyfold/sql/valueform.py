@@ -9,6 +9,9 @@ from keyfold.sql.relation import Relation
 from keyfold.view.nested import inexact_part
 from keyfold.view.types import Physical
 
+_TOLD_BY_TEXT = frozenset("UUID BLOB BIT UHUGEINT TIMESTAMP_S TIMESTAMP_MS TIMESTAMP_NS".split())
+"""Types that a view cannot hold, of which different values have different texts."""
+
 
 def kept_value(
     relation: Relation, value: exp.Expr, sql: str, kind: str, *, listed: bool = False
@@ -44,6 +47,19 @@ def kept_value(
         )
     text = f"CAST(to_json({sql}) AS VARCHAR)"
     return f"coalesce({text}, 'null')" if listed else text
+
+
+def counted_value(relation: Relation, value: exp.Expr) -> tuple[str, str]:
+    """Return (the SQL, the type) of a value that is only told from others, and never answered.
+
+    Raises:
+        SqlError: A view cannot hold it, nor a text that stands for it alone.
+    """
+    kind, sql = relation.type_of(value), sql_text(value)
+    if kind in _TOLD_BY_TEXT:
+        return f"CAST({sql} AS VARCHAR)", "VARCHAR"
+    kept_value(relation, value, sql, kind)
+    return sql, kind
 
 
 def kept_text(relation: Relation, value: exp.Expr) -> str:

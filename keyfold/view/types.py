@@ -142,6 +142,8 @@ def column_type(name: str) -> ColumnType:
         "UUID": "cast it to VARCHAR",
         "INTERVAL": "turn it into a number, for example epoch_ms(b) - epoch_ms(a)",
         "UHUGEINT": "cast it to DECIMAL(38,0)",
+        "TIMESTAMP_S": "cast it to TIMESTAMP",
+        "TIMESTAMP_MS": "cast it to TIMESTAMP",
         "TIMESTAMP_NS": "cast it to TIMESTAMP",
         '"NULL"': "give it a type, for example CAST(NULL AS BIGINT)",
     }.get(name, "cast it to VARCHAR")

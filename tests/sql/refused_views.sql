@@ -678,12 +678,12 @@ SELECT user_id, percentile_cont(0.5) WITHIN GROUP (ORDER BY amount) AS p FROM or
 -- different values in windows that share events
 SELECT window_start, COUNT(DISTINCT qty) AS n
 FROM HOP(orders, ts, INTERVAL '1' MINUTE, INTERVAL '2' MINUTE) GROUP BY window_start
---> 1:22 COUNT | count(DISTINCT …) cannot be kept in windows of HOP | windows are merged from parts, and different values of two parts do not add up: use TUMBLE
+--> 1:22 COUNT | count(DISTINCT …) cannot be kept in windows of HOP | windows are merged from parts, and different values of two parts do not add up: use TUMBLE, or APPROX_COUNT_DISTINCT
 
 -- different values in sessions
 SELECT window_start, COUNT(DISTINCT qty) AS n
 FROM SESSION(orders, ts, INTERVAL '1' MINUTE) GROUP BY window_start
---> 1:22 COUNT | count(DISTINCT …) cannot be kept in windows of SESSION | windows are merged from parts, and different values of two parts do not add up: use TUMBLE
+--> 1:22 COUNT | count(DISTINCT …) cannot be kept in windows of SESSION | windows are merged from parts, and different values of two parts do not add up: use TUMBLE, or APPROX_COUNT_DISTINCT
 
 -- a sum of different doubles
 SELECT user_id, SUM(DISTINCT price) AS n FROM orders GROUP BY user_id
@@ -1178,3 +1178,27 @@ SELECT qty, approx_count_distinct([price]) AS m FROM orders GROUP BY qty
 -- about how many of several columns
 SELECT qty, approx_count_distinct(paid, tiny) AS m FROM orders GROUP BY qty
 --> 1:13 approx_count_distinct | approx_count_distinct takes one argument here | write approx_count_distinct(column)
+
+-- the least UUID
+SELECT qty, MIN(CAST(user_id AS UUID)) AS m FROM orders GROUP BY qty
+--> 1:22 user_id | a view cannot hold a value of type UUID | cast it to VARCHAR
+
+-- the greatest BLOB
+SELECT qty, MAX(CAST(user_id AS BLOB)) AS m FROM orders GROUP BY qty
+--> 1:22 user_id | a view cannot hold a value of type BLOB | wrap it in decode(…) or hex(…)
+
+-- a sum of UHUGEINT
+SELECT qty, SUM(CAST(qty AS UHUGEINT)) AS m FROM orders GROUP BY qty
+--> 1:22 qty | a view cannot hold a value of type UHUGEINT | cast it to DECIMAL(38,0)
+
+-- the latest time in seconds
+SELECT qty, MAX(CAST(local AS TIMESTAMP_S)) AS m FROM orders GROUP BY qty
+--> 1:22 local | a view cannot hold a value of type TIMESTAMP_S | cast it to TIMESTAMP
+
+-- the latest time in nanoseconds
+SELECT qty, MAX(CAST(local AS TIMESTAMP_NS)) AS m FROM orders GROUP BY qty
+--> 1:22 local | a view cannot hold a value of type TIMESTAMP_NS | cast it to TIMESTAMP
+
+-- different spans of time
+SELECT qty, COUNT(DISTINCT local - local) AS m FROM orders GROUP BY qty
+--> 1:28 local | a view cannot hold a value of type INTERVAL | turn it into a number, for example epoch_ms(b) - epoch_ms(a)

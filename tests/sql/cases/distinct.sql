@@ -204,3 +204,16 @@ SELECT k, COUNT(DISTINCT x) * 100 // COUNT(*) AS share FROM e GROUP BY k HAVING 
 {"k":"b","x":1}
 --> rows
 {"k":"a","share":66}
+
+-- types that a view cannot hold are counted
+CREATE SOURCE e (u UUID, b BLOB, h UHUGEINT, s TIMESTAMP_S, n TIMESTAMP_NS) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS
+SELECT COUNT(DISTINCT u) AS u, COUNT(DISTINCT b) AS b, COUNT(DISTINCT h) AS h, COUNT(DISTINCT s) AS s, COUNT(DISTINCT n) AS n,
+  approx_count_distinct(u) AS au, approx_count_distinct(b) AS ab, COUNT(DISTINCT u, h) AS p FROM e;
+--> events
+{"u":"00000000-0000-0000-0000-00000000000a","b":"x","h":"99999999999999999999999999999999999999","s":"2026-01-01T00:00:00","n":"2026-01-01T00:00:00.000000001"}
+{"u":"00000000-0000-0000-0000-00000000000A","b":"x","h":"99999999999999999999999999999999999998","s":"2026-01-01T00:00:01","n":"2026-01-01T00:00:00.000000002"}
+{"u":"00000000-0000-0000-0000-00000000000b","b":"y","h":"0","s":"2026-01-01T00:00:00","n":"2026-01-01T00:00:00.000000001"}
+{}
+--> rows
+{"u":2,"b":2,"h":3,"s":2,"n":2,"au":2,"ab":2,"p":3}
