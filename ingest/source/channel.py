@@ -23,8 +23,17 @@ _BUFFER_BYTES = 1 << 20  # of the socket, where the kernel grants it
 class Channel:
     """One end of a connection. Not thread-safe."""
 
-    def __init__(self, end: socket.socket) -> None:
+    def __init__(self, end: socket.socket, timeout_s: int | None = None) -> None:
+        """Take over a connected socket.
+
+        Args:
+            end: The socket.
+            timeout_s: How long no byte may go within a message; None for as long as it takes.
+        """
         self._end = end
+        if timeout_s is not None:  # by the kernel: MSG_WAITALL would not wait on Python's own
+            for option in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):
+                end.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", timeout_s, 0))
         for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
             end.setsockopt(socket.SOL_SOCKET, option, _BUFFER_BYTES)
         self._readable = select.poll()
@@ -43,6 +52,7 @@ class Channel:
 
         Raises:
             ConnectionError: The other end is gone.
+            BlockingIOError: It stands still.
         """
         buffers: list[pickle.PickleBuffer] = []
         body = pickle.dumps(message, protocol=5, buffer_callback=buffers.append)
@@ -57,6 +67,7 @@ class Channel:
 
         Raises:
             ConnectionError: The other end is gone.
+            BlockingIOError: It stands still.
         """
         length, count = _HEAD.unpack(self._take(_HEAD.size))
         sizes = struct.unpack(f"<{count}Q", self._take(8 * count))

@@ -1,7 +1,7 @@
 """``python -m ingest.source.reader FD``: reads one source for the process that started it.
 
 Messages are gathered all the time, up to a batch, so when the writer asks there is as a rule
-something to give. Each request but ``Committed`` is answered by a ``Reply``
+something to give. Each request is answered by a ``Reply``
 (ingest/source/requests.py). The process ends with its parent, however that ended: the connection is
 gone then.
 """
@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ import pyarrow as pa
 from ingest.source.channel import Channel
 from ingest.source.message import BATCH_BYTES_MAX, MessageBatch, joined_headers, joined_keys
 from ingest.source.protocol import Source
-from ingest.source.requests import Begin, Close, Committed, Open, Poll, Reply
+from ingest.source.requests import Begin, Close, Open, Poll, Reply
 from keyfold.errors import KeyfoldError
 
 _IDLE_MS = 10
@@ -104,9 +105,9 @@ class Reader:
                         self._asked = request
                         self._deadline_s = time.monotonic() + request.timeout_ms / 1_000
                         self._messages_max = request.messages_max
-                    case Committed(offsets):
-                        self._source.committed(offsets)
-                    case Close():
+                        self._hear_committed(request.committed)
+                    case Close(committed):
+                        self._hear_committed(committed)
                         self._source.close()
                         self._reply()
                         return
@@ -115,6 +116,10 @@ class Reader:
                 self._answer()
             elif gathering:
                 self._gather()
+
+    def _hear_committed(self, offsets: Mapping[int, int]) -> None:
+        if offsets and self._open:
+            self._source.committed(offsets)
 
     def _room(self) -> int:
         if self._gathered.nbytes >= BATCH_BYTES_MAX:

@@ -3,6 +3,9 @@
 Making Python objects of Kafka's messages takes as long as everything that is done with them, and
 Python runs one thread at a time; so two processes read and evaluate side by side. This end is a
 ``Source`` like any other: it may be opened again after any error, and then starts a new process.
+
+The writer waits for nobody (law 7): what was committed goes along with the next poll, and a process
+that stands still (it was stopped, or its memory is on the disk) is ended after a while.
 """
 
 from __future__ import annotations
@@ -21,10 +24,16 @@ from typing import Any
 from ingest.source.channel import Channel
 from ingest.source.message import MessageBatch
 from ingest.source.protocol import Source, SourceProgress
-from ingest.source.requests import Begin, Close, Committed, Open, Poll, Reply
+from ingest.source.requests import Begin, Close, Open, Poll, Reply
 from keyfold.errors import SourceError
 
 _CLOSE_S_MAX = 2.5
+_STILL_S_MAX = 5
+"""For how long no byte of a message may come or go."""
+OPEN_S_MAX = 600
+"""How long a source may take to open; it has deadlines of its own, and this is none of them."""
+ANSWER_S_MAX = 60
+"""How long after its time the answer to a poll may come."""
 
 
 class RemoteSource:
@@ -43,13 +52,19 @@ class RemoteSource:
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
         self._asked = False
+        self._answer_by_s = 0.0
+        self._committed: Mapping[int, int] = {}
         self._last = Reply()
 
     def open(self, offsets: Mapping[int, int], identity: Mapping[str, str]) -> None:
         """Open the source, see ``Source.open``."""
         if self._channel is None or self._asked:
             self._start()
+        self._committed = {}
         self._send(Open(dict(offsets), dict(identity)))
+        assert self._channel is not None
+        if not self._channel.waits(OPEN_S_MAX * 1_000):
+            raise self._stands_still()
         reply = self._receive()
         if reply.error is not None:
             self.close()
@@ -64,10 +79,15 @@ class RemoteSource:
     ) -> MessageBatch | None:
         """Return what was gathered, see ``Source.poll``; not before ``gather_ms`` from now."""
         if not self._asked:
-            self._send(Poll(messages_max, timeout_ms, time.monotonic() + gather_ms / 1_000))
+            now_s = time.monotonic()
+            committed, self._committed = self._committed, {}
+            self._send(Poll(messages_max, timeout_ms, now_s + gather_ms / 1_000, committed))
             self._asked = True
+            self._answer_by_s = now_s + (timeout_ms + gather_ms) / 1_000 + ANSWER_S_MAX
         assert self._channel is not None
         if not self._channel.waits(timeout_ms):
+            if time.monotonic() > self._answer_by_s:
+                raise self._stands_still()
             return None
         self._asked = False
         reply = self._receive()
@@ -96,9 +116,8 @@ class RemoteSource:
         return self._last.identity
 
     def committed(self, offsets: Mapping[int, int]) -> None:
-        """See ``Source.committed``."""
-        with suppress(SourceError):  # a courtesy; what is wrong is said by the next poll
-            self._send(Committed(dict(offsets)))
+        """See ``Source.committed``; the source hears of the newest with the next poll."""
+        self._committed = dict(offsets)
 
     def close(self) -> None:
         """Close the source and wait for its process to end. Safe to call twice."""
@@ -106,8 +125,8 @@ class RemoteSource:
         self._process = self._channel = None
         if process is None or channel is None:
             return
-        with suppress(ConnectionError):
-            channel.send(Close())
+        with suppress(ConnectionError, BlockingIOError):
+            channel.send(Close(self._committed))
         try:
             self._drain(channel)
         finally:
@@ -121,7 +140,7 @@ class RemoteSource:
     def _drain(self, channel: Channel) -> None:
         """Take what is on its way, so that the last answer finds room; give up after a while."""
         end_s = time.monotonic() + _CLOSE_S_MAX
-        with suppress(ConnectionError):
+        with suppress(ConnectionError, BlockingIOError):
             while channel.waits(max(0.0, end_s - time.monotonic()) * 1_000):
                 _log_all(channel.receive())
 
@@ -136,7 +155,7 @@ class RemoteSource:
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
-        self._channel, self._asked, self._last = Channel(ours), False, Reply()
+        self._channel, self._asked, self._last = Channel(ours, _STILL_S_MAX), False, Reply()
         self._send(Begin(*self._begin, log_level=logging.getLogger().getEffectiveLevel()))
 
     def _send(self, request: object) -> None:
@@ -146,6 +165,8 @@ class RemoteSource:
             self._channel.send(request)
         except ConnectionError as problem:
             raise self._gone() from problem
+        except BlockingIOError as problem:
+            raise self._stands_still() from problem
 
     def _receive(self) -> Reply:
         assert self._channel is not None
@@ -153,9 +174,20 @@ class RemoteSource:
             reply: Reply = self._channel.receive()
         except ConnectionError as problem:
             raise self._gone() from problem
+        except BlockingIOError as problem:
+            raise self._stands_still() from problem
         _log_all(reply)
         self._last = replace(reply, batch=None, error=None)
         return reply
+
+    def _stands_still(self) -> SourceError:
+        """End the process that does not answer; return what became of it."""
+        if self._process is not None:
+            self._process.kill()
+        return SourceError(
+            f"source '{self._name}': the process that reads it stood still and was ended",
+            hint="it is started again; look for what stops it (a signal, a debugger, swapping)",
+        )
 
     def _gone(self) -> SourceError:
         code = None

@@ -43,23 +43,24 @@ class Poll:
         timeout_ms: Answer with nothing after this.
         ripe_s: Do not answer before this moment, unless a batch is full; of ``time.monotonic``,
             which is one clock for all processes.
+        committed: What ``Source.committed`` is to hear; empty: nothing new.
     """
 
     messages_max: int
     timeout_ms: int
     ripe_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Committed:
-    """See ``Source.committed``."""
-
-    offsets: Mapping[int, int]
+    committed: Mapping[int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """The last request."""
+    """The last request.
+
+    Attributes:
+        committed: As in ``Poll``.
+    """
+
+    committed: Mapping[int, int]
 
 
 @dataclass(frozen=True, slots=True)

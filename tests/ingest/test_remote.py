@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +22,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.source import remote
 from ingest.source.channel import Channel
 from ingest.source.events import EventsSource
 from ingest.source.kafka import KafkaSource, kafka_options
@@ -157,6 +158,50 @@ def test_a_reader_that_is_killed_is_an_error_and_the_next_open_starts_another(
     assert len(taken(source.poll(100, WAIT_MS))) == 1
 
 
+def test_a_reader_that_stands_still_holds_up_nobody_and_is_ended_after_a_while(
+    source: RemoteSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source.open({}, {})
+    source.poll(10, WAIT_MS)
+    reader = reader_of(os.getpid())
+    reader.suspend()
+    began = time.monotonic()
+    for offset in range(20_000):  # far more than the socket holds
+        source.committed(dict.fromkeys(range(8), offset))
+    assert source.poll(10, 1) is None
+    assert time.monotonic() - began < 5
+    source.close()
+    assert not reader.is_running()
+
+    monkeypatch.setattr(remote, "ANSWER_S_MAX", 0.2)
+    source.open({}, {})
+    reader = reader_of(os.getpid())
+    reader.suspend()
+    with pytest.raises(SourceError, match="stood still and was ended"):
+        while True:
+            source.poll(10, 50)
+    source.close()
+    source.open({0: 2_999, 1: EVENTS}, {})
+    assert len(taken(source.poll(100, WAIT_MS))) == 1
+
+
+def test_the_source_hears_what_was_committed_last_with_a_poll_and_when_it_is_closed(
+    tmp_path: Path,
+) -> None:
+    heard = tmp_path / "heard"
+    source = RemoteSource("orders", _Noting, heard)
+    source.open({}, {})
+    source.committed({0: 1})
+    source.committed({0: 2})
+    for _ in range(2):
+        while source.poll(10, 10) is not None or source.reading:
+            pass
+    assert heard.read_text() == "{0: 2}\n"
+    source.committed({0: 3})
+    source.close()
+    assert heard.read_text() == "{0: 2}\n{0: 3}\n"
+
+
 def test_the_reader_ends_with_the_one_that_started_it(directory: Path) -> None:
     code = (
         "import sys, time\n"
@@ -204,6 +249,16 @@ class _Talkative(KafkaSource):
     def open(self, offsets: object, identity: object) -> None:
         logging.getLogger("keyfold.ingest").warning("about to fail with %d source", 1)
         raise SourceError("not today")
+
+
+class _Noting(EventsSource):
+    def __init__(self, heard: Path) -> None:
+        super().__init__(heard.parent / "log", EventsOptions())
+        self._heard = heard
+
+    def committed(self, offsets: Mapping[int, int]) -> None:
+        with self._heard.open("a") as file:
+            file.write(f"{dict(offsets)}\n")
 
 
 class _Broken(KafkaSource):
@@ -277,3 +332,16 @@ def test_a_channel_carries_arrays_of_any_size_as_they_are() -> None:
         for _ in range(2):
             ends[1].send("x" * 100)
     ends[1].close()
+
+
+def test_a_channel_gives_up_where_the_other_end_stands_still_within_a_message() -> None:
+    ours, theirs = socket.socketpair()
+    channel = Channel(ours, timeout_s=1)
+    theirs.sendall(b"\1")
+    assert channel.waits(1_000)
+    with pytest.raises(BlockingIOError):
+        channel.receive()
+    with pytest.raises(BlockingIOError):
+        channel.send(np.zeros(10_000_000))
+    channel.close()
+    theirs.close()
