@@ -117,10 +117,11 @@ def sources_infer(
         raise typer.BadParameter("give a PATH, - for stdin, or --topic")
 
 
-@app.command()
+# Further words would be a usage error; they are let in, to say how a file is pushed.
+@app.command(context_settings={"allow_extra_args": True})
 def push(
+    context: typer.Context,
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="An `events` source.")],
-    file: Annotated[str | None, typer.Argument(hidden=True)] = None,
     url: Url = None,
     token: Token = None,
     batch: Annotated[int, typer.Option(min=1, metavar="N", help="Events per request.")] = 5_000,
@@ -140,7 +141,7 @@ def push(
     """
     from keyfold.cli.push import push_stdin
 
-    push_stdin(source, file, url, token, batch)
+    push_stdin(source, context.args, url, token, batch)
 
 
 @app.command(cls=NegativeNumbers)

@@ -67,7 +67,7 @@ class Accepted:
 
 
 def push_stdin(
-    source: str, file: str | None, url: str | None, token: str | None, batch: int
+    source: str, others: list[str], url: str | None, token: str | None, batch: int
 ) -> None:
     """Send stdin, show progress on a terminal, and print what was accepted.
 
@@ -76,10 +76,10 @@ def push_stdin(
         ServerError: The server refused a batch or does not answer; the message says from which
             line on to send again.
     """
-    if file is not None:
+    if others:
         raise SettingsError(
-            f"push reads stdin and opens no file, {file} was given",
-            hint=f"write `keyfold push {source} < {shlex.quote(file)}`",
+            f"push reads stdin and opens no file, {others[0]} was given",
+            hint=f"write `keyfold push {source} < {shlex.quote(others[0])}`",
         )
     accepted = Accepted()
     size = _input_bytes()
@@ -98,7 +98,7 @@ def push_stdin(
                 accepted.add(send(client, source, events), lines)
                 accepted.unusable += unusable(events)
             except ServerError as problem:
-                raise _stopped(problem, accepted, source, count) from problem
+                raise stopped(problem, accepted, source, count) from problem
             rate = accepted.events / max(time.monotonic() - started_s, 1e-3)
             told = f"{accepted.events:,} events, {rate:,.0f} events/s"
             bar.update(task, advance=len(events), told=told)
@@ -181,13 +181,17 @@ def batches(lines: Iterable[bytes], events_max: int) -> Iterator[tuple[bytes, in
         yield b"\n".join(pending) + b"\n", len(pending), at
 
 
-def _stopped(problem: ServerError, accepted: Accepted, source: str, count: int) -> ServerError:
+def stopped(problem: ServerError, accepted: Accepted, source: str, count: int) -> ServerError:
+    """Return the problem with what was accepted before it, and what of the input is left to send.
+
+    ``count`` events were in the batch that it is about.
+    """
     rest = f"`tail -n +{accepted.lines + 1}` of the input"
     if problem.code not in _UNSURE:
-        hint = f"{problem.hint}; " if problem.hint else ""
+        hints = [problem.hint, f"the rest is {rest}" if accepted.events else ""]
         return ServerError(
             f"{problem.message}; {accepted.text(source)}",
-            hint=f"{hint}the rest is {rest}",
+            hint="; ".join(filter(None, hints)),
             code=problem.code,
         )
     return ServerError(

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from keyfold.cli.push import BATCH_BYTES_MAX, batches
+from keyfold.cli.client import ServerError
+from keyfold.cli.push import BATCH_BYTES_MAX, Accepted, batches, stopped
 from tests.cli.scene import Keyfold, until
 
 Door = tuple[Keyfold, str]
@@ -104,7 +105,9 @@ def test_a_push_of_a_file_that_is_named_says_how_to_send_it(running: Door) -> No
     pushed = keyfold("push", "orders", "my orders.ndjson")
     assert (pushed.returncode, pushed.stdout) == (2, "")
     assert "hint: write `keyfold push orders < 'my orders.ndjson'`" in pushed.stderr
-    assert "FILE" not in keyfold("push", "--help").stdout
+    usage = keyfold("push", "--help").stdout.splitlines()[0]
+    assert "file" not in usage.lower()
+    assert "SOURCE" in usage
 
 
 def test_one_event_is_one_event(running: Door) -> None:
@@ -119,7 +122,18 @@ def test_a_push_into_no_source_is_the_servers_problem_and_exit_1(running: Door) 
     pushed = keyfold("push", "oders", "--url", url, stdin=events(("a", "1", "eu")))
     assert pushed.returncode == 1
     assert "there is no source 'oders'; 0 events accepted by oders" in pushed.stderr
-    assert "the rest is `tail -n +1` of the input" in pushed.stderr
+    assert pushed.stderr.endswith("hint: sources: orders\n")
+    assert "tail -n" not in pushed.stderr  # nothing was taken, so there is no rest
+
+
+def test_a_push_that_stops_says_what_is_left_of_the_input() -> None:
+    accepted = Accepted()
+    accepted.add({"accepted": 2, "partition": 0, "first_offset": 7, "last_offset": 8}, lines=3)
+    refused = stopped(ServerError("it is full", hint="wait", code="busy"), accepted, "orders", 1)
+    assert refused.message == "it is full; 2 events accepted by orders: partition 0, offsets 7 to 8"
+    assert refused.hint == "wait; the rest is `tail -n +4` of the input"
+    unsure = stopped(ServerError("no answer", code="no_answer"), Accepted(), "orders", 1)
+    assert unsure.hint.endswith("what was not answered is `tail -n +1` of the input")
 
 
 def test_a_message_that_cannot_be_used_is_shown_among_the_dead_letters(running: Door) -> None:
@@ -154,7 +168,7 @@ def test_without_a_server_there_is_an_error_and_a_way_out(
     told = keyfold(*words, "--url", "http://127.0.0.1:9", stdin=events(("a", "1", "b")))
     assert told.returncode == 1
     assert "http://127.0.0.1:9 does not answer" in told.stderr
-    assert "hint: " in told.stderr
+    assert "hint: start it with `keyfold run`, or give its address with --url\n" in told.stderr
     assert "Traceback" not in told.stderr
 
 
