@@ -187,12 +187,18 @@ def _parse(
     """Return sources, materialized views and plain views."""
     sources: list[UnboundSource] = []
     views: list[UnboundView] = []
-    for tokens in statements(source):
+    parts = statements(source)
+    relations = [
+        tokens[2].text
+        for tokens in parts
+        if len(tokens) > 2 and tokens[1].text.upper() in ("SOURCE", "VIEW")
+    ]
+    for tokens in parts:
         match [token.text.upper() for token in tokens[:3]]:
             case ["CREATE", "SOURCE", *_]:
                 sources.append(parse_source(source, tokens))
             case ["CREATE", "MATERIALIZED", "VIEW"] | ["CREATE", "VIEW", *_]:
-                views.append(parse_view(source, tokens))
+                views.append(parse_view(source, tokens, relations))
             case _:
                 raise other_statement(source, tokens)
     _refuse_twice(

@@ -13,6 +13,7 @@ import duckdb
 from sqlglot import exp
 
 from keyfold.errors import SqlError, did_you_mean
+from keyfold.sql.calls import CALLS as AGGREGATES
 from keyfold.sql.dialect import call_name, find_aggregate, sql_text
 from keyfold.sql.relation import Relation
 from keyfold.sql.scope import WRITTEN
@@ -187,7 +188,7 @@ class Expressions:
             raise self._text.error(
                 node,
                 f"there is no function {name}",
-                did_you_mean(name, [*CALLS, "if"], _FUNCTIONS_HINT),
+                did_you_mean(name, [*CALLS, "if", *AGGREGATES], _FUNCTIONS_HINT),
             )
         raise self._text.error(
             node,

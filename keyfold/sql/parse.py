@@ -20,7 +20,7 @@ from sqlglot import Token, TokenType, exp
 from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import ParseError, TokenError
 
-from keyfold.errors import SqlError, SqlLocation
+from keyfold.errors import SqlError, SqlLocation, did_you_mean
 from keyfold.sql.bind import locked_connection
 from keyfold.sql.dialect import ViewDialect
 from keyfold.sql.location import SqlText
@@ -30,6 +30,7 @@ from keyfold.view.plan import Include
 
 _WORDS_ONLY = re.compile(r"[^\W\d][\w-]{0,99}")
 _NOT_NAMES = frozenset({"AS", "WITH", "SELECT", "IF", "FROM"})
+_BEFORE_RELATION = re.compile(r"(?i)(\bFROM|\()\s*$")
 _SYNTAX_HINT = "look at this word and those before it; a name that is an SQL word takes quotes"
 _OTHER_STATEMENTS = {
     "CREATE TABLE": "use CREATE SOURCE for a stream; a view keeps the state",
@@ -248,8 +249,13 @@ def name_at(source: SqlText, tokens: Sequence[Token], at: int, what: str) -> tup
 # --- CREATE MATERIALIZED VIEW ----------------------------------------------------------------
 
 
-def parse_view(source: SqlText, tokens: list[Token]) -> UnboundView:
+def parse_view(source: SqlText, tokens: list[Token], relations: Sequence[str]) -> UnboundView:
     """Parse a CREATE MATERIALIZED VIEW or a CREATE VIEW.
+
+    Args:
+        source: The file.
+        tokens: Of the statement.
+        relations: Names that can stand in a FROM, for the hint of an error.
 
     Raises:
         SqlError: It is no such statement; with its location.
@@ -296,7 +302,7 @@ def parse_view(source: SqlText, tokens: list[Token]) -> UnboundView:
             )
         body = body[:-4]
     text = _plain_window_calls(blank(source.text, body[0].start, body[-1].end + 1), body)
-    _check_syntax(source, without_bounds(text, body), body)
+    _check_syntax(source, without_bounds(text, body), body, relations)
     query = parse_tree(source, text, ViewDialect, body)
     while isinstance(query, exp.Subquery) and set(_given(query)) == {"this"}:
         query = query.this
@@ -321,7 +327,9 @@ def _syntax_connection() -> duckdb.DuckDBPyConnection:
     return locked_connection()
 
 
-def _check_syntax(source: SqlText, text: str, tokens: Sequence[Token]) -> None:
+def _check_syntax(
+    source: SqlText, text: str, tokens: Sequence[Token], relations: Sequence[str]
+) -> None:
     """Have DuckDB parse the query: sqlglot forgives what DuckDB does not, as ``a,,b``.
 
     Raises:
@@ -337,13 +345,17 @@ def _check_syntax(source: SqlText, text: str, tokens: Sequence[Token]) -> None:
     near = re.search(r'at or near "(.*)"', message)
     location = source.token(tokens[-1])
     position = answer.get("position")
+    hint = _SYNTAX_HINT
     if position is not None:
         offset = len(text.encode()[: int(position)].decode(errors="ignore"))
         location = source.at(offset, len(near[1]) if near else 1)
+        if near and _BEFORE_RELATION.search(text[:offset]):  # FROM order, where there is orders
+            others = [name for name in relations if name.lower() != near[1].lower()]
+            hint = did_you_mean(near[1], others, hint)
     word = f" at {near[1]!r}" if near else f": {message[:1].lower()}{message[1:]}"
     raise SqlError(
         f"syntax error{word}",
-        hint=_SYNTAX_HINT,
+        hint=hint,
         location=location,
     )
 

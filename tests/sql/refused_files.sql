@@ -17,6 +17,16 @@ CREATE SOURCE s (a INT) WITH (connector = 'events');
 CREATE TABLE t (a INT);
 --> 1:1 CREATE | a statement cannot start with CREATE TABLE | use CREATE SOURCE for a stream; a view keeps the state
 
+-- a source whose misspelt name is a word of SQL
+CREATE MATERIALIZED VIEW v AS SELECT a, COUNT(*) AS n FROM order GROUP BY a;
+CREATE SOURCE orders (a INT) WITH (connector = 'events');
+--> 1:60 order | syntax error at 'order' | did you mean orders?
+
+-- a source whose name is a word of SQL
+CREATE SOURCE "order" (a INT) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS SELECT a, COUNT(*) AS n FROM order GROUP BY a;
+--> 2:60 order | syntax error at 'order' | look at this word and those before it; a name that is an SQL word takes quotes
+
 -- CREATE VIEW with options
 CREATE SOURCE s (a INT) WITH (connector = 'events');
 CREATE VIEW v WITH (retention = '7 days') AS SELECT a FROM s;

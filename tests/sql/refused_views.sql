@@ -858,6 +858,10 @@ SELECT user_id FROM orders WHERE date_trunc('hour', qty) = ts GROUP BY user_id
 SELECT user_id, rond(AVG(amount)) AS m FROM orders GROUP BY user_id
 --> 1:17 rond | there is no function rond | did you mean round?
 
+-- a misspelt aggregate
+SELECT user_id, SUMM(amount) AS s FROM orders GROUP BY user_id
+--> 1:17 SUMM | there is no function summ | did you mean sum?
+
 -- a function that there is not, beside a key
 SELECT user_id, fzqxw(amount) AS m FROM orders GROUP BY user_id
 --> 1:17 fzqxw | there is no function fzqxw | docs/sql.md lists what can stand around aggregates; the rest are DuckDB's
