@@ -325,3 +325,22 @@ FROM SESSION(e PARTITION BY k, ts, INTERVAL '1' MINUTE) GROUP BY k, window_start
 {"k":"a","window_start":"2026-01-01T00:00:00","window_end":"2026-01-01T00:01:30","c":2}
 {"k":"a","window_start":"2026-01-01T00:06:00","window_end":"2026-01-01T00:07:00","c":1}
 --> ledger applied 4, late 1
+
+-- an event whose session would end after the last moment costs itself alone
+CREATE SOURCE e (k VARCHAR, n BIGINT, ts TIMESTAMP) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS
+SELECT k, window_start, window_end, SUM(n) AS s
+FROM SESSION(e PARTITION BY k, ts, INTERVAL '1' MINUTE) GROUP BY k, window_start, window_end;
+--> events
+{"k":"a","n":1,"ts":"294247-01-10 03:58:54"}
+{"k":"a","n":2,"ts":"294247-01-10 04:00:54"}
+{"k":"a","n":3,"ts":"294247-01-10 03:59:50"}
+{"k":"a","n":4,"ts":"infinity"}
+{"k":"a","n":5,"ts":"290309-12-22 (BC) 00:00:00"}
+{"k":"a","n":6,"ts":"2026-01-01 00:00:00"}
+--> rows
+{"k":"a","window_start":"-290308-12-22T00:00:00","window_end":"-290308-12-22T00:01:00","s":5}
+{"k":"a","window_start":"2026-01-01T00:00:00","window_end":"2026-01-01T00:01:00","s":6}
+{"k":"a","window_start":"294247-01-10T03:58:54","window_end":"294247-01-10T04:00:50","s":4}
+{"k":"a","window_start":null,"window_end":null,"s":4}
+--> ledger applied 5, dead_lettered 1
