@@ -58,7 +58,7 @@ class Settings(BaseSettings):
     hot_bytes_max: int = Field(
         512 << 20,
         ge=1 << 20,
-        description="Memory for hot partials and values seen, over all views.",
+        description="Memory for hot partials, values seen and newest sessions, over all views.",
     )
     ingest_block_cache_bytes: int = Field(
         128 << 20, ge=1 << 20, description="RocksDB block cache of the writer."

@@ -27,7 +27,6 @@ from keyfold.view.types import Physical
 
 START_BYTES = 9
 """window_start at the end of a key: the tag of a value, and 64 bits."""
-_SHARE = 8  # of bytes_max, the part that the newest sessions take at most, and the filter of groups
 _NEWEST_BYTES = 400  # of a group that is remembered, with a key of 50 bytes
 
 Span = tuple[int, int]
@@ -54,16 +53,16 @@ class Sessions:
             plan: The view.
             hot: Its hot partials; they are changed through here only.
             store: Where its rows are.
-            bytes_max: Memory of the view; a part of it is taken here.
+            bytes_max: Memory for the newest sessions and, half of it, the filter of groups.
             store_empty: The store has no row of the view, so what is there comes from here.
         """
         self._has_slot, self._end_slot = end_slots(plan)
         self._end_of = end_reader(plan)
         self._hot = hot
         self._store = store
-        self._groups_max = max(1, bytes_max // _SHARE // _NEWEST_BYTES)
+        self._groups_max = max(1, bytes_max // 2 // _NEWEST_BYTES)
         # The groups that the store may have; None where nobody knows.
-        self._groups = KeyFilter(bytes_max // _SHARE) if store_empty else None
+        self._groups = KeyFilter(bytes_max // 2) if store_empty else None
         self._newest: dict[bytes, Span] = {}
         # Group → the sessions that were made or grew since the last commit, in order.
         self._changed: dict[bytes, list[Span]] = {}

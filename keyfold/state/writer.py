@@ -153,7 +153,7 @@ class StateWriter:
             starts: Where to begin with sources whose columns were just detected, by name.
             aside: Views that the file has and the catalog has not, with their source.
             wrong: Those of them that do not fit the columns of their source, with their statement.
-            hot_bytes_max: Memory for hot partials and seen values over all views.
+            hot_bytes_max: Memory for hot partials, seen values and newest sessions over all views.
             dead_letters_max: Dead letters kept.
             now_ms: The clock, for the first commit.
 
@@ -364,13 +364,15 @@ class StateWriter:
         if plan.has_sets:
             bytes_max //= 2
             seen = SeenValues(fetch, bytes_max, store_empty=no_rows)
+        sessions_bytes_max = bytes_max // 4 if plan.session else 0
+        bytes_max -= sessions_bytes_max
         hot = HotPartials(plan.aggregates, codec, fetch, bytes_max, store_empty=no_rows)
         if no_rows and plan.standing_keys:
             keys = [prefix + encode_key(plan.key_types, key) for key in plan.standing_keys]
             hot.merge(keys, zero(plan.slots, len(keys)))
         sessions = None
         if plan.session:
-            sessions = Sessions(plan, hot, self._store, bytes_max, store_empty=no_rows)
+            sessions = Sessions(plan, hot, self._store, sessions_bytes_max, store_empty=no_rows)
         fold = DistinctFold(plan.aggregates)
         return ViewState(plan, prefix, hot, seen, fold, reclaimer, sessions)
 

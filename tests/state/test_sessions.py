@@ -116,6 +116,29 @@ def test_a_group_of_many_sessions_is_sought_from_the_new_one_and_not_from_its_en
     assert store.looks <= 3, "a new group and the newest session need no seek"
 
 
+@pytest.mark.parametrize(("hot_bytes_max", "sought"), [(8_000, 8), (1 << 20, 0)])
+def test_the_newest_sessions_are_remembered_in_a_part_of_the_views_memory(
+    hot_bytes_max: int, sought: int
+) -> None:
+    class Counting(MemoryStore):
+        scans = 0
+
+        def scan(self, start: bytes, end: bytes, *, backwards: bool = False):  # type: ignore[no-untyped-def]
+            self.scans += backwards
+            return super().scan(start, end, backwards=backwards)
+
+    store = Counting()
+    state = StateWriter(store, CATALOG, hot_bytes_max=hot_bytes_max)
+    keys = "abcdefghij"
+    merge(state, [(key, 0) for key in keys])
+    state.commit(0)
+    # A quarter of 8,000 bytes, half of it for sessions of 400 bytes each: two of the ten.
+    merge(state, [(key, 5) for key in keys])
+    assert store.scans == sought
+    state.commit(0)
+    assert stored(store, state) == sessions_of([(key, at) for key in keys for at in (0, 5)])
+
+
 def test_a_view_that_fails_keeps_the_rows_that_were_taken_over_since_the_commit() -> None:
     store = MemoryStore()
     state = StateWriter(store, CATALOG)
