@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 from rich.console import Console
 
 from keyfold.cli.check import Compiled, compile_file, duration, window_text
@@ -169,7 +170,10 @@ def expression_text(view: ViewPlan, expression: Expression) -> str:
             answer = view.answers[index]
             aggregate = view.shown.aggregates[answer.aggregate]
             where = f" FILTER (WHERE {aggregate.where})" if aggregate.where else ""
-            return f"{aggregate.words(answer.final.function)}{where}"
+            words = aggregate.words(answer.final.function)
+            if answer.final.detail is not msgspec.UNSET:
+                words = f"{words.removesuffix(')')}, {answer.final.detail!r})"
+            return f"{words}{where}"
         case Literal(value=value):
             return "NULL" if value is None else repr(value)
         case Call(function=function, arguments=arguments):

@@ -209,6 +209,21 @@ def test_explain_says_what_each_different_value_costs(keyfold: Keyfold, tmp_path
     assert cost in told.stdout
 
 
+def test_explain_says_what_a_function_is_told_beside_its_partial(
+    keyfold: Keyfold, tmp_path: Path
+) -> None:
+    (tmp_path / "near.sql").write_text(
+        "CREATE SOURCE s (x BIGINT) WITH (connector = 'events');"
+        "CREATE MATERIALIZED VIEW v AS SELECT approx_quantile(x, 0.25) AS low, "
+        "approx_quantile(x, 0.75) AS high FROM s;"
+    )
+    told = keyfold("explain", "near.sql")
+    assert "APPROX_QUANTILE(" in told.stdout, told.stderr
+    assert "'0.25'" in told.stdout
+    assert "'0.75'" in told.stdout
+    assert "sketch bytes 4 + bytes" in told.stdout
+
+
 def test_explain_says_how_many_panes_a_window_is_merged_from(
     keyfold: Keyfold, tmp_path: Path
 ) -> None:
