@@ -17,8 +17,9 @@ from ingest.sourcerecord import Times
 from keyfold.state.record import ViewRecord
 from keyfold.view.plan import ViewPlan
 
-_LEAST_US = -(1 << 62)
-_MOST_US = (1 << 63) - 1
+_NOTHING_US = -(1 << 63)
+"""Before every time: where no message came yet. No timestamp has this value."""
+_END_US = (1 << 63) - 1
 
 
 def late_events(
@@ -41,28 +42,42 @@ def late_events(
         bool[n], which are late; and partition → greatest event time, with this batch.
     """
     moves = times.moves if fresh is None else times.moves & fresh
-    seen = np.where(moves, times.all_micros, _LEAST_US)
+    seen = np.where(moves, times.all_micros, _NOTHING_US)
     before = np.empty(len(seen), np.int64)
     latest = dict(record.event_times_us)
     order = np.argsort(partitions, kind="stable")
     for places in np.split(order, np.flatnonzero(np.diff(partitions[order])) + 1):
         partition = int(partitions[places[0]])
-        known = latest.get(partition, _LEAST_US)
+        known = latest.get(partition, _NOTHING_US)
         running = np.maximum.accumulate(np.concatenate(([known], seen[places])))
         before[places] = running[:-1]
-        if running[-1] > _LEAST_US:
+        if running[-1] > _NOTHING_US:
             latest[partition] = int(running[-1])
-    return _closes_us(view, times.all_micros) <= before - times.delay_us, latest
+    return (before > _NOTHING_US) & (
+        _closes_us(view, times.all_micros) <= _earlier(before, times.delay_us)
+    ), latest
 
 
 def _closes_us(view: ViewPlan, micros: np.ndarray) -> np.ndarray:
     """From which time of its partition on an event would be late, µs."""
     window = view.window
     if window is None:
-        return micros + 1
+        return _later(micros, 1)
     if window.session:
         wait_us = (view.retention_us or 0) if view.on_late == "apply" else 0
-        span_us = min(window.size_us + wait_us, _MOST_US)
-        return np.asarray(np.minimum(micros, _MOST_US - span_us) + span_us)
+        return _later(micros, min(window.size_us + wait_us, _END_US))
     pane_us = window.pane_us
-    return (micros - window.offset_us) // pane_us * pane_us + window.offset_us + pane_us
+    into_us = (micros % pane_us - window.offset_us % pane_us) % pane_us
+    return _later(micros, pane_us - into_us)
+
+
+def _later(micros: np.ndarray, span_us: np.ndarray | int) -> np.ndarray:
+    """Add spans to times; what is beyond the end of time is that end."""
+    added: np.ndarray = np.minimum(micros, _END_US - span_us) + span_us
+    return added
+
+
+def _earlier(micros: np.ndarray, span_us: int) -> np.ndarray:
+    """Take a span from times; what is before all times is ``_NOTHING_US``."""
+    taken: np.ndarray = np.maximum(micros, _NOTHING_US + span_us) - span_us
+    return taken
