@@ -12,7 +12,7 @@ from pathlib import Path
 from ingest.clock import clock_ms
 from ingest.joining import Joining
 from ingest.pipeline import Pipeline, Tally
-from keyfold.errors import SettingsError
+from keyfold.errors import SettingsError, counted
 from keyfold.process import mark_started, run_role, start_role, stop_event
 from keyfold.settings import Settings
 from keyfold.sql.compile import unbound_sources
@@ -114,9 +114,9 @@ def _keep(
     mark_started()
     joining.begin(state)
     _log.info(
-        "keeping %d views of %d sources",
-        len(state.views),
-        len(pipeline.lanes),
+        "keeping %s of %s",
+        counted(len(state.views), "view"),
+        counted(len(pipeline.lanes), "source"),
         extra={"commit": state.record.sequence, "waiting": ", ".join(missing.sources) or "none"},
     )
     pipeline.run(stop_event(), joining.news)

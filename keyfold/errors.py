@@ -124,6 +124,11 @@ class NotReadyError(KeyfoldError):
     code = "not_caught_up"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, in the plural where it takes that."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
     """Return the hint for a name that is not there.
 

@@ -189,7 +189,7 @@ class LiveState:
         directory = self._settings.data_dir
         found = identity(directory)
         if not found:
-            self.problem = f"there is no state in {directory.name} yet"
+            self.problem = f"there is no state in {directory} yet"
             return
         try:
             reader = StateReader.open(

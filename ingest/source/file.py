@@ -35,7 +35,7 @@ from ingest.source.file_records import BrokenFileError, count_records, field_nam
 from ingest.source.message import BATCH_BYTES_MAX, MessageBatch
 from ingest.source.protocol import OffsetGoneError, SourceProgress
 from keyfold.connector.file_options import FileOptions, matching_files
-from keyfold.errors import SourceError
+from keyfold.errors import SourceError, counted
 
 _log = logging.getLogger("keyfold.ingest")
 WATCH_INTERVAL_S: Final = 1.0
@@ -126,9 +126,9 @@ class FileSource:
         if gone and not offsets:  # who begins anew begins with what is there
             self._starts = dict(gone)
             _log.warning(
-                "%d files of %s are gone: new views begin without them",
-                len(gone),
+                "of %s, %s gone: new views begin without what was there",
                 self._options.path,
+                counted(len(gone), "file"),
             )
         for partition, file in enumerate(known):
             position = self._starts.get(partition, offsets.get(partition, 0))

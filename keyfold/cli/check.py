@@ -9,7 +9,7 @@ from pathlib import Path
 from keyfold.cli.infer import inferred
 from keyfold.cli.show import add_row, out, table
 from keyfold.connector.options import connector_options
-from keyfold.errors import SettingsError, SqlError
+from keyfold.errors import SettingsError, SqlError, counted
 from keyfold.sql.compile import Known, compile_known, unbound_sources
 from keyfold.sql.infer import Inferred
 from keyfold.sql.parse import UnboundSource
@@ -147,13 +147,9 @@ def check_file(file: Path) -> None:
         console.print(
             f"not checked: columns of source {name}{also}: {why}", markup=False, soft_wrap=True
         )
-    counts = [_count(len(catalog.sources), "source"), _count(len(compiled.views), "view")]
+    counts = [counted(len(catalog.sources), "source"), counted(len(compiled.views), "view")]
     good = "good as far as it was checked" if compiled.reasons else "good"
     console.print(f"{file}: {good}, {' and '.join(counts)}", markup=False)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def window_text(view: ViewPlan) -> str:

@@ -82,7 +82,7 @@ def test_a_file_that_is_gone_while_it_runs_costs_the_writer_and_not_the_lookups(
         running.logged("ingest refused to start again")
         assert ready(url)
         (keyfold.directory / "pipeline.sql").write_text(PIPELINE)
-        kept = "keeping 2 views of 1 sources"
+        kept = "keeping 2 views of 1 source"
         until(lambda: [one["message"] for one in running.log()].count(kept) == 2)
     finally:
         assert running.end() == 0

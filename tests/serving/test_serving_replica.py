@@ -45,7 +45,9 @@ def test_without_state_the_answer_is_not_ready(
         problem(answer, 503, "not_caught_up")
         assert answer.headers["retry-after"] == "1"
     problem(server.client.post("/v1/sources/orders/events", content=b"{}"), 503, "not_caught_up")
-    assert server.get("/readyz").status_code == 503
+    missing = server.get("/readyz")
+    assert missing.status_code == 503
+    assert missing.json()["missing"] == [f"state: there is no state in {tmp_path / 'none'} yet"]
     health = server.get("/healthz").json()["replica"]
     assert (health["open"], health["advancing"]) == (False, False)
     assert server.get("/metrics").status_code == 200
