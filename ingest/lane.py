@@ -19,7 +19,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from ingest.clock import monotonic_ms
+from ingest.clock import clock_ms, monotonic_ms
 from ingest.decode.json import Decoded, JsonDecoder
 from ingest.decode.reject import Reject
 from ingest.evaluate import Delta, Evaluator, Poison
@@ -64,6 +64,7 @@ class Lane:
         connection: duckdb.DuckDBPyConnection,
         data_directory: Path,
         monotonic: Callable[[], int] = monotonic_ms,
+        clock: Callable[[], int] = clock_ms,
     ) -> None:
         """Prepare a lane; ``open`` connects it.
 
@@ -94,6 +95,7 @@ class Lane:
         self._trouble = ""
         self._opening = Opening(plan.name, self._source, monotonic)
         self._identity = self._record.identity
+        self._clock = clock
 
     @property
     def _record(self) -> SourceRecord:
@@ -191,6 +193,7 @@ class Lane:
         source = self._record
         self._progress.count(now_ms, len(batch))
         if len(batch):
+            now_ms = self._clock()  # the batch may have come after the turn began
             decoded = decoded or self._decoder.decode(batch)
             firsts = _first_offsets(batch)
             told_of = {p: source.partitions[p].offset for p in firsts if p in source.partitions}

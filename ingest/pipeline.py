@@ -97,7 +97,7 @@ class Pipeline:
         self._missing = missing or Missing()
         self._tally = tally or Tally(clock())
         self.lanes = [
-            Lane(plan, state, connection, directory, monotonic)
+            Lane(plan, state, connection, directory, monotonic, clock)
             for plan in state.catalog.sources
             if plan.name not in self._missing.sources
         ]

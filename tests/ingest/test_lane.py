@@ -76,7 +76,12 @@ class Process:
         catalog = compile_sql(SOURCE.format(options) + "".join(views))
         self.state = StateWriter(self.store, catalog, **how)
         self.lane = Lane(
-            catalog.sources[0], self.state, self.connection, self.directory, lambda: self.ran_ms
+            catalog.sources[0],
+            self.state,
+            self.connection,
+            self.directory,
+            lambda: self.ran_ms,
+            lambda: self.now_ms,
         )
         return self.lane
 
@@ -427,6 +432,17 @@ def test_a_message_is_buried_once_for_all_views(process: Process) -> None:
     assert record.views["sums"].total().dead_lettered == 3
     assert process.letters()[1].value == b'{"id":1}'
     assert process.letters()[1].timestamp_ms == NOW_MS
+
+
+def test_no_message_becomes_a_dead_letter_before_it_was_taken_in(process: Process) -> None:
+    lane = process.start(BY_USER)
+    process.now_ms += 5
+    process.push([b"no json"])
+    while not lane.step(10, 20, NOW_MS):  # the turn began before the message came
+        pass
+    process.commit()
+    (letter,) = process.letters()
+    assert (letter.timestamp_ms, letter.time_ms) == (NOW_MS + 5, NOW_MS + 5)
 
 
 # --- catching up -----------------------------------------------------------------------------
