@@ -68,7 +68,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
             "view": self.view or None,
             "partition": self.partition,
             "offset": self.offset,
-            "timestamp_ms": self.timestamp_ms,
+            "timestamp_ms": self.timestamp_ms if self.timestamp_ms >= 0 else None,
             "reason": self.reason,
             "field": self.field or None,
             "value": _text(self.value),

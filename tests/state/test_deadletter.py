@@ -38,6 +38,12 @@ def test_a_letter_has_its_documented_bytes() -> None:
     assert msgspec.msgpack.decode(raw, type=DeadLetter) == LETTER
 
 
+def test_a_time_that_is_not_known_is_shown_as_null() -> None:
+    assert LETTER.as_dict(earlier=False)["timestamp_ms"] is None
+    known = msgspec.structs.replace(LETTER, timestamp_ms=0)
+    assert known.as_dict(earlier=False)["timestamp_ms"] == 0
+
+
 def test_a_letter_of_the_form_without_builds_can_be_read() -> None:
     raw = bytes.fromhex(
         "87 a6736f75726365 a16f a9706172746974696f6e 01 a66f6666736574 07"
