@@ -238,7 +238,9 @@ def test_a_crash_at_any_byte_of_an_append_costs_nothing_acknowledged(
 
 
 @pytest.mark.parametrize("zeros", [1, 7, 4096])
-def test_zeros_that_a_power_failure_left_are_not_records(partition: Path, zeros: int) -> None:
+def test_zeros_that_a_power_failure_left_are_not_records(
+    partition: Path, zeros: int, caplog: pytest.LogCaptureFixture
+) -> None:
     written(partition, numbered(0, 2))
     with data_path(partition, 0).open("ab") as data, index_path(partition, 0).open("ab") as index:
         data.write(b"kept\npar" + b"\0" * zeros + b"tial\nlater\n")
@@ -246,6 +248,11 @@ def test_zeros_that_a_power_failure_left_are_not_records(partition: Path, zeros:
     assert records(partition) == numbered(0, 2)
     written(partition, [b"next"])
     assert records(partition) == [*numbered(0, 2), b"kept", b"next"]
+    cut = [(one.levelname, vars(one)["file"], vars(one)["bytes"]) for one in caplog.records]
+    assert cut == [
+        ("WARNING", str(index_path(partition, 0)), INDEX_ENTRY.size),
+        ("WARNING", str(data_path(partition, 0)), len(b"partial\nlater\n") + zeros),
+    ]
 
 
 def test_a_segment_that_was_half_made_or_half_removed_is_swept_away(partition: Path) -> None:

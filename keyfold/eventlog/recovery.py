@@ -15,6 +15,7 @@ of it:
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,6 +41,7 @@ from keyfold.eventlog.format import (
     write_all,
 )
 
+_logger = logging.getLogger("keyfold.eventlog")
 _RESTORE = "restore the file from a copy, or remove the event log"
 
 
@@ -136,7 +138,15 @@ def _mend_index(directory: Path, segment: int, sync: Callable[[int], None]) -> C
         with path.open("r+b") as file:
             file.truncate(committed.index_end)
             sync(file.fileno())
+        _log_cut(path, len(content) - committed.index_end)
     return committed
+
+
+def _log_cut(path: Path, cut_bytes: int) -> None:
+    _logger.warning(
+        "cut a torn end off, which a crash left and nobody was told is there",
+        extra={"file": str(path), "bytes": cut_bytes},
+    )
 
 
 def _mend_data(
@@ -158,6 +168,8 @@ def _mend_data(
         kept = written[: written.rfind(b"\n") + 1]
         file.truncate(byte_end + len(kept))
         sync(file.fileno())
+    if len(tail) > len(kept):
+        _log_cut(path, len(tail) - len(kept))
     if not kept:
         return committed
     count = kept.count(b"\n")
