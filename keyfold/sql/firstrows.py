@@ -24,7 +24,7 @@ from keyfold.view import expression as ex
 from keyfold.view.aggregate import Aggregate, Final, Operand
 from keyfold.view.family.best import BEST, VALUES_MAX, value_final, values_at
 from keyfold.view.family.listing import known_rank
-from keyfold.view.family.top import top_name
+from keyfold.view.family.rows import rows_name
 from keyfold.view.plan import ROW_NUMBER, Answer, KeyColumn, Output, Top
 from keyfold.view.types import Physical, column_type
 
@@ -191,7 +191,7 @@ def _group(rows: Numbered, row: Aggregate, kept: int) -> Aggregate:
         f"chr(9), '[', {_listed(values)}, ']')"
     )
     operands = (*(row.more or ()), Operand(line, "VARCHAR"))
-    return Aggregate(top_name(kept, rows.order), row.argument, row.argument_type, more=operands)
+    return Aggregate(rows_name(kept, rows.order), row.argument, row.argument_type, more=operands)
 
 
 def _listed(operands: Sequence[Operand]) -> str:

@@ -38,7 +38,13 @@ def rows_in_turns(reads: Reads, keys: Sequence[bytes]) -> Iterator[list[bytes | 
         reads: As ``row_reads`` gives them.
         keys: Of the rows.
     """
-    if isinstance(reads, PanedReads):
-        yield from reads.in_turns(keys)
-    else:
-        yield reads.get_many(keys)
+    match reads:
+        case PanedReads():
+            yield from reads.in_turns(keys)
+        case TopRowReads():
+            at = 0
+            for groups in rows_in_turns(reads.groups, reads.stored_keys(keys)):
+                yield reads.taken(keys[at : at + len(groups)], groups)
+                at += len(groups)
+        case _:
+            yield reads.get_many(keys)

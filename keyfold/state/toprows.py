@@ -14,11 +14,15 @@ from keyfold.view.toprows import TopRows
 
 
 class TopRowReads:
-    """Reads rows, given what reads groups."""
+    """Reads rows.
+
+    Attributes:
+        groups: What reads the groups.
+    """
 
     def __init__(self, plan: ViewPlan, prefix: bytes, groups: Reads) -> None:
+        self.groups = groups
         self._rows = TopRows(plan)
-        self._groups = groups
         self._begin = len(prefix)
 
     def get(self, key: bytes) -> bytes | None:
@@ -27,21 +31,27 @@ class TopRowReads:
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """Return the partials of each row in order, None where there is none."""
-        groups = [self._group(key) for key in keys]
-        stored = self._groups.get_many([self._rows.first(group) for group in groups])
+        return self.taken(keys, self.groups.get_many(self.stored_keys(keys)))
+
+    def stored_keys(self, keys: Sequence[bytes]) -> list[bytes]:
+        """Return the keys that the groups of rows are stored under."""
+        return [self._rows.first(self._group(key)) for key in keys]
+
+    def taken(self, keys: Sequence[bytes], groups: Sequence[bytes | None]) -> list[bytes | None]:
+        """Return the partials of each row, given what is stored of its group."""
         found: list[bytes | None] = []
-        for key, group, value in zip(keys, groups, stored, strict=True):
-            number = self._rows.number(key, len(group))
+        for key, stored in zip(keys, groups, strict=True):
+            number = self._rows.number(key, len(self._group(key)))
             row = None
-            if value is not None and number is not None:
-                row = self._rows.partial(value, number)
+            if stored is not None and number is not None:
+                row = self._rows.partial(stored, number)
             found.append(row)
         return found
 
     def scan(self, start: bytes, end: bytes) -> Iterator[Pair]:
         """Yield (key, partials) with start <= key < end in key order, of one moment's state."""
         group = self._rows.group(start, self._begin)
-        for first, value in self._groups.scan(start if group is None else group, end):
+        for first, value in self.groups.scan(start if group is None else group, end):
             group = self._group(first)
             for number, partials in enumerate(self._rows.partials(value), 1):
                 key = self._rows.key(group, number)

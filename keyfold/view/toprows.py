@@ -1,6 +1,6 @@
 """A group's rows: one stored partial, and as many rows as readers see.
 
-The first n rows of a group lie together (keyfold/view/family/top.py), under the key of the first.
+The first n rows of a group lie together (keyfold/view/family/rows.py), under the key of the first.
 Each is a row for readers, under its number, and has a partial like that of a view which keeps one
 row per key. So what turns rows into JSON and Arrow knows nothing of groups.
 """

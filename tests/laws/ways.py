@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from keyfold.state.protocol import Reads
-from keyfold.state.reads import row_reads
+from keyfold.state.reads import row_reads, rows_in_turns
 from keyfold.view.rowkey import decode_key, encode_key, prefix_end
 from tests.laws.stream import Stream
 
@@ -21,6 +21,8 @@ def assert_same_ways(stream: Stream, name: str) -> None:
     keys = [key for key, _ in whole]
     assert keys == sorted(set(keys))
     assert reads.get_many(keys) == [value for _, value in whole]
+    in_turns = [value for part in rows_in_turns(reads, keys) for value in part]
+    assert in_turns == [value for _, value in whole]
     edges = set()
     for key in keys[:: max(1, len(keys) // 2)]:
         assert reads.get(key) == dict(whole)[key]

@@ -26,11 +26,10 @@ kll             sketch bytes                                  no       APPROX_QU
 top             sketch bytes                                  no       APPROX_TOP_K
 best:…          has bool; ranked bool, rank each; partition   no       rows with ROW_NUMBER() = 1
                 i64, offset i64; known bool, value each
-top…:…          rows text                                     no       rows with ROW_NUMBER() <= n
+rows…:…         rows text                                     no       rows with ROW_NUMBER() <= n
 ==============  ============================================  =======  ============================
-top…:…          rows text                                     no       rows with ROW_NUMBER() <= n
 
-The names of ``best`` and ``top`` go on with their order, so there is one for every order.
+The names of ``best`` and ``rows`` go on with their order, so there is one for every order.
 """
 
 from __future__ import annotations
@@ -43,15 +42,15 @@ from keyfold.view.family.law import Family
 from keyfold.view.family.listing import LIST, LIST_DESC
 from keyfold.view.family.moments import PAIRS, VARIANCE
 from keyfold.view.family.pick import FIRST, FIRST_DESC, LAST, LAST_DESC
+from keyfold.view.family.rows import ranked_rows
 from keyfold.view.family.sketch import CPC, KLL, TOP
 from keyfold.view.family.sums import SUM_INT, SUM_REAL, SUM_WIDE
 from keyfold.view.family.tally import TALLY
-from keyfold.view.family.top import top
 
 
 class _Families(dict[str, Family]):
     def __missing__(self, name: str) -> Family:
-        return best(name) if name.startswith(BEST) else top(name)
+        return best(name) if name.startswith(BEST) else ranked_rows(name)
 
 
 FAMILIES: dict[str, Family] = _Families(

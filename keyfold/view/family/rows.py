@@ -2,7 +2,7 @@
 
 A bounded list of what best.py keeps one of, in the same order. It is law-abiding, since a row that
 n others go before in some of the events has them before it in all of them. The name says what a
-merge needs: ``top10:da`` are ten rows, by a rank that runs down and then one that runs up.
+merge needs: ``rows10:da`` are ten rows, by a rank that runs down and then one that runs up.
 
 The rows are a text, a line for each in order: ``[[rank, …],partition,offset]``, a tab, and
 ``[value, …]``, with physical values as JSON, which has neither tabs nor line ends. So a merge reads
@@ -27,16 +27,16 @@ from keyfold.view.family.best import DIRECTIONS, order_sql
 from keyfold.view.family.law import Columns, Family, Slot, Types
 from keyfold.view.types import Physical
 
-_NAME = re.compile(rf"top([1-9]\d*):([{''.join(DIRECTIONS)}]+)")
+_NAME = re.compile(rf"rows([1-9]\d*):([{''.join(DIRECTIONS)}]+)")
 
 
-def top_name(rows: int, order: str) -> str:
+def rows_name(rows: int, order: str) -> str:
     """Return the name of the family of so many rows in an order."""
-    return f"top{rows}:{order}"
+    return f"rows{rows}:{order}"
 
 
 @cache
-def top(name: str) -> Family:
+def ranked_rows(name: str) -> Family:
     """Return the family of a name.
 
     Raises:

@@ -45,7 +45,7 @@ def kept_of(rows: int, order: str, ranks: list[str]) -> Aggregate:
     operands = [Operand(f"r{i}", kind) for i, kind in enumerate(ranks)]
     operands += [Operand("p", "INTEGER"), Operand("o", "BIGINT"), Operand("''", "VARCHAR")]
     operands += [Operand("i", "INTEGER"), Operand(row, "VARCHAR")]
-    return Aggregate(f"top{rows}:{order}", operands[0].sql, ranks[0], "", tuple(operands[1:]))
+    return Aggregate(f"rows{rows}:{order}", operands[0].sql, ranks[0], "", tuple(operands[1:]))
 
 
 @settings(max_examples=80, suppress_health_check=list(HealthCheck), deadline=None)
@@ -104,7 +104,7 @@ def test_the_stored_form_does_not_change(con):
     assert stored == b"\x01" + len(text).to_bytes(4, "little") + text
 
 
-@pytest.mark.parametrize("name", ["top0:a", "top5:", "top5:x", "top:a"])
+@pytest.mark.parametrize("name", ["rows0:a", "rows5:", "rows5:x", "rows:a"])
 def test_there_is_no_family_of_another_name(name):
     with pytest.raises(KeyError):
         FAMILIES[name]
