@@ -105,16 +105,6 @@ async def arrow_answer(
     return Answer(200, body, FORMATS[ARROW], label_headers(cursor, label, commit=commit))
 
 
-def load_arrow() -> None:
-    """Load what the first Arrow answer would: pyarrow takes pandas then, where that is installed.
-
-    That is a second of work, and ten on a loaded machine. Without pandas it is nothing.
-    """
-    import pyarrow as pa  # noqa: PLC0415  # only for this format
-
-    pa.array([], pa.int64())
-
-
 def _arrow(view: ViewReader, pairs: Sequence[Pair]) -> bytes:
     import pyarrow as pa  # noqa: PLC0415  # only for this format
 

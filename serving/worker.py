@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterable
 
 from keyfold.settings import Settings
-from serving.formats import load_arrow
 from serving.limits import SWEEP_INTERVAL_S, Bodies, sweep
 from serving.metrics import SAVE_INTERVAL_S, ServingMetrics
 from serving.push import RETAIN_INTERVAL_S, PushLogs
@@ -42,8 +40,6 @@ class Worker:
 
     def start(self, connections: Callable[[], Iterable[object]]) -> None:
         """Begin the chores, on the running loop; the state was started before."""
-        # Beside the first requests, and no reason for a stop to wait.
-        threading.Thread(target=load_arrow, name="load-arrow", daemon=True).start()
 
         def cut_off() -> None:
             sweep(connections(), asyncio.get_running_loop().time(), self.request_timeout_s)

@@ -6,7 +6,6 @@ import asyncio
 import csv
 import io
 import json
-import sys
 import threading
 import types
 from collections.abc import Callable, Iterator
@@ -474,16 +473,6 @@ def test_lists_come_in_the_format_that_is_accepted(server: Server) -> None:
     arrow = pa.ipc.open_stream(stream.content).read_all()
     assert arrow["user_id"].to_pylist() == [row["user_id"] for row in rows]
     assert [str(value) for value in arrow["total"].to_pylist()] == [row["total"] for row in rows]
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="what a process has loaded is read in /proc")
-def test_what_the_first_arrow_answer_needs_is_loaded_before_it_is_asked_for(
-    state: State, serve: Callable[..., Server]
-) -> None:
-    pytest.importorskip("pandas")
-    server = serve(state.directory).up()
-    maps = Path(f"/proc/{server.process.pid}/maps")
-    until(lambda: "/pandas/" in maps.read_text(), "pandas is loaded")
 
 
 @pytest.mark.parametrize("media", ["text/csv", "application/vnd.apache.arrow.stream"])
