@@ -344,3 +344,18 @@ FROM SESSION(e PARTITION BY k, ts, INTERVAL '1' MINUTE) GROUP BY k, window_start
 {"k":"a","window_start":"294247-01-10T03:58:54","window_end":"294247-01-10T04:00:50","s":4}
 {"k":"a","window_start":null,"window_end":null,"s":4}
 --> ledger applied 5, dead_lettered 1
+
+-- sketches, lists and counts of values of sessions that become one
+CREATE SOURCE e (k VARCHAR, n BIGINT, ts TIMESTAMP) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS
+SELECT k, window_start, APPROX_COUNT_DISTINCT(n) AS d, MAX(n, 2) AS top, HISTOGRAM(n LIMIT 9) AS h
+FROM SESSION(e PARTITION BY k, ts, INTERVAL '1' MINUTE) GROUP BY k, window_start;
+--> events
+{"k":"a","n":1,"ts":"2026-01-01T00:02:00"}
+{"k":"a","n":2,"ts":"2026-01-01T00:00:00"}
+{"k":"a","n":1,"ts":"2026-01-01T00:04:00"}
+{"k":"a","n":3,"ts":"2026-01-01T00:03:00"}
+{"k":"a","n":2,"ts":"2026-01-01T00:01:00"}
+--> rows
+{"k":"a","window_start":"2026-01-01T00:00:00","d":3,"top":[3,2],"h":{"1":2,"2":2,"3":1}}
+--> ledger applied 5
