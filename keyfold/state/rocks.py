@@ -45,6 +45,7 @@ from rocksdict import (
 
 from keyfold.errors import StateError
 from keyfold.state.layout import FLUSHED_KEY, MARKED_KEY
+from keyfold.state.linger import Lingering
 from keyfold.state.protocol import Pair, Pairs
 
 MEMTABLE_BYTES = 512 << 20
@@ -201,6 +202,8 @@ class RocksStore(_RocksReader):
         self._no_wal = WriteOptions()
         self._no_wal.disable_wal = True
         self._open = True
+        self._lingering = Lingering(directory)
+        self._lingering.start()
         flushed = self._db.get(FLUSHED_KEY)
         self._flushes = int(flushed) if flushed else 0
         if flushed != self._db.get(MARKED_KEY):  # the process died between step 2 and step 3
@@ -255,6 +258,7 @@ class RocksStore(_RocksReader):
             last.put(FLUSHED_KEY, str(self._flushes + 1).encode())
             self._db.write(last, self._no_wal)
             self._db.close()
+            self._lingering.close()
 
 
 class RocksReplica(_RocksReader):
