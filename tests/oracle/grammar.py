@@ -358,8 +358,12 @@ def _call(view: View) -> tuple[str, str, str]:
     options = [
         ("COUNT(*)", "", EXACT), (f"COUNT({scalar})", "", EXACT),
         (f"MIN({distinct}{scalar})", "", EXACT), (f"MAX({distinct}{scalar})", "", EXACT),
-        (f"any_value({scalar})", f"MIN({scalar})", EXACT), (f"COUNT(DISTINCT {scalar})", "", EXACT),
+        (f"any_value({scalar})", f"MIN({scalar})", EXACT),
     ]  # fmt: skip
+    if view.by is None:  # in sessions different values are refused
+        options += [(f"COUNT(DISTINCT {scalar})", "", EXACT)]
+        for c in view.of("int", "decimal"):
+            options += [(f"SUM(DISTINCT {c})", "", EXACT), (f"AVG(DISTINCT {c})", "", CLOSE)]
     condition = _condition(view)
     options += [(f"{name}({condition})", "", EXACT) for name in ("bool_and", "bool_or")]
     options += [(f"count_if({condition})", "", EXACT)]
@@ -368,8 +372,6 @@ def _call(view: View) -> tuple[str, str, str]:
         options += [(f"AVG({c})", "", CLOSE)] if c not in view.of("truth") else []
     for c in view.of("rough"):
         options += [(f"SUM({c})", f"fsum({c})", ROUGH), (f"AVG({c})", f"favg({c})", ROUGH)]
-    for c in view.of("int", "decimal"):
-        options += [(f"SUM(DISTINCT {c})", "", EXACT), (f"AVG(DISTINCT {c})", "", CLOSE)]
     for c in view.of("bits"):
         options += [(f"{name}({c})", "", EXACT) for name in ("bit_and", "bit_or", "bit_xor")]
     moments = view.of("moments")
