@@ -351,3 +351,20 @@ SELECT window_start, rn, a FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY windo
 --> rows
 {"window_start":"2026-01-01T00:00:00","rn":1,"a":2}
 {"window_start":"2026-01-01T00:00:00","rn":2,"a":1}
+
+-- several rows by times without end
+CREATE SOURCE e (k VARCHAR, t TIMESTAMP, d DATE) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS
+SELECT k, rn, t, d FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY t DESC, d) AS rn FROM e) WHERE rn <= 5;
+--> events
+{"k":"x","t":"-infinity","d":"infinity"}
+{"k":"x","t":"2026-01-01T00:00:00"}
+{"k":"x","t":"infinity"}
+{"k":"x","t":null,"d":"-infinity"}
+{"k":"x","t":"-infinity","d":"-infinity"}
+--> rows
+{"k":"x","rn":1,"t":"infinity","d":null}
+{"k":"x","rn":2,"t":"2026-01-01T00:00:00","d":null}
+{"k":"x","rn":3,"t":"-infinity","d":"-infinity"}
+{"k":"x","rn":4,"t":"-infinity","d":"infinity"}
+{"k":"x","rn":5,"t":null,"d":"-infinity"}
