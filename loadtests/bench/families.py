@@ -97,6 +97,26 @@ _FAMILIES = {
         "array_agg(DISTINCT amount // 10000 LIMIT 20)",
         "list_sort(list(DISTINCT amount // 10000))",
     ),
+    "different values": ("COUNT(DISTINCT amount // 100)", "count(DISTINCT amount // 100)"),
+    # Sketches are exact over so few values, so that they can be held to DuckDB.
+    "sketch of different values": (
+        "approx_count_distinct(amount // 10000)",
+        "count(DISTINCT amount // 10000)",
+    ),
+    "sketch of quantiles": ("approx_quantile(amount, 1.0)", "max(amount)"),
+}
+
+
+def _first_rows(where: str) -> str:
+    """The rows of a user with the greatest amounts, in both engines."""
+    order = "ORDER BY amount DESC, order_id"
+    numbered = f"SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id {order}) AS rn FROM {SOURCE}"
+    return f"SELECT user_id, {{}}amount AS answer FROM ({numbered}) WHERE {where}"
+
+
+_WHOLE = {
+    "first row": _first_rows("rn = 1").format(""),
+    "first three rows": _first_rows("rn <= 3").format("rn, "),
 }
 
 
@@ -113,7 +133,11 @@ def families(smoke: bool) -> list[Figure]:
         )
         for family, (ours, theirs) in _FAMILIES.items()
     ]
-    return _compared("the family", list(_FAMILIES), questions, smoke)
+    questions += [
+        Question(stream, title.replace(" ", "-"), select, select)
+        for title, select in _WHOLE.items()
+    ]
+    return _compared("the family", [*_FAMILIES, *_WHOLE], questions, smoke)
 
 
 # Kind → (Keyfold's FROM, where DuckDB's windows of an event start and end).
@@ -132,6 +156,17 @@ _WINDOWS = {
         "end",
     ),
 }
+_GAP_MS = 200
+_SESSIONS = (
+    f"SELECT user_id, window_start, COUNT(*) AS answer "
+    f"FROM SESSION({SOURCE} PARTITION BY user_id, ts, INTERVAL '{_GAP_MS / 1000}' SECOND) "
+    "GROUP BY user_id, window_start",
+    f"SELECT user_id, min({_TIME}) AS window_start, count(*) AS answer FROM ("
+    "SELECT *, count(*) FILTER (WHERE begins) OVER (PARTITION BY user_id ORDER BY ts) AS session "
+    f"FROM (SELECT *, coalesce(ts > lag(ts) OVER by_user + {_GAP_MS}, true) AS begins "
+    f"FROM {SOURCE} WINDOW by_user AS (PARTITION BY user_id ORDER BY ts))) "
+    "GROUP BY user_id, session",
+)
 
 
 def windows(smoke: bool) -> list[Figure]:
@@ -149,7 +184,8 @@ def windows(smoke: bool) -> list[Figure]:
                 f"SELECT {key}, count(*) AS answer FROM ({theirs} FROM {SOURCE}) GROUP BY {key}",
             )
         )
-    return _compared("the window", list(_WINDOWS), questions, smoke)
+    questions.append(Question(stream, "SESSION", *_SESSIONS))
+    return _compared("the window", [*_WINDOWS, "SESSION"], questions, smoke)
 
 
 def _compared(
