@@ -1,10 +1,11 @@
 """Batches → deltas: here, and in ingest/grouping.py for it, DuckDB runs on decoded events.
 
 One query per batch, for a view or for several that group alike (ingest/grouping.py), gives the
-partials of the batch by key; a second one, only for views that filter or expire, gives the ledger's
-counts. A row that DuckDB cannot evaluate (a cast in the view's SQL that fails, say) costs that row
-(law 7). DuckDB's TRY tells which rows those are; they are evaluated one by one then, for the
-reason. What TRY does not find is found by halving the batch until the row stands alone.
+partials of the batch by key; a second one, only for views that filter, gives the ledger's counts,
+which are all that is asked of late events. A row that DuckDB cannot evaluate (a cast in the view's
+SQL that fails, say) costs that row (law 7). DuckDB's TRY tells which rows those are; they are
+evaluated one by one then, for the reason. What TRY does not find is found by halving the batch
+until the row stands alone.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ import sqlglot
 from sqlglot import exp
 
 from ingest.grouping import Grouping, Groups
-from keyfold.sql.compile import HORIZON, NO_HORIZON
 from keyfold.sql.dialect import ViewDialect, sql_text
 from keyfold.state.layout import MEMBERS
 from keyfold.view.distinct import Members, members, value_sets
@@ -46,7 +46,7 @@ class Delta:
         slots: One array of n physical values per slot of the view.
         applied: Partition → events that are in the partials.
         filtered: Partition → events that WHERE left out.
-        late: Partition → events whose row had expired.
+        late: Partition → events that WHERE lets pass, and whose row had expired.
         members: The members of each of the view's sets.
     """
 
@@ -96,29 +96,28 @@ class Evaluator:
         self._alone = Grouping(connection, [plan])
         self._grouping = grouping if grouping is not None and grouping.shared else None
 
-    def evaluate(self, table: pa.Table, horizon_us: int | None) -> Iterator[Delta | Poison]:
+    def evaluate(self, table: pa.Table, *, late: bool = False) -> Iterator[Delta | Poison]:
         """Yield the deltas of a batch, as a rule one, and the rows that have none.
 
         Args:
             table: The columns that the view reads, and the hidden partition column.
-            horizon_us: Rows whose window ended at or before this are expired; None: none are.
+            late: The rows of all these events had expired: they are counted, and no more.
         """
-        horizon_us = NO_HORIZON if horizon_us is None else horizon_us
-        if self._grouping is not None and table.num_rows:
-            groups = self._grouping.known_groups(table, horizon_us)
+        if self._grouping is not None and table.num_rows and not late:
+            groups = self._grouping.known_groups(table)
             if groups is not None:
                 yield self._delta_of(self._grouping, groups)
                 return
-        yield from self._evaluate(table, np.arange(table.num_rows), horizon_us, probe=True)
+        yield from self._evaluate(table, np.arange(table.num_rows), late=late, probe=True)
 
     def _evaluate(
-        self, table: pa.Table, rows: np.ndarray, horizon_us: int, *, probe: bool
+        self, table: pa.Table, rows: np.ndarray, *, late: bool, probe: bool
     ) -> Iterator[Delta | Poison]:
         n = len(rows)
         if n == 0:
             return
         try:
-            delta = self._delta(table, horizon_us)
+            delta = self._late(table) if late else self._delta(table)
         except _POISON as problem:
             if n == 1:
                 yield Poison(int(rows[0]), str(problem).split("\n")[0])
@@ -126,26 +125,26 @@ class Evaluator:
         else:
             yield delta
             return
-        suspect = self._suspects(table, horizon_us) if probe else np.zeros(n, np.bool_)
+        suspect = self._suspects(table) if probe else np.zeros(n, np.bool_)
         if suspect.any():
-            yield from self._evaluate_one_by_one(table, rows, suspect, horizon_us)
+            yield from self._evaluate_one_by_one(table, rows, suspect, late=late)
             fine = ~suspect
             yield from self._evaluate(
-                table.filter(pa.array(fine)), rows[fine], horizon_us, probe=False
+                table.filter(pa.array(fine)), rows[fine], late=late, probe=False
             )
             return
         half = n // 2
         for part in (np.arange(half), np.arange(half, n)):
-            yield from self._evaluate(_taken(table, part), rows[part], horizon_us, probe=False)
+            yield from self._evaluate(_taken(table, part), rows[part], late=late, probe=False)
 
     def _evaluate_one_by_one(
-        self, table: pa.Table, rows: np.ndarray, suspect: np.ndarray, horizon_us: int
+        self, table: pa.Table, rows: np.ndarray, suspect: np.ndarray, *, late: bool
     ) -> Iterator[Delta | Poison]:
         places = np.flatnonzero(suspect)
         all_poison = True
         for place in places[:EXPLAINED_MAX].tolist():
             alone = _taken(table, np.array([place]))
-            for part in self._evaluate(alone, rows[place : place + 1], horizon_us, probe=False):
+            for part in self._evaluate(alone, rows[place : place + 1], late=late, probe=False):
                 all_poison = all_poison and isinstance(part, Poison)
                 yield part
         rest = places[EXPLAINED_MAX:]
@@ -153,23 +152,25 @@ class Evaluator:
             for row in rows[rest].tolist():
                 yield Poison(row, f"the SQL of {self._plan.name} cannot be evaluated on it")
         else:
-            yield from self._evaluate(_taken(table, rest), rows[rest], horizon_us, probe=False)
+            yield from self._evaluate(_taken(table, rest), rows[rest], late=late, probe=False)
 
-    def _suspects(self, table: pa.Table, horizon_us: int) -> np.ndarray:
+    def _suspects(self, table: pa.Table) -> np.ndarray:
         """Which rows some expression of the view fails on: bool[n]; none where nobody can say."""
         suspects = np.zeros(table.num_rows, np.bool_)
         try:
             self._connection.register("batch", table)
-            found = (
-                self._connection.sql(_probe_sql(self._plan, horizon_us)).to_arrow_table().column(0)
-            )
+            found = self._connection.sql(_probe_sql(self._plan)).to_arrow_table().column(0)
         except (duckdb.Error, sqlglot.errors.SqlglotError):
             return suspects
         suspects[found.to_numpy() - 1] = True
         return suspects
 
-    def _delta(self, table: pa.Table, horizon_us: int) -> Delta:
-        return self._delta_of(self._alone, self._alone.groups(table, horizon_us))
+    def _late(self, table: pa.Table) -> Delta:
+        late, filtered = self._alone.passed(table)
+        return Delta([], [], {}, filtered, late, [])
+
+    def _delta(self, table: pa.Table) -> Delta:
+        return self._delta_of(self._alone, self._alone.groups(table))
 
     def _delta_of(self, grouping: Grouping, groups: Groups) -> Delta:
         keys = with_prefix(self._prefix, groups.keys)
@@ -178,7 +179,7 @@ class Evaluator:
             slots=grouping.slots(self._plan.name, groups),
             applied=groups.applied,
             filtered=groups.filtered,
-            late=groups.late,
+            late={},
             members=[
                 members(number, one, MEMBERS, keys, found)
                 for number, (one, found) in enumerate(zip(self._sets, groups.lists, strict=True))
@@ -186,14 +187,13 @@ class Evaluator:
         )
 
 
-def _probe_sql(plan: ViewPlan, horizon_us: int) -> str:
+def _probe_sql(plan: ViewPlan) -> str:
     """Return the query for the rows of ``batch``, from 1, that some expression fails on.
 
     A row may come several times, since a list makes many rows of it. Of a list that itself fails
     this query fails as well, and nobody can say.
     """
-    sql = plan.batch_sql.replace(HORIZON, str(horizon_us))
-    query = sqlglot.parse_one(sql, dialect=ViewDialect)
+    query = sqlglot.parse_one(plan.batch_sql, dialect=ViewDialect)
     relation = query.args.get("from_") or query.args["from"]
     where = query.args.get("where")
     expressions = [key.sql for key in plan.keys if not key.grouping]

@@ -11,6 +11,7 @@ others; so each of them is then evaluated alone (ingest/evaluate.py, law 7).
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import duckdb
@@ -19,7 +20,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from keyfold.sql.bind import HIDDEN_PARTITION
-from keyfold.sql.compile import HORIZON
 from keyfold.view.aggregate import SlotReader, slot_readers
 from keyfold.view.columns import contiguous
 from keyfold.view.plan import ViewPlan
@@ -36,7 +36,6 @@ class Groups:
         lists: Of each set of different values, the n lists of its members in the batch.
         applied: Partition → events that are in the partials.
         filtered: Partition → events that WHERE left out.
-        late: Partition → events whose row had expired.
     """
 
     keys: pa.Array
@@ -44,7 +43,6 @@ class Groups:
     lists: list[pa.Array]
     applied: Mapping[int, int]
     filtered: Mapping[int, int]
-    late: Mapping[int, int]
 
 
 class Grouping:
@@ -77,19 +75,19 @@ class Grouping:
         self._readers = [reader for _, reader in wanted]
         own, every = _listed(_slots_sql(plans[0])), _listed([sql for sql, _ in wanted])
         self._batch_sql = plans[0].batch_sql.replace(own, every)
-        self._relations: dict[str, tuple[str, duckdb.DuckDBPyRelation]] = {}
+        self._relations: dict[str, duckdb.DuckDBPyRelation] = {}
         self._table: pa.Table | None = None
-        self._known: dict[int, Groups | None] = {}
+        self._known: Groups | None = None
 
-    def groups(self, table: pa.Table, horizon_us: int) -> Groups:
+    def groups(self, table: pa.Table) -> Groups:
         """Return the groups of a batch.
 
         Raises:
             duckdb.Error: The query failed.
         """
         self._connection.register("batch", table)
-        found = self._query(self._batch_sql, horizon_us)
-        applied, filtered, late = self._ledger(table, horizon_us)
+        found = self._query(self._batch_sql)
+        applied, filtered = self._ledger(table)
         columns = [contiguous(column) for column in found.columns]
         width = len(self._types)
         keys, rest = encode_keys(b"", self._types, columns[:width]), columns[width:]
@@ -103,62 +101,49 @@ class Grouping:
             lists,
             applied,
             filtered,
-            late,
         )
 
-    def known_groups(self, table: pa.Table, horizon_us: int) -> Groups | None:
+    def passed(self, table: pa.Table) -> tuple[dict[int, int], dict[int, int]]:
+        """Return (partition → events that WHERE lets pass, partition → the others).
+
+        Raises:
+            duckdb.Error: The query failed.
+        """
+        self._connection.register("batch", table)
+        return self._ledger(table)
+
+    def known_groups(self, table: pa.Table) -> Groups | None:
         """Return the groups of a batch, made once for all views; None where the query failed."""
         if table is not self._table:
-            self._table = table
-            self._known = {}
-        if horizon_us not in self._known:
-            try:
-                self._known[horizon_us] = self.groups(table, horizon_us)
-            except duckdb.Error:
-                self._known[horizon_us] = None
-        return self._known[horizon_us]
+            self._table, self._known = table, None
+            with suppress(duckdb.Error):
+                self._known = self.groups(table)
+        return self._known
 
     def forget(self) -> None:
         """Let go of the last batch."""
-        self._table = None
-        self._known = {}
+        self._table = self._known = None
 
     def slots(self, view: str, groups: Groups) -> list[np.ndarray]:
         """Return the slots of a view."""
         return [groups.columns[place] for place in self._places[view]]
 
-    def _ledger(
-        self, table: pa.Table, horizon_us: int
-    ) -> tuple[dict[int, int], dict[int, int], dict[int, int]]:
-        """Count the events that were applied, filtered and late, by partition."""
+    def _ledger(self, table: pa.Table) -> tuple[dict[int, int], dict[int, int]]:
+        """Count the events of ``batch`` that pass, and those that do not, by partition."""
         taken = _count(table.column(HIDDEN_PARTITION))
         if not self._count_sql:
-            return taken, {}, {}
-        counts = self._query(self._count_sql, horizon_us).to_pydict()
-        found = {
-            p: (passed, expired)
-            for p, passed, expired in zip(
-                counts["p"], counts["passed"], counts["late"], strict=True
-            )
-        }
-        applied: dict[int, int] = {}
-        filtered: dict[int, int] = {}
-        late: dict[int, int] = {}
-        for p, n in taken.items():  # of which some may have no row at all
-            passed, expired = found.get(p, (0, 0))
-            applied[p] = passed - expired
-            filtered[p] = n - passed
-            late[p] = expired
-        return applied, filtered, late
+            return taken, {}
+        counts = self._query(self._count_sql).to_pydict()
+        found = dict(zip(counts["p"], counts["passed"], strict=True))
+        passed = {p: found.get(p, 0) for p in taken}  # of some events there may be no row at all
+        return passed, {p: n - passed[p] for p, n in taken.items()}
 
-    def _query(self, sql: str, horizon_us: int) -> pa.Table:
+    def _query(self, sql: str) -> pa.Table:
         # A relation runs anew each time that it is read; parsing and describing it once more would
         # be a third of what a small batch costs.
-        text = sql.replace(HORIZON, str(horizon_us))
-        known, relation = self._relations.get(sql, (None, None))
-        if relation is None or known != text:
-            relation = self._connection.sql(text)
-            self._relations[sql] = (text, relation)
+        relation = self._relations.get(sql)
+        if relation is None:
+            relation = self._relations[sql] = self._connection.sql(sql)
         return relation.to_arrow_table()
 
 

@@ -263,10 +263,8 @@ class Lane:
             if name in view.columns_read
             for reject in rejects
         }
-        late, latest = np.zeros(len(rows), np.bool_), None
-        if view.leaves_out and times is not None:
-            new = None if fresh is None else fresh[rows]
-            late, latest = late_events(view, record, times, batch.partitions[rows], new)
+        new = None if fresh is None else fresh[rows]
+        late, latest = late_events(view, record, times, batch.partitions[rows], new)
         some_out = misfits or fresh is not None or late.any()
         keep = np.ones(len(rows), np.bool_) if some_out else None
         if keep is not None and misfits:
@@ -275,23 +273,17 @@ class Lane:
         if keep is not None and fresh is not None:
             keep &= fresh[rows]
             dead = [row for row in dead if fresh[row]]
-        late_rows: list[int] = []
+        late_table, late_rows = table.slice(0, 0), rows[:0]
         if keep is not None:
-            late_rows = rows[keep & late].tolist()
-            keep &= ~late
-            table, rows = self._rest(decoded, keep)
+            late_table, late_rows = self._rest(decoded, keep & late)
+            table, rows = self._rest(decoded, keep & ~late)
         try:
-            poison = self._merge(view, record, table)
+            letters = self._merge(view, record, table, rows)
+            letters += self._leave_out(view, record, batch, late_table, late_rows)
         except Exception as problem:  # whatever it is, it costs this view and no other (law 7)
             foreseen = isinstance(problem, duckdb.Error | OverflowError | MemoryError)
             self._stop_view(view.name, first_line(problem), None if foreseen else problem)
             return
-        letters = [Reject(int(rows[bad.row]), bad.reason) for bad in poison]
-        if view.on_late == "dead_letter":
-            letters += [Reject(row, LATE) for row in late_rows]
-        else:
-            for row in late_rows:
-                book(record, int(batch.partitions[row]), late=1)
         self._bury(batch, letters, view.name, None, now_ms)
         for row in dead + [letter.row for letter in letters]:
             book(record, int(batch.partitions[row]), dead_lettered=1)
@@ -299,6 +291,23 @@ class Lane:
             move_time_of_view(record, times, fresh)
         if latest is not None:
             record.event_times_us = latest
+
+    def _leave_out(
+        self,
+        view: ViewPlan,
+        record: ViewRecord,
+        batch: MessageBatch,
+        table: pa.Table,
+        rows: np.ndarray,
+    ) -> list[Reject]:
+        """Book late events, and return those that become dead letters."""
+        if view.on_late == "dead_letter":
+            return [Reject(row, LATE) for row in rows.tolist()]
+        if not view.leaves_out:  # what WHERE leaves out is filtered, and not late
+            return self._merge(view, record, table, rows, late=True)
+        for row in rows.tolist():
+            book(record, int(batch.partitions[row]), late=1)
+        return []
 
     def _rest(self, decoded: Decoded, keep: np.ndarray) -> tuple[pa.Table, np.ndarray]:
         """Return what is kept of a batch; one table for all views that leave out the same."""
@@ -312,16 +321,32 @@ class Lane:
         self._state.fail_view(view, error)
         self.moved = True  # who reads hears of it with a commit
 
-    def _merge(self, view: ViewPlan, record: ViewRecord, table: pa.Table) -> list[Poison]:
-        """Evaluate and merge a batch, and book what was applied, filtered and late."""
-        horizon_us = None
-        if view.retention_us is not None and record.stream_time_us is not None:
-            horizon_us = record.stream_time_us - view.retention_us
-        poison: list[Poison] = []
-        for part in self._evaluators[view.name].evaluate(table, horizon_us):
+    def _merge(
+        self,
+        view: ViewPlan,
+        record: ViewRecord,
+        table: pa.Table,
+        rows: np.ndarray,
+        *,
+        late: bool = False,
+    ) -> list[Reject]:
+        """Evaluate and merge events, and book what was applied, filtered and late.
+
+        Args:
+            view: The view.
+            record: Its record.
+            table: n events.
+            rows: int[n], their places in the batch.
+            late: Their rows had expired.
+
+        Returns:
+            Those that the view's SQL cannot be evaluated on.
+        """
+        poison: list[Reject] = []
+        for part in self._evaluators[view.name].evaluate(table, late=late):
             match part:
                 case Poison():
-                    poison.append(part)
+                    poison.append(Reject(int(rows[part.row]), part.reason))
                 case Delta():
                     if part.keys:
                         self._state.merge(view.name, part.keys, part.slots, part.members)

@@ -1,12 +1,16 @@
-"""Which events are late in a view that does not apply them (``ViewPlan.leaves_out``).
+"""Which events are late in a view: by their window, or in ``WITH (on_late = …)`` sooner.
 
-An event is judged by what came before it in its own partition, and by nothing else. It is late
-where the *partition's* time, the greatest event time of the earlier messages less the watermark's
-delay, has reached the end of the first window that holds it (without a window: lies after it). How
+An event is judged by what came before it in its own partition, and by nothing else: the
+*partition's* time, the greatest event time of the earlier messages less the watermark's delay. How
 the partitions were read beside each other, and where a batch ended, does not matter (law 1).
 
+- Where late events are not applied, an event is late once that time has reached the end of the
+  first window that holds it (without a window: lies after it).
+- Where a view has retention and applies them, it is late once that time has reached the end of the
+  last window that holds it plus the retention: its rows had expired by what its partition said.
+  Those that had expired by what other partitions said alone are applied, and stay hidden.
+
 The window of a session counts as if the event were alone in it: it ends a gap after the event.
-Where late events are applied and the sessions have a retention, that is added to it.
 """
 
 from __future__ import annotations
@@ -25,22 +29,25 @@ _END_US = (1 << 63) - 1
 def late_events(
     view: ViewPlan,
     record: ViewRecord,
-    times: Times,
+    times: Times | None,
     partitions: np.ndarray,
     fresh: np.ndarray | None,
-) -> tuple[np.ndarray, dict[int, int]]:
+) -> tuple[np.ndarray, dict[int, int] | None]:
     """Say which events of a batch are late in a view.
 
     Args:
         view: The view; its window, if any, is over the event time.
         record: Its record, which has the times of the messages before.
-        times: Of n events.
+        times: Of n events; None where there are none.
         partitions: int[n], theirs.
         fresh: bool[n], the events that are new to the view; None: all are.
 
     Returns:
-        bool[n], which are late; and partition → greatest event time, with this batch.
+        bool[n], which are late; and partition → greatest event time, with this batch, or None where
+        no event can be late.
     """
+    if times is None or not (view.leaves_out or view.retention_us is not None):
+        return np.zeros(len(partitions), np.bool_), None
     moves = times.moves if fresh is None else times.moves & fresh
     seen = np.where(moves, times.all_micros, _NOTHING_US)
     before = np.empty(len(seen), np.int64)
@@ -63,12 +70,18 @@ def _closes_us(view: ViewPlan, micros: np.ndarray) -> np.ndarray:
     window = view.window
     if window is None:
         return _later(micros, 1)
+    wait_us = (view.retention_us or 0) if view.on_late == "apply" else 0
     if window.session:
-        wait_us = (view.retention_us or 0) if view.on_late == "apply" else 0
         return _later(micros, min(window.size_us + wait_us, _END_US))
-    pane_us = window.pane_us
-    into_us = (micros % pane_us - window.offset_us % pane_us) % pane_us
-    return _later(micros, pane_us - into_us)
+    if view.on_late != "apply":
+        width_us = span_us = window.pane_us
+    else:
+        width_us, span_us = window.expiry_us, window.size_us + wait_us
+    into_us = (micros % width_us - window.offset_us % width_us) % width_us
+    closes_us = _later(micros, span_us - into_us)
+    # A row without a window does not expire.
+    endless = (np.abs(micros) == _END_US) & (view.on_late == "apply")
+    return np.where(endless, _END_US, closes_us)
 
 
 def _later(micros: np.ndarray, span_us: np.ndarray | int) -> np.ndarray:

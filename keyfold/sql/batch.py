@@ -6,17 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from keyfold.sql.bind import HIDDEN_PARTITION
-from keyfold.sql.relation import WINDOW_US, end_us_sql, last_end_us_sql, start_us_sql
+from keyfold.sql.relation import WINDOW_US, end_us_sql, start_us_sql
 from keyfold.view.aggregate import Aggregate
 from keyfold.view.distinct import value_sets
 from keyfold.view.plan import GROUPING, ROW_NUMBER, KeyColumn, Window
 from keyfold.view.types import Physical, column_type
 
-HORIZON = "$horizon_us"
-"""Stands in ``batch_sql`` for the window_end at or before which a row is expired."""
 _EVENT = "__event"  # numbers the events of a batch, in the ledger's query
-NO_HORIZON = -(1 << 62)
-"""The horizon while no watermark is known: before every window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +25,6 @@ class BatchQuery:
         keys: The key columns.
         aggregates: The partials.
         window: The window, if any.
-        expires: Whether rows at or below the horizon are left out; never of sessions, which one
-            more event may prolong.
         many: Whether the relation has any number of rows per event.
         sets: Grouping sets, each as indices of keys; empty where there is one of all keys.
         groupings: The keys at the front that are GROUPING of others, as indices of these.
@@ -41,7 +35,6 @@ class BatchQuery:
     keys: Sequence[KeyColumn]
     aggregates: Sequence[Aggregate]
     window: Window | None
-    expires: bool
     many: bool = False
     sets: Sequence[frozenset[int]] = ()
     groupings: Sequence[Sequence[int]] = ()
@@ -62,10 +55,7 @@ class BatchQuery:
         for i, one in enumerate(value_sets(self.aggregates)):
             forms = [_key_form(operand.sql, operand.type) for operand in one.operands]
             columns.append(f"{one.update_sql(forms)} AS m{i}")
-        conditions = [f"({self.condition})"] if self.condition else []
-        if self.expires and self.window is not None:
-            conditions.append(f"{last_end_us_sql(self.window)} > {HORIZON}")
-        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        where = f" WHERE ({self.condition})" if self.condition else ""
         groups = _places(range(len(self.keys)))
         if self.sets:
             listed = ", ".join(f"({_places(sorted(one))})" for one in self.sets)
@@ -97,37 +87,29 @@ class BatchQuery:
         return f"SELECT {', '.join(kept)} FROM ({events}) GROUP BY {groups}"
 
     def counts_sql(self) -> str:
-        """Return the ledger's query per partition, empty where every event is applied.
+        """Return the ledger's query per partition, empty where every event passes.
 
         A partition that it does not have was filtered.
         """
         if self.many:
             return self._events_sql()
-        if not self.condition and not self.expires:
+        if not self.condition:
             return ""
-        passed = f"({self.condition})" if self.condition else "true"
-        late_sql = "0::BIGINT"
-        if self.expires and self.window is not None:
-            late = f"{passed} AND {last_end_us_sql(self.window)} <= {HORIZON}"
-            late_sql = f"count(*) FILTER (WHERE {late})"
         return (
-            f"SELECT {HIDDEN_PARTITION} AS p, count(*) FILTER (WHERE {passed}) AS passed, "
-            f"{late_sql} AS late FROM {self.relation} GROUP BY 1"
+            f"SELECT {HIDDEN_PARTITION} AS p, count(*) FILTER (WHERE ({self.condition})) AS passed "
+            f"FROM {self.relation} GROUP BY 1"
         )
 
     def _events_sql(self) -> str:
         """Return the ledger's query where it counts the events that rows were made of.
 
-        An event has passed that made a row which passes; it is late where all of these are.
+        An event has passed that made a row which passes.
         """
         passed = f"({self.condition})" if self.condition else "true"
-        count = f"count(DISTINCT {_EVENT}) FILTER (WHERE {passed}"
-        late_sql = "0::BIGINT"
-        if self.expires and self.window is not None:
-            late_sql = f"{count}) - {count} AND {last_end_us_sql(self.window)} > {HORIZON})"
+        count = f"count(DISTINCT {_EVENT}) FILTER (WHERE {passed})"
         return (
             f"WITH batch AS (SELECT *, row_number() OVER () AS {_EVENT} FROM batch) "
-            f"SELECT {HIDDEN_PARTITION} AS p, {count}) AS passed, {late_sql} AS late "
+            f"SELECT {HIDDEN_PARTITION} AS p, {count} AS passed "
             f"FROM {self.relation} GROUP BY 1"
         )
 

@@ -13,7 +13,6 @@ from functools import partial
 from typing import TypeVar
 
 from keyfold.errors import SqlError, SqlLocation
-from keyfold.sql.batch import HORIZON, NO_HORIZON
 from keyfold.sql.bind import Binder
 from keyfold.sql.location import SqlText
 from keyfold.sql.parse import UnboundSource, UnboundView, other_statement, parse_view, statements
@@ -23,8 +22,6 @@ from keyfold.sql.view import check_plain_view, compile_view, source_of
 from keyfold.view.plan import Catalog, Column, SourcePlan, ViewPlan, fingerprint
 
 __all__ = [
-    "HORIZON",
-    "NO_HORIZON",
     "Aside",
     "Known",
     "bind_source",

@@ -188,11 +188,6 @@ def end_us_sql(window: Window) -> str:
     return f"{WINDOW_US} + {width}"
 
 
-def last_end_us_sql(window: Window) -> str:
-    """Return where the last window ends that holds the event, in µs, over ``WINDOW_US``."""
-    return f"{start_us_sql(window)} + {window.size_us}"
-
-
 def _floor_sql(micros: str, width: int, offset: int) -> str:
     # The remainder must not be negative before the epoch.
     return f"{micros} - (({micros} - {offset}) % {width} + {width}) % {width}"

@@ -86,7 +86,6 @@ def compile_view(
         lowered.keys,
         lowered.aggregates,
         window,
-        expires and not session,
         many=many,
         sets=lowered.sets,
         groupings=lowered.groupings,

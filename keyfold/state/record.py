@@ -126,7 +126,7 @@ class ViewRecord(msgspec.Struct):
             what retention reads. A function of ``offsets``, however the stream was cut (law 1);
             so it stands still with a view that stopped, whatever its source goes on to read.
         event_times_us: Partition → greatest event time of its messages that the view has had; kept
-            where late events are not applied (``ViewPlan.leaves_out``).
+            where events can be late (ingest/late.py).
     """
 
     offsets: dict[int, int] = {}

@@ -310,7 +310,7 @@ class StateWriter:
         ranges = pending.ranges + self._oldest_dead_letters()
         deleted = set(pending.deletes)
         if deleted:
-            # A late batch may have brought a row back that was found expired: the row wins now,
+            # A partition may have brought a row back that was found expired: the row wins now,
             # stays hidden by its window, and is found again.
             deleted.difference_update(puts.keys)
             ranges += self._members_of(deleted)

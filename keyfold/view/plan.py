@@ -231,10 +231,8 @@ class ViewPlan(msgspec.Struct, frozen=True, kw_only=True):
             it, and so does the merge of panes.
         freshness_slo_ms: Staleness above this is labelled ``stale``.
         batch_sql: DuckDB query over the relation ``batch``: key columns ``k0…``, slots ``s0…``.
-            Where retention is set, ``$horizon_us`` stands for the window_end at or before which a
-            row is expired.
-        count_sql: DuckDB query over ``batch``: ``p``, ``passed``, ``late`` per partition, for the
-            ledger; empty where every event is applied.
+        count_sql: DuckDB query over ``batch``: ``p``, ``passed`` per partition, for the ledger;
+            empty where every event passes.
         columns_read: Source columns that the view reads.
         sql: The statement as written.
         fingerprint: Changes with anything that changes the content of the state.
@@ -295,7 +293,7 @@ class ViewPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def leaves_out(self) -> bool:
-        """Whether events are left out that are late in their partition.
+        """Whether events that are late in their partition are left out before WHERE is asked.
 
         Sessions with retention need it: an event that has expired must not join one that is kept
         where it still lies there, and begin another where it was taken away.

@@ -60,10 +60,10 @@ def table_of(rows: Sequence[dict[str, Any]], partitions: Sequence[int] | None = 
 
 
 def evaluate(
-    select: str, table: pa.Table, *, horizon_us: int | None = None, options: str = ""
+    select: str, table: pa.Table, *, late: bool = False, options: str = ""
 ) -> tuple[list[Delta], dict[int, str]]:
     plan = plan_of(select, options)
-    parts = list(Evaluator(connection(), plan, b"").evaluate(table, horizon_us))
+    parts = list(Evaluator(connection(), plan, b"").evaluate(table, late=late))
     poison = [part for part in parts if isinstance(part, Poison)]
     reasons = {one.row: one.reason for one in poison}
     assert len(reasons) == len(poison), "a row is poison once"
@@ -141,20 +141,30 @@ def test_the_ledger_is_kept_by_partition() -> None:
         "SELECT window_start, COUNT(*) AS n FROM TUMBLE(orders, ts, INTERVAL '1' MINUTE) "
         "WHERE id > 0 GROUP BY window_start"
     )
-    rows = [
-        {"id": 1, "second": 10},  # its window ends at 60: late
-        {"id": 0, "second": 10},  # filtered, though it is late as well
-        {"id": 1, "second": 61},
-        {"id": 1, "second": 30},
-    ]
-    ((delta,), _) = evaluate(
-        select,
-        table_of(rows, [0, 0, 0, 2]),
-        horizon_us=60_000_000,
-        options="WITH (retention = '1 hour')",
-    )
-    assert (delta.applied, delta.filtered, delta.late) == ({0: 1, 2: 0}, {0: 1, 2: 0}, {0: 1, 2: 1})
+    rows = [{"id": 1}, {"id": 0}, {"id": 1}, {"id": 1}]
+    table = table_of(rows, [0, 0, 0, 2])
+    ((delta,), _) = evaluate(select, table)
+    assert (delta.applied, delta.filtered, delta.late) == ({0: 2, 2: 1}, {0: 1, 2: 0}, {})
     assert len(delta.keys) == 1
+    # What WHERE leaves out is filtered, though it is late as well.
+    ((delta,), _) = evaluate(select, table, late=True)
+    assert (delta.applied, delta.filtered, delta.late) == ({}, {0: 1, 2: 0}, {0: 2, 2: 1})
+    assert delta.keys == []
+
+
+def test_a_late_row_is_poison_where_its_condition_fails_and_nowhere_else() -> None:
+    select = (
+        "SELECT user_id, SUM(CAST(user_id AS INT)) AS n FROM orders "
+        "WHERE CAST(user_id AS INT) IS NULL OR id > 0 GROUP BY user_id"
+    )
+    table = table_of([{"id": 1, "user_id": one} for one in ("7", "x", "8")])
+    deltas, poison = evaluate(select, table, late=True)
+    assert poison.keys() == {1}
+    assert sum(delta.late.get(0, 0) for delta in deltas) == 2
+    plain = "SELECT user_id, SUM(CAST(user_id AS INT)) AS n FROM orders GROUP BY user_id"
+    deltas, poison = evaluate(plain, table, late=True)
+    assert not poison
+    assert [delta.late for delta in deltas] == [{0: 3}]
 
 
 def merged_counts(deltas: Sequence[Delta]) -> Counter[bytes]:

@@ -89,13 +89,11 @@ def told(parts: Sequence[Delta | Poison], view: ViewPlan) -> list[Any]:
     return found
 
 
-def each_as_alone(
-    views: Sequence[ViewPlan], table: pa.Table, horizon_us: int | None = None
-) -> None:
+def each_as_alone(views: Sequence[ViewPlan], table: pa.Table, *, late: bool = False) -> None:
     for i, (view, evaluator) in enumerate(zip(views, together(views), strict=True)):
         alone = Evaluator(connection(), view, b"%d" % i)
-        expected = told(list(alone.evaluate(table, horizon_us)), view)
-        assert told(list(evaluator.evaluate(table, horizon_us)), view) == expected
+        expected = told(list(alone.evaluate(table, late=late)), view)
+        assert told(list(evaluator.evaluate(table, late=late)), view) == expected
 
 
 rows_strategy = st.lists(
@@ -120,30 +118,30 @@ def test_each_view_gets_the_delta_that_it_would_get_alone(
     each_as_alone(views, table_of(rows))
 
 
-@pytest.mark.parametrize("horizon_us", [None, 60_000_000])
-def test_so_it_is_where_rows_expire(horizon_us: int | None) -> None:
+@pytest.mark.parametrize("late", [False, True])
+def test_so_it_is_where_rows_expire(late: bool) -> None:
     views = plans(
         MINUTES.format("COUNT(*) AS n"), MINUTES.format("MAX(id) AS m"),
         options="WITH (retention = '1 hour')",
     )  # fmt: skip
     assert len(set(alike(connection(), views).values())) == 1
-    each_as_alone(views, table_of([{"second": second} for second in (10, 61, 30, 130)]), horizon_us)
+    each_as_alone(views, table_of([{"second": second} for second in (10, 61, 30, 130)]), late=late)
 
 
 def test_one_query_is_asked_for_all_views() -> None:
     views = plans(COUNTS.format(""), TOTALS.format(""))
     groupings = alike(connection(), views)
     table = table_of([{"user_id": "a"}])
-    first = groupings["v0"].known_groups(table, 0)
+    first = groupings["v0"].known_groups(table)
     assert first is not None
-    assert groupings["v1"].known_groups(table, 0) is first
-    assert groupings["v1"].known_groups(table_of([{"user_id": "a"}]), 0) is not first
+    assert groupings["v1"].known_groups(table) is first
+    assert groupings["v1"].known_groups(table_of([{"user_id": "a"}])) is not first
 
 
 def test_keys_come_in_order() -> None:
     (view,) = plans(COUNTS.format(""))
     table = table_of([{"user_id": f"u{i * 37 % 100}"} for i in range(1_000)])
-    (delta,) = Evaluator(connection(), view, b"").evaluate(table, None)
+    (delta,) = Evaluator(connection(), view, b"").evaluate(table)
     assert isinstance(delta, Delta)
     assert len(delta.keys) == 100
     assert delta.keys == sorted(delta.keys)
@@ -165,7 +163,7 @@ def test_what_fails_in_one_view_costs_the_others_nothing() -> None:
     rows = [{"user_id": name} for name in ("1", "one", "2")]
     views = plans(COUNTS.format(""), NUMBERS.format(""), TOTALS.format(""))
     each_as_alone(views, table_of(rows))
-    counts, numbers, totals = (list(one.evaluate(table_of(rows), None)) for one in together(views))
+    counts, numbers, totals = (list(one.evaluate(table_of(rows))) for one in together(views))
     assert [part.row for part in numbers if isinstance(part, Poison)] == [1]
     for parts in (counts, totals):
         (delta,) = parts
