@@ -118,6 +118,31 @@ def test_infinities_and_nan_add_up_as_in_duckdb(con, values, cuts):
     check(con, "DOUBLE", [(value, True) for value in values], cuts)
 
 
+@pytest.mark.parametrize(
+    ("values", "total"),
+    [
+        ([1e308, 1e308, -1e308], 1e308),
+        ([1e308, 1e308, 1.0, -1e308, -1e308], 1.0),
+        ([-1.7e308, -1.7e308, -1.7e308, 1.7e308, 1.7e308, 1.7e308], 0.0),
+        ([1e308] * 300 + [-1e308] * 299, 1e308),
+        ([1e308, 1e308, 5.0], math.inf),
+        ([1e308, 1e308, -math.inf], -math.inf),
+        ([1e308, 1e308, math.inf, -1e308, -1e308], math.inf),
+        ([-1e308, -1e308, math.nan], math.nan),
+    ],
+)
+def test_a_sum_that_passes_the_greatest_double_comes_back_whatever_the_batches(con, values, total):
+    load(con, "DOUBLE", [(value, True) for value in values])
+    n = len(values)
+    for cuts in ([], [1], [2], [3], range(n), range(0, n, 2)):
+        for kept in (Aggregate("sum_real", "x", "DOUBLE", where) for where in ("", "f")):
+            state = merged(con, kept, list(cuts), n)
+            found = answer(kept, Final("sum", "DOUBLE"), state)
+            assert agree(found, total, 1e308), cuts  # as exact as such summands allow
+            mean = answer(kept, Final("avg", "DOUBLE"), state)
+            assert agree(mean, total / n, 1e308), cuts
+
+
 def test_a_compensated_sum_keeps_what_a_plain_one_loses(con):
     values = [1e16, 1.0, 1.0, -1e16] * 50
     load(con, "DOUBLE", [(value, True) for value in values])

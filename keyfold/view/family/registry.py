@@ -8,7 +8,7 @@ sum_int         n i64, sum i128                               yes      SUM, AVG 
                                                                        and DECIMAL
 sum_wide        n i64, sum i128                               yes      SUM, AVG of DECIMAL of more
                                                                        than 18 digits
-sum_real        n i64, sum f64, lost f64                      no       SUM, AVG of doubles
+sum_real        n i64 (below 0: scaled), sum f64, lost f64    no       SUM, AVG of doubles
 min             has bool, min (any ordered type)              no       MIN, BOOL_AND, ANY_VALUE
 max             has bool, max (any ordered type)              no       MAX, BOOL_OR
 bit_and/or/xor  n i64, bits i64 or i128                       xor      BIT_AND, BIT_OR, BIT_XOR

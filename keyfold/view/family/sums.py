@@ -7,6 +7,10 @@ which batch the numbers came that bring it back must not matter (law 1).
 ``sum_real`` keeps what rounding lost in a second double (Neumaier 1974; Knuth's TwoSum for the
 merge), so the error does not grow with the number of merges. Doubles do not add associatively to
 the last bit, so its merge is associative and commutative within a few units in the last place.
+A sum of finite numbers may pass the greatest double in one batch and come back in another. So what
+is beyond is kept as well: where ``n`` is negative, both doubles are 2⁻¹²⁸ of what they stand for.
+It is as exact as a plain sum of its greatest summands, and infinite only where an event is, or
+where the whole sum is beyond when it is read.
 
 The AVG of whole numbers and decimals is the double nearest to the exact quotient.
 """
@@ -23,6 +27,8 @@ from keyfold.view.types import Physical
 
 _EXACT = 1 << 53  # whole numbers up to here are exact doubles
 _LEAST = -(1 << 63)  # its absolute value is not an int64
+_DOWN, _UP = 2.0**-128, 2.0**128
+_FAR = 2.0 ** (1023 - 128)  # scaled totals up to here are doubles as they are
 _MOST_WIDE = 10**38 - 1
 _MOST_WIDE_I128 = np.array([i128_of(_MOST_WIDE)], I128)
 _LEAST_WIDE_I128 = np.array([i128_of(-_MOST_WIDE)], I128)
@@ -69,37 +75,67 @@ def _mean_of_i128(count: np.ndarray, total: np.ndarray, unit: int) -> np.ndarray
 
 
 def _merge_real(state: Sequence[np.ndarray], delta: Sequence[np.ndarray]) -> Columns:
-    a, b = state[1], delta[1]
+    count = np.abs(state[0]) + np.abs(delta[0])
+    total, lost = _two_sum(state[1], state[2], delta[1], delta[2])
+    beyond = (state[0] < 0) | (delta[0] < 0) | ~np.isfinite(total)
+    if beyond.any():
+        count[beyond], total[beyond], lost[beyond] = _merge_beyond(
+            count[beyond], [one[beyond] for one in state], [one[beyond] for one in delta]
+        )
+    return [count, total, lost]
+
+
+def _two_sum(
+    a: np.ndarray, lost_a: np.ndarray, b: np.ndarray, lost_b: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     with np.errstate(invalid="ignore", over="ignore"):
         total = a + b
         part = total - a
-        lost = (a - (total - part)) + (b - part) + state[2] + delta[2]
+        lost = (a - (total - part)) + (b - part) + lost_a + lost_b
     # Once the sum is infinite or NaN, what was lost is meaningless (inf - inf).
-    return [state[0] + delta[0], total, np.where(np.isfinite(total), lost, 0.0)]
+    return total, np.where(np.isfinite(total), lost, 0.0)
+
+
+def _merge_beyond(count: np.ndarray, state: Columns, delta: Columns) -> tuple[np.ndarray, ...]:
+    """Merge what may be beyond the doubles; then only an event's infinity makes a sum infinite."""
+    total, lost = _two_sum(
+        *(np.where(one[0] < 0, part, part * _DOWN) for one in (state, delta) for part in one[1:])
+    )
+    far = np.isfinite(total) & (np.abs(total) > _FAR)
+    up = np.where(far, 1.0, _UP)
+    return np.where(far, -count, count), total * up, lost * up
 
 
 def _update_real(x: Sequence[str], where: str) -> tuple[str, ...]:
-    """DuckDB's compensated sum; where that meets an infinity it says NaN, so the plain sum."""
-    real = f"({x[0]})::DOUBLE"
+    """DuckDB's compensated sum; where that is not finite, a plain one that cannot overflow."""
+    real, count = f"({x[0]})::DOUBLE", f"count({x[0]}){where}"
     compensated = f"fsum({real}){where}"
-    total = f"CASE WHEN isfinite({compensated}) THEN {compensated} ELSE sum({real}){where} END"
-    return f"count({x[0]}){where}", total, "0.0::DOUBLE"
+    scaled = f"sum({real} * {_DOWN!r}::DOUBLE){where}"
+    far = f"NOT isfinite({compensated}) AND isfinite({scaled})"
+    return (
+        f"CASE WHEN {far} THEN -{count} ELSE {count} END",
+        f"CASE WHEN isfinite({compensated}) THEN {compensated} ELSE {scaled} END",
+        "0.0::DOUBLE",
+    )
 
 
 def _real_total(columns: Sequence[np.ndarray]) -> np.ndarray:
     with np.errstate(over="ignore"):
-        total: np.ndarray = columns[1] + columns[2]
+        total: np.ndarray = (columns[1] + columns[2]) * np.where(columns[0] < 0, _UP, 1.0)
     return total
 
 
 _REAL_FINALS: dict[str, Callable[[Types], Reading]] = {
     "sum": lambda _: Reading(
-        lambda n, total, lost: total + lost if n else None,
-        lambda columns: (_real_total(columns), columns[0] > 0),
+        lambda n, total, lost: (total + lost) * (_UP if n < 0 else 1.0) if n else None,
+        lambda columns: (_real_total(columns), columns[0] != 0),
     ),
     "avg": lambda _: Reading(
-        lambda n, total, lost: (total + lost) / n if n else None,
-        lambda columns: (_real_total(columns) / np.maximum(columns[0], 1), columns[0] > 0),
+        lambda n, total, lost: (total + lost) * (_UP if n < 0 else 1.0) / abs(n) if n else None,
+        lambda columns: (
+            _real_total(columns) / np.maximum(np.abs(columns[0]), 1),
+            columns[0] != 0,
+        ),
     ),
 }
 
