@@ -27,18 +27,14 @@ import fcntl
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Sequence
 from itertools import starmap
 from pathlib import Path
 
 from rocksdict import (
     AccessType,
-    BlockBasedOptions,
-    Cache,
-    DBCompressionType,
     Options,
     Rdict,
-    ReadOptions,
     WriteBatch,
     WriteOptions,
 )
@@ -47,37 +43,19 @@ from keyfold.errors import StateError
 from keyfold.state.layout import FLUSHED_KEY, MARKED_KEY
 from keyfold.state.linger import Lingering
 from keyfold.state.protocol import Pair, Pairs
+from keyfold.state.rocksreads import COLUMN_FAMILY, RocksReads, rocks_options
 
 MEMTABLE_BYTES = 512 << 20
 BULK_KEYS_MIN = 5_000
 WAL_BYTES_MAX = 8 << 20
-# Named at each opening: of a family that is not, rocksdict takes the options from a file beside the
-# database, and with them RocksDB's own block cache of 8 MB.
-_COLUMN_FAMILY = "default"
 _REFRESH_S_MAX = 0.005
 OPEN_S_MAX = 2.0
 """How long a reader that may wait, waits for files and log that fit each other."""
 _REFRESH_PAUSE_S = 0.0002
 
 
-def _options(block_cache_bytes: int) -> Options:
-    options = Options(raw_mode=True)
-    table = BlockBasedOptions()
-    table.set_block_cache(Cache(block_cache_bytes))
-    table.set_bloom_filter(10, False)
-    table.set_cache_index_and_filter_blocks(False)
-    table.set_format_version(5)
-    options.set_block_based_table_factory(table)
-    options.set_compression_type(DBCompressionType.lz4())
-    options.set_max_open_files(-1)  # a secondary must hold files that the primary deletes
-    options.set_keep_log_file_num(2)
-    options.set_max_log_file_size(4 << 20)
-    options.set_stats_dump_period_sec(0)
-    return options
-
-
 def _replica_options(block_cache_bytes: int) -> Options:
-    options = _options(block_cache_bytes)
+    options = rocks_options(block_cache_bytes)
     # A secondary opens files with that many threads, which it starts and joins at every catch-up,
     # whether there are files to open or not: with RocksDB's 16 that was most of a small catch-up.
     options.set_max_file_opening_threads(1)
@@ -85,7 +63,7 @@ def _replica_options(block_cache_bytes: int) -> Options:
 
 
 def _writer_options(block_cache_bytes: int) -> Options:
-    options = _options(block_cache_bytes)
+    options = rocks_options(block_cache_bytes)
     options.create_if_missing(True)
     options.set_write_buffer_size(MEMTABLE_BYTES)
     options.set_max_background_jobs(2)
@@ -96,90 +74,7 @@ def _writer_options(block_cache_bytes: int) -> Options:
     return options
 
 
-class _RocksReader:
-    """What primary and secondary share: reads."""
-
-    _db: Rdict
-
-    def get(self, key: bytes) -> bytes | None:
-        """Return the value, or None."""
-        value: bytes | None = self._db.get(key)
-        return value
-
-    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """Return the value of each key in order, None where there is none."""
-        return self._db.get(list(keys)) if keys else []
-
-    def scan(self, start: bytes, end: bytes, *, backwards: bool = False) -> Iterator[Pair]:
-        """Yield (key, value) with start <= key < end in key order, of one moment's state."""
-        if not backwards:
-            yield from self.moment(end)(start)
-            return
-        bounded = ReadOptions()
-        bounded.set_iterate_upper_bound(end)
-        at = self._db.iter(bounded)
-        at.seek_to_last()
-        # Looked at here: rocksdict 0.3.29 does not keep to a lower bound.
-        while at.valid() and (key := at.key()) >= start:
-            yield key, at.value()
-            at.prev()
-        at.status()
-
-    def keys(self, start: bytes, end: bytes) -> Generator[bytes, bytes | None, None]:
-        """Yield the keys of a scan; where a key is sent in, go on from that one."""
-        bounded = ReadOptions()
-        bounded.set_iterate_upper_bound(end)
-        at = self._db.iter(bounded)
-        valid, key, step, seek = at.valid, at.key, at.next, at.seek
-        seek(start)
-        while valid():
-            target = yield key()
-            if target is None:
-                step()
-            else:
-                seek(target)
-        at.status()
-
-    def moment(self, end: bytes) -> Callable[[bytes], Iterator[Pair]]:
-        """Return how to scan from a key to ``end``, again and again, over one moment's state."""
-        bounded = ReadOptions()
-        bounded.set_iterate_upper_bound(end)
-        at = self._db.iter(bounded)
-
-        def scan(start: bytes) -> Iterator[Pair]:
-            at.seek(start)
-            while at.valid():
-                yield at.key(), at.value()
-                at.next()
-            at.status()
-
-        return scan
-
-    def block_cache_bytes(self) -> tuple[int, int]:
-        """Return (used, capacity) of the block cache."""
-        names = ("rocksdb.block-cache-usage", "rocksdb.block-cache-capacity")
-        used, capacity = (self._db.property_int_value(name) or 0 for name in names)
-        return used, capacity
-
-    def approximate_sizes(self, spans: Sequence[Pair]) -> list[tuple[int, int]]:
-        """Return about how many (rows, bytes) each (start, end) range has, without a scan.
-
-        A table file knows its first and last key, its entries and its bytes. A file that holds one
-        span only is that span's; one that several share is divided evenly among them, and so are
-        the rows in the memtable. Overwritten rows count until they are compacted.
-        """
-        rows, size = [0] * len(spans), [0] * len(spans)
-        for file in self._db.live_files():
-            first, last = file["start_key"], file["end_key"]
-            sharing = [at for at, (start, end) in enumerate(spans) if last >= start and first < end]
-            for at in sharing:
-                rows[at] += max(0, file["num_entries"] - file["num_deletions"]) // len(sharing)
-                size[at] += file["size"] // len(sharing)
-        in_memory = self._db.property_int_value("rocksdb.num-entries-active-mem-table") or 0
-        return [(count + in_memory // len(spans), size[at]) for at, count in enumerate(rows)]
-
-
-class RocksStore(_RocksReader):
+class RocksStore(RocksReads):
     """The primary. One per directory: RocksDB's lock refuses a second."""
 
     def __init__(
@@ -193,7 +88,7 @@ class RocksStore(_RocksReader):
         directory.mkdir(parents=True, exist_ok=True)
         options = _writer_options(block_cache_bytes)
         try:
-            self._db = Rdict(str(directory), options, column_families={_COLUMN_FAMILY: options})
+            self._db = Rdict(str(directory), options, column_families={COLUMN_FAMILY: options})
         except Exception as problem:
             raise _opening_failed(directory, problem) from problem
         self._bulk_keys_min = bulk_keys_min
@@ -261,7 +156,7 @@ class RocksStore(_RocksReader):
             self._lingering.close()
 
 
-class RocksReplica(_RocksReader):
+class RocksReplica(RocksReads):
     """A secondary: follows the primary's files from another process."""
 
     def __init__(
@@ -355,7 +250,7 @@ class RocksReplica(_RocksReader):
             database = Rdict(
                 str(self._directory),
                 options,
-                column_families={_COLUMN_FAMILY: options},
+                column_families={COLUMN_FAMILY: options},
                 access_type=AccessType.secondary(str(own)),
             )
             flushed, marked = self._flush_numbers(database)
