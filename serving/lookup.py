@@ -3,16 +3,11 @@
 A ``ViewLookup`` is a view of an open state, compiled for questions. Its label (freshness and
 commit) is of the same moment as the row, since both are read without an await between them; a page
 takes its label when its iterator is made, and the iterator shows that moment to its end.
-
-A cursor names the last key that was looked at, bound to the view's id and the page's range; it is
-checked, not secret.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -27,6 +22,7 @@ from keyfold.view.plan import ViewPlan
 from keyfold.view.row import Hides
 from keyfold.view.rowkey import encode_value
 from keyfold.view.types import ColumnType, parse_text
+from serving.cursor import cursor_of, key_after
 
 T = TypeVar("T")
 
@@ -37,7 +33,6 @@ HIDDEN_ROWS_MAX = 10_000
 NULL_TEXT = "\0"
 """Key text that stands for NULL in paths and queries: ``%00``."""
 
-_DIGEST_BYTES = 8
 _AFTER_VALUE = b"\x03"
 """Sorts after every next key column (tags 01 and 02) and before the escape FF of a longer text."""
 _NULL_TAG, _VALUE_TAG = b"\x02", b"\x01"
@@ -183,7 +178,9 @@ class ViewLookup:
             RequestError: The cursor is not of this view and range.
             NotReadyError: There is no row, and the view has never caught up.
         """
-        start = wanted.start if cursor is None else self._resume(cursor, wanted)
+        start, plan = wanted.start, self.plan.fingerprint
+        if cursor is not None:
+            start = key_after(cursor, plan, wanted.start, wanted.end)
         cut = len(self._prefix)
         pairs = self._reads.scan(start, wanted.end)
         # The iterator is made by the first step: label and iterator are of one moment.
@@ -204,7 +201,9 @@ class ViewLookup:
             if seen % ROWS_PER_TURN == 0:
                 await asyncio.sleep(0)
             pair = next(pairs, None)
-        return Page(rows, self._cursor(last, wanted) if pair is not None else None, label)
+        if pair is None:
+            return Page(rows, None, label)
+        return Page(rows, cursor_of(plan, wanted.start, wanted.end, last), label)
 
     def key_range(
         self, equals: Mapping[str, str | None], bounds: Mapping[tuple[str, str], str | None]
@@ -326,31 +325,6 @@ class ViewLookup:
             hint="give equality on the first key columns in this order, and then gt, gte, lt, lte "
             "on the next one only",
         )
-
-    def _digest(self, last: bytes, wanted: KeyRange) -> bytes:
-        digest = hashlib.blake2b(self.plan.fingerprint.encode(), digest_size=_DIGEST_BYTES)
-        for part in (wanted.start, wanted.end, last):
-            digest.update(len(part).to_bytes(4, "big") + part)
-        return digest.digest()
-
-    def _cursor(self, last: bytes, wanted: KeyRange) -> str:
-        raw = self._digest(last, wanted) + last
-        return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-    def _resume(self, cursor: str, wanted: KeyRange) -> bytes:
-        """Return the least key after the one that the cursor names."""
-        try:
-            padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-            raw = base64.b64decode(padded, altchars=b"-_", validate=True)
-        except ValueError:
-            raw = b""
-        digest, last = raw[:_DIGEST_BYTES], raw[_DIGEST_BYTES:]
-        if digest != self._digest(last, wanted) or not wanted.start <= last < wanted.end:
-            raise RequestError(
-                "the cursor does not belong to this view and these predicates",
-                hint="give next_cursor of the page before, with the same view and predicates",
-            )
-        return last + b"\0"
 
 
 def _absent_hint(key_names: Sequence[str]) -> str:
