@@ -14,8 +14,9 @@ import traceback
 from dataclasses import replace
 from random import Random
 
+from tests.oracle.case import Case, without
 from tests.oracle.check import check
-from tests.oracle.grammar import Case, make_case, without
+from tests.oracle.grammar import make_case
 
 TELL_EVERY_S = 10
 

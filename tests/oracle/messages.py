@@ -80,7 +80,8 @@ def _message(
     if maybe(chance, 0.04):
         row.append("NULL")
     else:
-        second = chance.randint(0, 1500)
+        step = chance.choice([1, 1, 10, 60])  # some lie at the bounds of windows, or tie
+        second = chance.randint(0, 1500 // step) * step
         at = f"2026-03-01T00:{second // 60:02}:{second % 60:02}"
         fields.append(f'"ts":"{at}{chance.choice(["", "Z"])}"')
         row.append(f"'{at}'")
