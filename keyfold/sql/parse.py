@@ -26,6 +26,7 @@ from keyfold.sql.dialect import ViewDialect
 from keyfold.sql.location import SqlText
 from keyfold.sql.options import Option
 from keyfold.sql.ordered import without_bounds
+from keyfold.sql.windowcalls import plain_window_calls
 from keyfold.view.plan import Include
 
 _WORDS_ONLY = re.compile(r"[^\W\d][\w-]{0,99}")
@@ -301,7 +302,7 @@ def parse_view(source: SqlText, tokens: list[Token], relations: Sequence[str]) -
                 location=on_close,
             )
         body = body[:-4]
-    text = _plain_window_calls(blank(source.text, body[0].start, body[-1].end + 1), body)
+    text = plain_window_calls(blank(source.text, body[0].start, body[-1].end + 1), body)
     _check_syntax(source, without_bounds(text, body), body, relations)
     query = parse_tree(source, text, ViewDialect, body)
     while isinstance(query, exp.Subquery) and set(_given(query)) == {"this"}:
@@ -400,55 +401,3 @@ def _view_options(source: SqlText, tokens: list[Token], at: int) -> tuple[dict[s
             expect(TokenType.R_PAREN, ", or ) belongs here", "quote a value: key = '…'")
     expect(TokenType.R_PAREN, ") belongs at the end of WITH", "write WITH (key = '…')")
     return options, at + 1
-
-
-def _plain_window_calls(text: str, tokens: list[Token]) -> str:
-    """Blank out the decoration of window calls: plain calls are left, at the same positions.
-
-    Flink's ``TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), …))`` is ``TUMBLE(t, ts, …)`` then, and
-    ``SESSION(t PARTITION BY k, ts, …)`` is ``SESSION(t, k, ts, …)``.
-    """
-    characters = list(text)
-
-    def blank_token(token: Token) -> None:
-        for position in range(token.start, token.end + 1):
-            characters[position] = " "
-
-    quoted = (TokenType.STRING, TokenType.IDENTIFIER)
-    words = ["''" if token.token_type in quoted else token.text.upper() for token in tokens]
-    for i, word in enumerate(words):
-        following = words[i + 1] if i + 1 < len(words) else ""
-        if word in ("TABLE", "DESCRIPTOR") and following == "(":
-            close = _closing(words, i + 1)
-            if close is not None:
-                for token in (tokens[i], tokens[i + 1], tokens[close]):
-                    blank_token(token)
-        elif word == "TABLE" and i and words[i - 1] == "(":
-            blank_token(tokens[i])
-        elif word == "SESSION" and following == "(":
-            at = _inside(words, i + 1, "PARTITION BY")
-            if at is not None:
-                blank_token(tokens[at])
-                characters[tokens[at].start] = ","
-    return "".join(characters)
-
-
-def _inside(words: list[str], opening: int, wanted: str) -> int | None:
-    """Return where a word stands between parentheses, and in no others within these."""
-    depth = 0
-    for i in range(opening, len(words)):
-        depth += (words[i] == "(") - (words[i] == ")")
-        if depth == 0:
-            return None
-        if depth == 1 and words[i] == wanted:
-            return i
-    return None
-
-
-def _closing(words: list[str], opening: int) -> int | None:
-    depth = 0
-    for i in range(opening, len(words)):
-        depth += (words[i] == "(") - (words[i] == ")")
-        if depth == 0:
-            return i
-    return None
