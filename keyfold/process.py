@@ -20,8 +20,8 @@ from __future__ import annotations
 
 import logging
 import os
-import queue
 import signal
+import socket
 import sys
 import threading
 import time
@@ -149,20 +149,23 @@ def start_role(role: str) -> Settings:
 def set_on_signals(event: threading.Event, *numbers: signal.Signals) -> None:
     """Have signals set an event; called in the main thread.
 
-    A handler must not do so itself: it runs in the main thread, which may be inside
-    ``Event.wait`` and hold the very lock that ``Event.set`` then waits for, for ever.
-    ``SimpleQueue.put`` is safe in a handler, as its documentation says.
+    A handler in Python cannot: it runs in the main thread, which may be inside ``Event.wait`` and
+    hold the very lock that ``Event.set`` then waits for; and it does not run at all while the main
+    thread sleeps in a wait that it entered just after the signal. What CPython writes to the
+    wake-up descriptor comes at once, whatever any thread does.
     """
-    arrived: queue.SimpleQueue[int] = queue.SimpleQueue()
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
 
-    def relay() -> None:
-        while True:
-            arrived.get()
-            event.set()
+    def relay(theirs: socket.socket) -> None:  # which stays open as long as this thread lives
+        while arrived := ours.recv(1):
+            if arrived[0] in numbers:
+                event.set()
 
-    threading.Thread(target=relay, name="signals", daemon=True).start()
+    threading.Thread(target=relay, args=(theirs,), name="signals", daemon=True).start()
     for number in numbers:
-        signal.signal(number, lambda number, _: arrived.put(number))
+        signal.signal(number, lambda *_: None)
+    signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
 
 
 def stop_event() -> threading.Event:

@@ -73,6 +73,8 @@ class Aggregate(msgspec.Struct, frozen=True):
     def words(self, function: str) -> str:
         """Return an answer that is read from the partial in SQL's words."""
         arguments = [operand.sql for operand in self.operands]
+        if self.distinct:
+            arguments[0] = f"DISTINCT {arguments[0]}"
         return FAMILIES[self.family].words(function, arguments)
 
     @property

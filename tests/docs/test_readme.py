@@ -108,7 +108,7 @@ def test_the_example_with_kafka_works_as_it_stands(tmp_path: Path, kafka_bootstr
         "localhost:9092": kafka_bootstrap,
         "localhost:8080": f"127.0.0.1:{port}",
         "8080": str(port),
-        '"orders", 4': '"readme", 4',
+        '"orders", 1': '"readme", 1',
         '["orders"]': '["readme"]',
         'produce("orders"': 'produce("readme"',
         "topic = 'orders'": "topic = 'readme'",
