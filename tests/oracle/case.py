@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from random import Random
 
@@ -21,13 +22,28 @@ class Window:
 
     Attributes:
         kind: ``tumble``, ``hop``, ``cumulate`` or ``session``.
-        first_s: How wide the first window is that holds an event; of sessions the gap.
+        step_s: From one window to the next; of sessions the gap.
+        size_s: How wide the last window is that holds an event.
         offset_s: What windows are shifted by.
     """
 
     kind: str
-    first_s: int
+    step_s: int
+    size_s: int
     offset_s: int = 0
+
+    def first_end_s(self, second: int) -> int:
+        """The end of the first window that holds an event, which is alone in its session."""
+        if self.kind == "session":
+            return second + self.step_s
+        return (second - self.offset_s) // self.step_s * self.step_s + self.offset_s + self.step_s
+
+    def last_end_s(self, second: int) -> int:
+        """The end of the last one."""
+        if self.kind == "session":
+            return second + self.step_s
+        start_s = self.size_s if self.kind == "cumulate" else self.step_s
+        return (second - self.offset_s) // start_s * start_s + self.offset_s + self.size_s
 
 
 @dataclass(frozen=True)
@@ -64,24 +80,20 @@ class Case:
     delay_s: int
 
     @property
-    def sessions(self) -> bool:
-        """Whether the windows are sessions."""
-        return self.window is not None and self.window.kind == "session"
+    def counts_late(self) -> bool:
+        """Whether all late events are counted so; with retention WHERE is asked first."""
+        filters = "WHERE" in self.sql or "UNNEST" in self.sql
+        return self.on_late == "drop" or self.retention_s is None or not filters
 
-    @property
-    def leaves_out(self) -> bool:
-        """Whether an event may be late, and then not count."""
-        return self.on_late != "apply" or (self.sessions and self.retention_s is not None)
-
-    def closes_s(self, second: int) -> int:
+    def closes_s(self, second: int) -> float:
         """From which time of its partition on an event is late."""
+        if self.on_late == "apply" and self.retention_s is None:
+            return math.inf
         if self.window is None:
             return second + 1
-        width_s, offset_s = self.window.first_s, self.window.offset_s
-        if self.sessions:
-            waits = self.on_late == "apply"
-            return second + width_s + (self.retention_s or 0 if waits else 0)
-        return (second - offset_s) // width_s * width_s + offset_s + width_s
+        if self.on_late == "apply":
+            return self.window.last_end_s(second) + (self.retention_s or 0)
+        return self.window.first_end_s(second)
 
     def shown(self, second: int | None) -> str:
         """The condition on a window to be shown when the greatest event time is this."""

@@ -72,9 +72,10 @@ def _compare(case: Case, stream: Stream) -> Rows:
     told = record.total()
     fates = told.applied + told.filtered + told.late + told.dead_lettered
     assert fates == len(seen), "an event is counted once"
-    if case.retention_s is None or case.sessions:  # what expires is late by the batches
-        count = sum(one and other for one, other in zip(readable, late, strict=True))
-        assert told.late == (0 if case.on_late == "dead_letter" else count)
+    if case.on_late == "dead_letter":
+        assert told.late == 0
+    elif case.counts_late:
+        assert told.late == sum(one and other for one, other in zip(readable, late, strict=True))
     rows = [
         message.row
         for message, can_be_read, too_late in zip(seen, readable, late, strict=True)
@@ -111,7 +112,7 @@ def _late(case: Case, seen: Sequence[Message]) -> list[bool]:
     late = []
     for message in seen:
         second, before = message.second, latest.get(message.partition)
-        known = case.leaves_out and second is not None and before is not None
+        known = second is not None and before is not None
         late.append(known and case.closes_s(second) <= before - case.delay_s)
         if second is not None:
             latest[message.partition] = second if before is None else max(before, second)

@@ -45,33 +45,34 @@ def make_case(chance: Random) -> Case:
         filtered = [f"{column} IS NOT NULL" for column in view.by[:1]]
     where = f" WHERE {filtered[0]}" if filtered and maybe(chance, 0.4) else ""
     distinct = maybe(chance, 0.08) and bool(view.keys) and not grouped.startswith("SETS ")
-    outputs, asked_outputs, hidden = [], [], ""
+    outputs, asked_outputs, hidden, asked_hidden = [], [], "", ""
     if not distinct:
-        for i in range(chance.randint(1, 5)):
-            told, asked, bound = output(view)
-            outputs.append(f"{told} AS a{i}")
-            asked_outputs.append(f"{asked} AS a{i}")
-            bounds[f"a{i}"] = bound
+        outputs, asked_outputs, more = _outputs(view)
+        bounds |= more
         if maybe(chance, 0.25):
-            hidden = f" HAVING {having(view)}"
+            hidden, asked_hidden = (f" HAVING {text}" for text in having(view))
     group = "" if distinct or not grouped else f" GROUP BY {grouped.removeprefix('SETS ')}"
     head = "SELECT DISTINCT" if distinct else "SELECT"
+    closes = " EMIT ON WINDOW CLOSE" if closed else ""
 
     declared = ", ".join(f"{name} {type_}" for name, type_ in columns)
     if watermark:
         declared += f", WATERMARK FOR ts AS ts - INTERVAL '{delay_s}' SECOND"
-    sql = (
-        f"CREATE SOURCE e ({declared}) INCLUDE partition AS p INCLUDE offset AS o\n"
-        f"WITH (connector = 'events');\n{read.views}CREATE MATERIALIZED VIEW v{chosen} AS\n"
-        f"{'' if read.views else read.with_}{head} {', '.join(selected + outputs)}\n"
-        f"FROM {read.kept}{where}{group}{hidden}{' EMIT ON WINDOW CLOSE' if closed else ''};\n"
+    source = f"CREATE SOURCE e ({declared}) INCLUDE partition AS p INCLUDE offset AS o\n"
+    query = f"{'' if read.views else read.with_}{head} {{}}\nFROM {read.kept}{where}{group}"
+    statements = [f"v{chosen} AS\n{query.format(', '.join(selected + outputs))}{hidden}{closes}"]
+    if not distinct and maybe(chance, 0.3):  # views that differ in their aggregates share a query
+        others = query.format(", ".join(selected + _outputs(view)[0]))
+        statements.insert(chance.randint(0, 1), f"beside{chosen} AS\n{others}{closes}")
+    sql = f"{source}WITH (connector = 'events');\n{read.views}" + "".join(
+        f"CREATE MATERIALIZED VIEW {statement};\n" for statement in statements
     )
     if lives:
         where += (" AND " if where else " WHERE ") + "{shown}"
     listed = ", ".join(selected + asked_outputs)
     return Case(
         sql=sql,
-        batch=f"{read.with_}{head} {listed} FROM {read.asked}{where}{group}{hidden}",
+        batch=f"{read.with_}{head} {listed} FROM {read.asked}{where}{group}{asked_hidden}",
         columns=(*columns, ("p", "INTEGER"), ("o", "BIGINT")),
         key=tuple(view.keys),
         bounds=bounds,
@@ -83,6 +84,16 @@ def make_case(chance: Random) -> Case:
         on_late=on_late,
         delay_s=delay_s,
     )
+
+
+def _outputs(view: View) -> tuple[list[str], list[str], dict[str, str]]:
+    """Return (what is selected, the same as DuckDB is asked, bounds) of some outputs."""
+    told, asked, bounds = [], [], {}
+    for i in range(view.chance.randint(1, 5)):
+        one, other, bounds[f"a{i}"] = output(view)
+        told.append(f"{one} AS a{i}")
+        asked.append(f"{other} AS a{i}")
+    return told, asked, bounds
 
 
 def _grouping(view: View, lives: bool) -> tuple[list[str], str, dict[str, str]]:
@@ -103,9 +114,10 @@ def _grouping(view: View, lives: bool) -> tuple[list[str], str, dict[str, str]]:
     selected = [*windows, *told]
     if sets:
         listed = ", ".join(keys)
-        form = chance.choice(
-            [f"ROLLUP ({listed})", f"CUBE ({listed})", f"GROUPING SETS (({listed}), ())"]
-        )
+        each = ", ".join(f"({key})" for key in keys)
+        forms = [f"ROLLUP ({listed})", f"CUBE ({listed})", f"GROUPING SETS (({listed}), ())"]
+        forms += [f"GROUPING SETS ({each})", f"{keys[0]}, ROLLUP ({', '.join(keys[1:])})"]
+        form = chance.choice(forms[:4] if len(keys) == 1 else forms)
         view.keys.insert(0, "g")
         bounds["g"] = EXACT
         grouped = ", ".join([*windows, form])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.oracle.case import CLOSE, EXACT, MOMENT, ROUGH, View
+from tests.oracle.case import CLOSE, EXACT, MOMENT, ROUGH, TEXTS, View
 from tests.oracle.event import condition
 from tests.oracle.several import Call, different, listed, picked, sketched, tallied, topped
 from tests.oracle.values import maybe
@@ -48,6 +48,15 @@ def output(view: View) -> tuple[str, str, str]:
             ]  # fmt: skip
         text, bound = chance.choice(options)
         return text, text, bound
+    told, asked, bound = _call(view)
+    if maybe(chance, 0.1):
+        return f"{told} IS NULL", f"{asked} IS NULL", EXACT
+    return told, asked, bound
+
+
+def _call(view: View) -> tuple[str, str, str]:
+    """Return the same of an aggregate alone."""
+    chance = view.chance
     makes = [_plain, _plain, picked, listed, topped, tallied, sketched]
     call = chance.choice(makes if view.merged else [*makes, different])(view)
     return call.under(condition(view) if maybe(chance, 0.25) else "")
@@ -87,12 +96,17 @@ def _plain(view: View) -> Call:
     return chance.choice(options)
 
 
-def having(view: View) -> str:
-    """A condition on groups."""
+def having(view: View) -> tuple[str, str]:
+    """A condition on groups, and the same for DuckDB."""
     chance = view.chance
+    if maybe(chance, 0.2):
+        told, asked, bound = _call(view)
+        if bound != TEXTS:  # DuckDB takes no lambda there
+            return f"{told} IS NOT NULL", f"{asked} IS NOT NULL"
     options = ["COUNT(*) > 1", f"MAX({chance.choice(view.scalars)}) IS NOT NULL"]
     options += [f"{chance.choice(view.keys)} IS NOT NULL"] if view.keys else []
     options += [f"SUM({c}) > 0" for c in view.of("int", "decimal", "moments")]
     options += [f"NOT (MIN({c}) < 0 OR COUNT({c}) = 2)" for c in view.of("int")]
     options += [f"MIN({c}) = 'a'" for c in view.of("text")]
-    return chance.choice(options)
+    text = chance.choice(options)
+    return text, text

@@ -98,7 +98,7 @@ def _call(view: View, name: str, relation: str, *spans_s: int) -> str:
 
 def _tumble(view: View, relation: str, ts_type: str) -> tuple[str, str]:
     size_s, offset_s = view.chance.choice(TUMBLES)
-    view.window = Window("tumble", size_s, offset_s)
+    view.window = Window("tumble", size_s, size_s, offset_s)
     kept = _call(view, "TUMBLE", relation, size_s, *([offset_s] if offset_s else []))
     start = (
         f"time_bucket(INTERVAL '{size_s} seconds', ts, "
@@ -114,7 +114,7 @@ def _tumble(view: View, relation: str, ts_type: str) -> tuple[str, str]:
 def _shared(view: View, relation: str, ts_type: str) -> tuple[str, str]:
     """HOP or CUMULATE; DuckDB has an event once for each of its windows."""
     name, step_s, size_s, offset_s = view.chance.choice(SHARED)
-    view.window = Window(name.lower(), step_s, offset_s)
+    view.window = Window(name.lower(), step_s, size_s, offset_s)
     kept = _call(view, name, relation, step_s, size_s, *([offset_s] if offset_s else []))
     second = f"(epoch(ts)::BIGINT - {offset_s})"
     if name == "HOP":
@@ -139,7 +139,7 @@ def _sessions(view: View, relation: str) -> tuple[str, str]:
     chance = view.chance
     view.by = list(dict.fromkeys(key(view) for _ in range(chance.choice([0, 1, 1, 2]))))
     gap_s = chance.choice([1, 60, 200])
-    view.window = Window("session", gap_s)
+    view.window = Window("session", gap_s, gap_s)
     gap = f"INTERVAL '{gap_s}' SECOND"
     listed = ", ".join(view.by)
     by = f"PARTITION BY {listed}" if view.by else ""
