@@ -11,8 +11,9 @@ from tests.laws.stream import Step
 from tests.oracle.case import EXACT, JSON, Case, View
 from tests.oracle.event import condition, key
 from tests.oracle.messages import make_messages
+from tests.oracle.numbered import numbered
 from tests.oracle.output import having, output
-from tests.oracle.relation import from_clause
+from tests.oracle.relation import From, from_clause
 from tests.oracle.values import KINDS, NESTED, maybe
 
 
@@ -39,40 +40,27 @@ def make_case(chance: Random) -> Case:
     chosen = f" WITH ({', '.join(options)})" if options else ""
 
     lives = retention_s is not None or closed
-    selected, grouped, bounds = _grouping(view, lives)
-    filtered = [condition(view)]
-    if view.by is not None:  # sessions are filtered by what parts them, or before they are made
-        filtered = [f"{column} IS NOT NULL" for column in view.by[:1]]
-    where = f" WHERE {filtered[0]}" if filtered and maybe(chance, 0.4) else ""
-    distinct = maybe(chance, 0.08) and bool(view.keys) and not grouped.startswith("SETS ")
-    outputs, asked_outputs, hidden, asked_hidden = [], [], "", ""
-    if not distinct:
-        outputs, asked_outputs, more = _outputs(view)
-        bounds |= more
-        if maybe(chance, 0.25):
-            hidden, asked_hidden = (f" HAVING {text}" for text in having(view))
-    group = "" if distinct or not grouped else f" GROUP BY {grouped.removeprefix('SETS ')}"
-    head = "SELECT DISTINCT" if distinct else "SELECT"
-    closes = " EMIT ON WINDOW CLOSE" if closed else ""
-
     declared = ", ".join(f"{name} {type_}" for name, type_ in columns)
     if watermark:
         declared += f", WATERMARK FOR ts AS ts - INTERVAL '{delay_s}' SECOND"
-    source = f"CREATE SOURCE e ({declared}) INCLUDE partition AS p INCLUDE offset AS o\n"
-    query = f"{'' if read.views else read.with_}{head} {{}}\nFROM {read.kept}{where}{group}"
-    statements = [f"v{chosen} AS\n{query.format(', '.join(selected + outputs))}{hidden}{closes}"]
-    if not distinct and maybe(chance, 0.3):  # views that differ in their aggregates share a query
-        others = query.format(", ".join(selected + _outputs(view)[0]))
-        statements.insert(chance.randint(0, 1), f"beside{chosen} AS\n{others}{closes}")
-    sql = f"{source}WITH (connector = 'events');\n{read.views}" + "".join(
-        f"CREATE MATERIALIZED VIEW {statement};\n" for statement in statements
+    sql = (
+        f"CREATE SOURCE e ({declared}) INCLUDE partition AS p INCLUDE offset AS o\n"
+        f"WITH (connector = 'events');\n{read.views}"
     )
-    if lives:
-        where += (" AND " if where else " WHERE ") + "{shown}"
-    listed = ", ".join(selected + asked_outputs)
+    beside = None
+    if view.by is None and "UNNEST" not in read.kept and maybe(chance, 0.15):
+        told, asked, bounds = numbered(view, read, _window_keys(view, lives))
+    else:
+        told, asked, bounds, beside = _grouped(view, read, lives)
+    views = [("v", told)]
+    if beside and maybe(chance, 0.3):  # views that differ in their aggregates share a query
+        views.insert(chance.randint(0, 1), ("beside", beside))
+    for name, query in views:
+        sql += f"CREATE MATERIALIZED VIEW {name}{chosen} AS\n{'' if read.views else read.with_}"
+        sql += f"{query}{' EMIT ON WINDOW CLOSE' if closed else ''};\n"
     return Case(
         sql=sql,
-        batch=f"{read.with_}{head} {listed} FROM {read.asked}{where}{group}{asked_hidden}",
+        batch=read.with_ + (asked if lives else asked.replace("{shown}", "true")),
         columns=(*columns, ("p", "INTEGER"), ("o", "BIGINT")),
         key=tuple(view.keys),
         bounds=bounds,
@@ -83,6 +71,33 @@ def make_case(chance: Random) -> Case:
         closed=closed,
         on_late=on_late,
         delay_s=delay_s,
+    )
+
+
+def _grouped(view: View, read: From, lives: bool) -> tuple[str, str, dict[str, str], str | None]:
+    """Return (a query with GROUP BY, the same for DuckDB, bounds, one of other aggregates)."""
+    chance = view.chance
+    selected, grouped, bounds = _grouping(view, lives)
+    filtered = condition(view)
+    if view.by is not None:  # sessions are filtered by what parts them, or before they are made
+        filtered = f"{view.by[0]} IS NOT NULL" if view.by else ""
+    where = filtered if maybe(chance, 0.4) else ""
+    told = f"{read.kept}{where and f' WHERE {where}'}"
+    asked = f"{read.asked} WHERE {where}{' AND ' if where else ''}{{shown}}"
+    if maybe(chance, 0.08) and view.keys and not grouped.startswith("SETS "):
+        head = f"SELECT DISTINCT {', '.join(selected)}"
+        return f"{head}\nFROM {told}", f"{head} FROM {asked}", bounds, None
+    group = f" GROUP BY {grouped.removeprefix('SETS ')}" if grouped else ""
+    outputs, asked_outputs, more = _outputs(view)
+    hidden = asked_hidden = ""
+    if maybe(chance, 0.25):
+        hidden, asked_hidden = (f" HAVING {text}" for text in having(view))
+    others = _outputs(view)[0]
+    return (
+        f"SELECT {', '.join(selected + outputs)}\nFROM {told}{group}{hidden}",
+        f"SELECT {', '.join(selected + asked_outputs)} FROM {asked}{group}{asked_hidden}",
+        bounds | more,
+        f"SELECT {', '.join(selected + others)}\nFROM {told}{group}",
     )
 
 
