@@ -77,7 +77,8 @@ class Lane:
         self.took_ms = 0.0
         self._state = state
         self._source = connect_ahead(plan, data_directory)
-        self._views = [view for view in state.catalog.views if view.source == plan.name]
+        parts = [part for view in state.catalog.views for part in view.parts]
+        self._views = [view for view in parts if view.source == plan.name]
         begin(self._record, self._views, self._records())
         self._decoder = JsonDecoder(connection, plan, self._record.decoded)
         self._groupings = alike(connection, self._views)
@@ -251,7 +252,7 @@ class Lane:
         times: Times | None,
         now_ms: int,
     ) -> None:
-        record = self._state.record.views[view.name]
+        record = self._records()[view.name]
         if record.error:
             return
         fresh = self._fresh(batch, firsts, record.offsets)
@@ -449,7 +450,8 @@ class Lane:
         )
 
     def _records(self) -> dict[str, ViewRecord]:
-        return {view.name: self._state.record.views[view.name] for view in self._views}
+        views = self._state.record.views
+        return {view.name: views[view.name].part(self.plan.name) for view in self._views}
 
     def _offsets(self) -> dict[int, int]:
         return {p: told.offset for p, told in self._record.partitions.items()}

@@ -201,6 +201,6 @@ def _show(told: TableStatus, table: Table) -> None:
     if snapshot is not None:
         told.snapshot_id = snapshot.snapshot_id
         told.time_ms = snapshot.timestamp_ms
-        told.offsets = offsets_in(snapshot)
+        told.offsets = dict(offsets_in(snapshot).items())
         told.rows = int(told_by(snapshot, ROWS) or 0)
         told.commit = int(told_by(snapshot, COMMIT) or 0)

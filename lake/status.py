@@ -35,7 +35,8 @@ class TableStatus(msgspec.Struct):
         commit: The commit of the state that it holds.
         rows: Its rows.
         seconds: How long it took.
-        offsets: The offsets that it holds, by partition.
+        offsets: The offsets that it holds, by partition; of a view of several sources, by source
+            first.
         snapshots: Snapshots taken by this process.
         error: Why the last try failed, or empty.
         error_time_ms: When that was.
@@ -50,7 +51,7 @@ class TableStatus(msgspec.Struct):
     commit: int = 0
     rows: int = 0
     seconds: float = 0.0
-    offsets: dict[int, int] = {}
+    offsets: dict[int | str, int | dict[int, int]] = {}
     snapshots: int = 0
     error: str = ""
     error_time_ms: int = 0

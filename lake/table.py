@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 from pyiceberg.catalog import Catalog, load_catalog
@@ -35,7 +36,7 @@ from sqlalchemy.engine import URL
 from keyfold.errors import LakeError
 from keyfold.settings import Settings
 from keyfold.state.layout import lake_directory
-from keyfold.state.record import CommitRecord
+from keyfold.state.record import CommitRecord, Offsets
 from keyfold.view.plan import ViewPlan, fingerprint
 from keyfold.view.types import timestamp_text
 from lake.localfiles import local_path, replace_file
@@ -138,18 +139,21 @@ def summary_of(plan: ViewPlan, record: CommitRecord) -> dict[str, str]:
 
     ``keyfold.rows`` is added when the rows were counted.
     """
-    source, told = record.sources[plan.source], record.views[plan.name]
+    told = record.views[plan.name]
+    sources = {name: record.sources[name] for name in plan.sources}
+    identities = {name: source.identity for name, source in sources.items()}
     summary = {
-        OFFSETS: _json(told.offsets),
+        OFFSETS: _json(told.told_offsets()),
         COMMIT: str(record.sequence),
         FINGERPRINT: plan.fingerprint,
         OUTPUT_FINGERPRINT: output_fingerprint(plan),
-        SOURCE: plan.source,
-        IDENTITY: _json(source.identity),
+        SOURCE: ",".join(plan.sources),
+        IDENTITY: _json(identities if plan.others else identities[plan.source]),
     }
+    marks = [one.watermark_us for one in sources.values() if one.watermark_us is not None]
     # A view that is behind may lack events from before the source's watermark.
-    if source.watermark_us is not None and told.level_with(source):
-        summary[WATERMARK] = timestamp_text(source.watermark_us, utc=True)
+    if marks and all(told.part(name).level_with(source) for name, source in sources.items()):
+        summary[WATERMARK] = timestamp_text(min(marks), utc=True)
     return summary
 
 
@@ -174,17 +178,19 @@ def told_by(snapshot: Snapshot | None, name: str) -> str | None:
     return snapshot.summary.get(name) if snapshot is not None and snapshot.summary else None
 
 
-def offsets_in(snapshot: Snapshot | None) -> dict[int, int]:
-    """Return partition → offset of a snapshot; empty for a snapshot that is not ours."""
-    offsets = told_by(snapshot, OFFSETS)
-    return msgspec.json.decode(offsets, type=dict[int, int]) if offsets else {}
+def offsets_in(snapshot: Snapshot | None) -> Offsets:
+    """Return the offsets of a snapshot; empty for a snapshot that is not ours."""
+    told: dict[str, Any] = msgspec.json.decode(told_by(snapshot, OFFSETS) or "{}")
+    if any(isinstance(one, dict) for one in told.values()):
+        return msgspec.convert(told, dict[str, dict[int, int]], strict=False)
+    return {int(partition): offset for partition, offset in told.items()}
 
 
 def changed(plan: ViewPlan, record: CommitRecord, last: Snapshot | None) -> bool:
     """Say whether the view's rows may be others than those of the last snapshot."""
     if last is None:
         return True
-    return offsets_in(last) != record.views[plan.name].offsets or not same_view(plan, last)
+    return offsets_in(last) != record.views[plan.name].told_offsets() or not same_view(plan, last)
 
 
 def check_continuity(
@@ -198,29 +204,40 @@ def check_continuity(
     known = told_by(last, IDENTITY)
     if known is None:
         return
-    then: dict[str, str] = msgspec.json.decode(known)
-    now = record.sources[plan.source].identity
-    for fact in sorted(then.keys() & now.keys()):
-        if then[fact] != now[fact]:
+    told: dict[str, Any] = msgspec.json.decode(known)
+    identities = told if plan.others else {plan.source: told}
+    for source in plan.sources:
+        then, now = identities.get(source, {}), record.sources[source].identity
+        for fact in sorted(then.keys() & now.keys()):
+            if then[fact] != now[fact]:
+                raise LakeError(
+                    f"the table of view {plan.name} was written from another log: its {fact} is "
+                    f"{then[fact]!r}, that of source {source} is {now[fact]!r}",
+                    hint=f"keep the old table and set another lake_namespace, or "
+                    f"{_how_to_drop(settings, plan)}",
+                )
+    reached = _places(record.views[plan.name].told_offsets())
+    for place, offset in sorted(_places(offsets_in(last)).items()):
+        if reached.get(place, 0) < offset:
+            source, partition = place
+            of_source = f" of {source}" if source else ""
             raise LakeError(
-                f"the table of view {plan.name} was written from another log: its {fact} is "
-                f"{then[fact]!r}, that of source {plan.source} is {now[fact]!r}",
-                hint=f"keep the old table and set another lake_namespace, or "
-                f"{_how_to_drop(settings, plan)}",
+                f"view {plan.name} is at offset {reached.get(place, 0)} of partition {partition}"
+                f"{of_source}, its last snapshot at {offset}",
+                hint="nothing to do while the view is being rebuilt: snapshots go on once it is "
+                "there",
             )
-    offsets = record.views[plan.name].offsets
-    behind = {
-        partition: offset
-        for partition, offset in offsets_in(last).items()
-        if offsets.get(partition, 0) < offset
-    }
-    if behind:
-        partition, offset = min(behind.items())
-        raise LakeError(
-            f"view {plan.name} is at offset {offsets.get(partition, 0)} of partition {partition}, "
-            f"its last snapshot at {offset}",
-            hint="nothing to do while the view is being rebuilt: snapshots go on once it is there",
-        )
+
+
+def _places(offsets: Offsets) -> dict[tuple[str, int], int]:
+    """Return (source, partition) → offset; the source of a view of one is empty."""
+    found: dict[tuple[str, int], int] = {}
+    for key, told in offsets.items():
+        if isinstance(told, dict):
+            found |= {(str(key), partition): offset for partition, offset in told.items()}
+        else:
+            found["", int(key)] = told
+    return found
 
 
 def needed_change(settings: Settings, plan: ViewPlan, schema: Schema) -> Evolution:
@@ -311,5 +328,5 @@ def write_version_hint(table: Table) -> None:
         stream.write(text)
 
 
-def _json(facts: Mapping[int, int] | Mapping[str, str]) -> str:
+def _json(facts: Offsets | Mapping[str, Any]) -> str:
     return msgspec.json.encode(dict(sorted(facts.items()))).decode()

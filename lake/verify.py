@@ -79,11 +79,11 @@ def verify_view(
     if not same_view(view.plan, snapshot):
         return Verdict(name, "outdated", detail="the view changed since the snapshot")
     told = reader.record.views[name]
-    if offsets_in(snapshot) != told.offsets:
+    if offsets_in(snapshot) != told.told_offsets():
         return Verdict(
             name,
             "other_offsets",
-            detail=f"the snapshot is at {offsets_in(snapshot)}, the state at {told.offsets}",
+            detail=f"the snapshot is at {offsets_in(snapshot)}, the state at {told.told_offsets()}",
         )
     exporter = Exporter(view, table.schema())
     theirs = _Rows(exporter.schema, _batches(table))

@@ -82,9 +82,7 @@ def _wanted(
     counted: Callable[[DeadLetter], bool] | None = None
     if view is not None and (view in reader.views or not every):
         plan = reader.view(view).plan
-        counted = deadletter.counted_in(
-            plan, source_plan(reader, plan.source), reader.record.views[view]
-        )
+        counted = deadletter.counted_in(plan, reader.catalog.catalog, reader.record.views[view])
 
     def wanted(letter: DeadLetter) -> bool:
         if source not in (None, letter.source) or (not every and earlier(letter)):

@@ -11,6 +11,7 @@ import msgspec
 
 from keyfold.errors import NotFoundError
 from keyfold.state.reader import StateReader
+from keyfold.state.record import ViewRecord
 from keyfold.view.plan import SourcePlan, ViewPlan
 from serving.lookup import ViewLookup
 from serving.size import view_size
@@ -26,7 +27,8 @@ def view_summary(reader: StateReader, view: ViewLookup, now_ms: int) -> dict[str
     freshness = view.freshness(now_ms)
     return {
         "name": plan.name,
-        "source": plan.source,
+        "source": None if plan.others else plan.source,
+        "sources": list(plan.sources),
         "key": list(view.key_names),
         "columns": [{"name": output.name, "type": output.type} for output in plan.outputs],
         "state": msgspec.json.decode(freshness)["state"],
@@ -39,7 +41,6 @@ def view_detail(reader: StateReader, view: ViewLookup, now_ms: int) -> dict[str,
     """Say all that is known of a view."""
     plan = view.plan
     told = reader.record.views.get(plan.name)
-    ledgers = sorted(told.ledger.items()) if told else []
     return {
         **view_summary(reader, view, now_ms),
         "key_types": [key.type for key in plan.keys],
@@ -48,13 +49,20 @@ def view_detail(reader: StateReader, view: ViewLookup, now_ms: int) -> dict[str,
         "window": _window(plan),
         "retention_ms": None if plan.retention_us is None else _ms(plan.retention_us),
         "freshness_slo_ms": plan.freshness_slo_ms or None,
-        "offsets": {str(p): offset for p, offset in sorted(told.offsets.items())} if told else {},
+        "offsets": told.told_offsets() if told else {},
         "ledger": {
             "total": told.total().as_dict() if told else {},
-            "partitions": {str(partition): one.as_dict() for partition, one in ledgers},
+            "partitions": _ledgers(told) if told else {},
         },
         "size": view_size(reader, view.view),
     }
+
+
+def _ledgers(told: ViewRecord) -> dict[str, Any]:
+    """Return the ledger by partition; of several sources, by source first."""
+    if told.parts:
+        return {source: _ledgers(part) for source, part in told.parts.items()}
+    return {str(partition): one.as_dict() for partition, one in sorted(told.ledger.items())}
 
 
 def source_detail(reader: StateReader, name: str, now_ms: int) -> dict[str, Any]:

@@ -41,9 +41,9 @@ FRESHNESS: Json = _object(
     state={"type": "string", "enum": ["live", "stale", "catching_up", "complete", "failed"]},
 )
 COMMIT: Json = {
-    **_object(sequence=_COUNT, offsets={"type": "object", "additionalProperties": _COUNT}),
+    **_object(sequence=_COUNT, offsets={"type": "object"}),
     "description": "With ?offsets=1: the commit that the answer is of, and by partition the next "
-    "offset that the view had not applied yet.",
+    "offset that the view had not applied yet; of a view of several sources, by source first.",
 }
 PROBLEM: Json = _object(
     type=_TEXT, title=_TEXT, status=_COUNT, detail=_TEXT, code=_TEXT, hint=_TEXT,
@@ -66,7 +66,7 @@ _LEDGER = _object(**{
     "in": _COUNT, "applied": _COUNT, "filtered": _COUNT, "late": _COUNT, "dead_lettered": _COUNT
 })  # fmt: skip
 _SUMMARY: dict[str, Json] = {
-    "name": _TEXT, "source": _TEXT, "key": _list(_TEXT),
+    "name": _TEXT, "source": _NULLABLE, "sources": _list(_TEXT), "key": _list(_TEXT),
     "columns": _list(_object(name=_TEXT, type=_TEXT)),
     "state": _TEXT, "error": _NULLABLE, "freshness": FRESHNESS,
 }  # fmt: skip

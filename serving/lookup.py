@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+import msgspec
+
 from keyfold.errors import NotFoundError, NotReadyError, RequestError
 from keyfold.state.counter import MissingView
 from keyfold.state.protocol import Pair
@@ -278,9 +280,8 @@ class ViewLookup:
         """Return sequence and applied offsets of this moment as a JSON object."""
         record = self._reader.record
         told = record.views.get(self.plan.name)
-        pairs = sorted(told.offsets.items()) if told else []
-        offsets = ",".join([f'"{partition}":{offset}' for partition, offset in pairs])
-        return f'{{"sequence":{record.sequence},"offsets":{{{offsets}}}}}'
+        offsets = msgspec.json.encode(told.told_offsets()).decode() if told else "{}"
+        return f'{{"sequence":{record.sequence},"offsets":{offsets}}}'
 
     def hides(self) -> Hides | None:
         """Return what says of a row whether it is hidden now; None: none is."""
@@ -349,9 +350,16 @@ def why_behind(reader: StateReader, plan: ViewPlan) -> str:
     told = reader.record.views.get(plan.name)
     if told is not None and told.error:
         return f"stopped before it had caught up: {told.error}"
-    live = reader.status()[2].sources.get(plan.source)
+    behind = [
+        source for source in plan.sources if told is None or not told.part(source).ready
+    ] or list(plan.sources)
+    status = reader.status()[2]
+    lives = {source: status.sources.get(source) for source in behind}
+    # One that stopped says more than one that is on its way.
+    name = next((source for source, live in lives.items() if live and live.error), behind[0])
+    live = lives[name]
     why = f", which stopped: {live.error}" if live is not None and live.error else " yet"
-    return f"has not caught up with its source {plan.source}{why}"
+    return f"has not caught up with its source {name}{why}"
 
 
 def not_ready(message: str) -> NotReadyError:

@@ -300,9 +300,9 @@ def applied_offset(catalog: Catalog, record: CommitRecord, source: str, partitio
         return 0
     least = told.partitions[partition].offset
     for plan in catalog.views:
-        if plan.source == source:
+        if source in plan.sources:
             view = record.views.get(plan.name)
-            least = min(least, view.offsets.get(partition, 0) if view else 0)
+            least = min(least, view.part(source).offsets.get(partition, 0) if view else 0)
     return least
 
 

@@ -135,7 +135,9 @@ def check_file(file: Path) -> None:
     for view in catalog.views:
         keys = ", ".join(key.name for key in view.keys) or "none: one row"
         columns_of_view = ", ".join(output.name for output in view.outputs)
-        add_row(views, [view.name, view.source, keys, columns_of_view, window_text(view)])
+        add_row(
+            views, [view.name, ", ".join(view.sources), keys, columns_of_view, window_text(view)]
+        )
     for name, source_name in compiled.waiting.items():
         add_row(views, [name, source_name, "?", "?", "?"])
     console.print(sources)

@@ -57,7 +57,8 @@ def _chosen(compiled: Compiled, file: Path, name: str | None) -> tuple[ViewPlan,
 
 
 def _explain(console: Console, view: ViewPlan) -> None:
-    console.rule(f"view {view.name} of source {view.source}", align="left", style="dim")
+    of = f"source{'s' if view.others else ''} {', '.join(view.sources)}"
+    console.rule(f"view {view.name} of {of}", align="left", style="dim")
     keys = table("key column", "type", "computed as", "bytes")
     for key in view.keys:
         add_row(keys, [key.name, key.type, key.sql, key_bytes_text(key.type)])
@@ -84,9 +85,13 @@ def _explain(console: Console, view: ViewPlan) -> None:
     _line(console, f"cost of a group   {group_cost(view)}")
     for cost in value_costs(view):
         _line(console, f"cost of a value   {cost}")
-    _line(console, f"columns read      {', '.join(view.columns_read) or 'none'}")
+    for part in view.parts:
+        of = f" of {part.source}" if view.others else ""
+        _line(console, f"columns read      {', '.join(part.columns_read) or 'none'}{of}")
     _line(console, f"fingerprint       {view.fingerprint}")
-    _line(console, f"\nSQL per batch:\n{view.batch_sql}\n")
+    for part in view.parts:
+        of = f" of {part.source}" if view.others else ""
+        _line(console, f"\nSQL per batch{of}:\n{part.batch_sql}\n")
 
 
 def _line(console: Console, text: str) -> None:

@@ -84,7 +84,5 @@ def _of_view(state: StateReader, view: str | None) -> Callable[[DeadLetter], boo
     reader = state.views.get(view)
     if reader is None:  # it may have been dropped, and its letters are still here
         return lambda letter: letter.view == view
-    plan = reader.plan
-    source = next(one for one in state.catalog.catalog.sources if one.name == plan.source)
-    counted = counted_in(plan, source, state.record.views[view])
+    counted = counted_in(reader.plan, state.catalog.catalog, state.record.views[view])
     return lambda letter: letter.view == view or counted(letter)

@@ -212,6 +212,13 @@ class Partials:
     def _picked(self, call: Call, shape: Ordered, where: str) -> Aggregate:
         """Return the partial of one event's value."""
         value, family = shape.arguments[0], call.family
+        if self._relation.branches:
+            raise self._text.error(
+                value,
+                "what is picked or listed is taken by its place in a source, and a UNION ALL has "
+                "several",
+                "use MIN or MAX, or a view of each source",
+            )
         match call.function:
             case "string":
                 value_type, value_sql = "VARCHAR", kept_text(self._relation, value)

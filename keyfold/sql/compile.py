@@ -18,7 +18,7 @@ from keyfold.sql.location import SqlText
 from keyfold.sql.parse import UnboundSource, UnboundView, other_statement, parse_view, statements
 from keyfold.sql.source import parse_source
 from keyfold.sql.sourceplan import bind, statement_fingerprint, visible_columns
-from keyfold.sql.view import check_plain_view, compile_view, source_of
+from keyfold.sql.view import check_plain_view, compile_view, sources_of
 from keyfold.view.plan import Catalog, Column, SourcePlan, ViewPlan, fingerprint
 
 __all__ = [
@@ -86,6 +86,10 @@ def compile_sql(
     binder = Binder()
     sources = [bind(one, binder, schemas or {}) for one in unbound]
     by_name = {source.name.lower(): source for source in sources}
+    undeclared = {one.name for one in unbound if one.columns is None}
+    if undeclared:
+        for view in (*plain, *kept):
+            _sources_of(source_text, view, by_name, plain, undeclared)
     for view in plain:
         _within_depth(view, partial(check_plain_view, source_text, view, by_name, binder, plain))
     views = [_compiled(source_text, view, by_name, binder, plain) for view in kept]
@@ -131,14 +135,14 @@ def compile_known(
     views: list[ViewPlan] = []
     aside: dict[str, Aside] = {}
     for view in plain:
-        source = _within_depth(view, partial(source_of, source_text, view, sources, plain))
+        source, *_ = _sources_of(source_text, view, sources, plain, undeclared)
         # Over detected columns, what does not fit costs the views that read it.
         if not source.waiting and source.name not in undeclared:
             _within_depth(
                 view, partial(check_plain_view, source_text, view, sources, binder, plain)
             )
     for view in kept:
-        source = _within_depth(view, partial(source_of, source_text, view, sources, plain))
+        source, *_ = _sources_of(source_text, view, sources, plain, undeclared)
         if source.waiting:
             aside[view.name] = Aside(source.name, view.sql)
             continue
@@ -228,6 +232,30 @@ def _refuse_twice(names: Sequence[tuple[str, SqlLocation]]) -> None:
                 location=location,
             )
         seen.add(name.lower())
+
+
+def _sources_of(
+    text: SqlText,
+    view: UnboundView,
+    sources: Mapping[str, SourcePlan],
+    plain: Sequence[UnboundView],
+    undeclared: Collection[str],
+) -> tuple[SourcePlan, ...]:
+    """Return the sources that a view reads.
+
+    Raises:
+        SqlError: The view cannot be kept. Several sources must be known at once, so that the view
+            never has the events of some of them only.
+    """
+    found = _within_depth(view, partial(sources_of, text, view, sources, plain))
+    unknown = next((one.name for one in found if one.name in undeclared), None)
+    if len(found) > 1 and unknown is not None:
+        raise SqlError(
+            f"{view.name} reads {unknown} in a UNION ALL, whose columns are not written",
+            hint=f"give {unknown} a column list: keyfold sources infer prints it",
+            location=view.location,
+        )
+    return found
 
 
 def _compiled(

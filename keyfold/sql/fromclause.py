@@ -9,21 +9,22 @@ spellings of one question have one fingerprint.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from sqlglot import Token, exp
+from sqlglot import exp
 
 from keyfold.errors import did_you_mean
 from keyfold.sql.bind import Binder
 from keyfold.sql.dialect import find_aggregate, identifier, sql_text, without_parens
 from keyfold.sql.location import SqlText
 from keyfold.sql.numbered import NUMBER, numbers_rows, refuse_over_numbers, row_numbers
-from keyfold.sql.parse import UnboundView
+from keyfold.sql.query import Query, unwrapped, with_expressions, with_names
 from keyfold.sql.refuse import inner_tokens, refuse_unkept
 from keyfold.sql.relation import WINDOW_COLUMNS, Relation, relation
 from keyfold.sql.scope import Named, Scope, named_columns
 from keyfold.sql.sourceplan import visible_columns
 from keyfold.sql.subquery import columns_of, renamed
+from keyfold.sql.union import union_of, union_parts
 from keyfold.sql.unnest import Read, unnest_joined, unnest_selected
 from keyfold.sql.window import (
     TUMBLE_HINT,
@@ -33,37 +34,6 @@ from keyfold.sql.window import (
     windowed_source,
 )
 from keyfold.view.plan import SourcePlan
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A query that can stand in FROM, and what FROM can name within it.
-
-    Attributes:
-        query: Its tree.
-        tokens: Its tokens, without the parentheses around it.
-        names: Queries by name in lower case: CTEs and plain views.
-        columns: The names that ``AS alias (a, b)`` gives its columns; empty where none are given.
-    """
-
-    query: exp.Expr
-    tokens: Sequence[Token]
-    names: Mapping[str, Query] = field(default_factory=dict)
-    columns: tuple[exp.Identifier, ...] = ()
-
-
-def plain_views(views: Sequence[UnboundView], before: int) -> dict[str, Query]:
-    """Return the plain views that a statement can name: those that stand before it.
-
-    Args:
-        views: The plain views of the file.
-        before: Where the statement starts.
-    """
-    names: dict[str, Query] = {}
-    for view in views:
-        if view.tokens[0].start < before:
-            names[view.name.lower()] = Query(view.query, view.tokens, dict(names))
-    return names
 
 
 class FromClause:
@@ -90,32 +60,35 @@ class FromClause:
             SqlError: There is something in it that cannot be kept.
         """
         select = refuse_unkept(self._text, query.query, query.tokens, inner=inner)
-        names = dict(query.names)
-        clause = select.args.get("with_") or select.args.get("with")
-        for one in clause.expressions if clause is not None else ():
-            columns = tuple(one.args["alias"].args.get("columns") or ())
-            tokens = inner_tokens(query.tokens, one.this)
-            names[one.alias.lower()] = Query(_unwrapped(one.this), tokens, dict(names), columns)
-        return select, replace(query, names=names)
+        return select, with_names(query)
 
     # --- the source alone --------------------------------------------------------------------
 
-    def source(self, query: Query, *, inner: bool = False) -> SourcePlan:
-        """Return the source that a query reads in the end; its columns need not be known.
+    def sources(self, query: Query, *, inner: bool = False) -> tuple[SourcePlan, ...]:
+        """Return what a query reads in the end; columns need not be known.
+
+        It is one source, or that of each SELECT of a UNION ALL.
 
         Raises:
             SqlError: The query cannot be kept, whatever the columns are.
         """
+        if inner and isinstance(query.query, exp.Union):
+            parts = union_parts(self._text, query)
+            return tuple(one for part in parts for one in self.sources(part, inner=True))
         select, query = self.select(query, inner=inner)
         item = self._item(select)
         if isinstance(item, exp.Table) and isinstance(item.this, exp.Func):
             call: exp.Expr = item.this
             read = self._nested(call.expressions[0], query) if call.expressions else None
-            if read is not None:
-                call = _over(call, self.source(read, inner=True).name)
-            return windowed_source(self._text, call, self._named)
+            if read is None:
+                return (windowed_source(self._text, call, self._named),)
+            found = self.sources(read, inner=True)
+            windowed_source(self._text, call, lambda _: found[0])
+            return found
         read = self._nested(item, query)
-        return self.source(read, inner=True) if read is not None else self._source(item, query)
+        if read is not None:
+            return self.sources(read, inner=True)
+        return (self._source(item, query),)
 
     def check(self, query: Query) -> None:
         """Bind a query that works row by row.
@@ -133,8 +106,7 @@ class FromClause:
         Raises:
             SqlError: It names nothing that a view can read; at the word.
         """
-        clause = select.args.get("with_") or select.args.get("with")
-        for one in clause.expressions if clause is not None else ():
+        for one in with_expressions(select):
             self.check(query.names[one.alias.lower()])  # one that nobody reads is wrong as well
         item = self._item(select)
         read = self._first(item, query)
@@ -172,7 +144,7 @@ class FromClause:
         alias = lateral.args.get("alias")
         columns = tuple(alias.args.get("columns") or ()) if alias is not None else ()
         tokens = inner_tokens(query.tokens, lateral.this)
-        inner = Query(_unwrapped(lateral.this), tokens, query.names, columns)
+        inner = Query(unwrapped(lateral.this), tokens, query.names, columns)
         made = self._derived(inner, lateral.alias, over=read)
         refuse_over_numbers(self._text, made.numbered, "LATERAL with")
         return replace(made, tables=(*read.tables, *made.tables))
@@ -185,6 +157,8 @@ class FromClause:
             alias: The name that it has in FROM.
             over: What a query behind LATERAL reads, which has no FROM of its own.
         """
+        if over is None and isinstance(query.query, exp.Union):
+            return self._union(query, alias)
         select, query = self.select(query, inner=True)
         read = self.read(select, query) if over is None else over
         if over is not None and any(select.args.get(key) for key in ("from_", "from", "joins")):
@@ -223,6 +197,25 @@ class FromClause:
         if query.columns:
             columns = renamed(self._text, columns, query.columns)
         return replace(read, tables=(Named(alias, columns),))
+
+    def _union(self, query: Query, alias: str) -> Read:
+        """Return what a UNION ALL gives: rows that each SELECT makes of a source of its own."""
+        parts = union_parts(self._text, query)
+        query = with_names(query)
+        for one in with_expressions(query.query):
+            self.check(query.names[one.alias.lower()])
+        reads = []
+        for part in parts:
+            read = self._derived(part, "")
+            refuse_over_numbers(self._text, read.numbered, "a UNION ALL of")
+            types = [read.relation.type_of(tree) for _, tree in read.tables[0].columns.values()]
+            reads.append((part, read, types))
+        source, branches = union_of(self._text, self._binder, reads, alias)
+        over = replace(relation(self._text, self._binder, source, None), branches=branches)
+        columns = named_columns(over.columns())
+        if query.columns:
+            columns = renamed(self._text, columns, query.columns)
+        return Read(over, (Named(alias, columns),))
 
     def condition(self, select: exp.Select, scope: Scope, over: Relation) -> exp.Expr | None:
         """Return WHERE with its names bound, None where there is none.
@@ -292,7 +285,7 @@ class FromClause:
         columns = tuple(alias.args.get("columns") or ()) if alias is not None else ()
         if isinstance(item, exp.Subquery):
             tokens = inner_tokens(query.tokens, item)
-            return Query(_unwrapped(item), tokens, query.names, columns)
+            return Query(unwrapped(item), tokens, query.names, columns)
         plain = isinstance(item, exp.Identifier | exp.Table) or (
             isinstance(item, exp.Column) and not item.table
         )
@@ -320,8 +313,11 @@ class FromClause:
             inner = self._derived(nested, "")
             refuse_over_numbers(self._text, inner.numbered, "windows over")
             call = self._over_source(call, inner)
-        source, window = window_of(self._text, call, self._named)
-        over = replace(relation(self._text, self._binder, source, window), call=item.this)
+        read = inner.relation if inner is not None else None
+        named = self._named if read is None else lambda _: read.source
+        source, window = window_of(self._text, call, named)
+        over = relation(self._text, self._binder, source, window)
+        over = replace(over, call=item.this, branches=read.branches if read is not None else ())
         columns = named_columns(over.columns())
         if inner is not None:
             own = inner.tables[0].columns
@@ -389,15 +385,6 @@ def named_source(
         hint = did_you_mean(node.name, known)
         raise text.error(node, f"there is no source {node.name}", hint)
     return source
-
-
-def _unwrapped(query: exp.Expr) -> exp.Expr:
-    """Return a query without the parentheses around it."""
-    while isinstance(query, exp.Subquery) and isinstance(query.this, exp.Query):
-        if any(value for key, value in query.args.items() if key not in ("this", "alias")):
-            break
-        query = query.this
-    return query
 
 
 def _over(call: exp.Expr, source: str, time: str = "") -> exp.Expr:

@@ -7,7 +7,7 @@ as the list has; what it adds has names of Keyfold's own, which queries know by 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import duckdb
@@ -43,6 +43,51 @@ class Elements:
 
 
 @dataclass(frozen=True, slots=True)
+class Branch:
+    """A SELECT of a UNION ALL.
+
+    Attributes:
+        reads: What it reads.
+        columns: Name of each column of the union → the expression over what is read.
+        condition: Its WHERE, or empty.
+        condition_columns: The columns that this reads.
+    """
+
+    reads: Relation
+    columns: Mapping[str, exp.Expr]
+    condition: str
+    condition_columns: frozenset[str]
+
+    def columns_read(self, names: Collection[str]) -> tuple[str, ...]:
+        """Return the columns of the source that some columns of the union, and WHERE, read."""
+        trees = [tree for name, tree in self.columns.items() if name in names]
+        used = {column.name for tree in trees for column in tree.find_all(exp.Column)}
+        used |= self.condition_columns
+        return tuple(c.name for c in visible_columns(self.reads.source) if c.name in used)
+
+    def batch_sql(self, names: Collection[str]) -> str:
+        """Return the query that makes these columns of the union of a batch of the source."""
+        made = [
+            f"{self._guarded(tree)} AS {quoted(name)}"
+            for name, tree in self.columns.items()
+            if name in names
+        ]
+        where = f" WHERE {self.condition}" if self.condition else ""
+        rows = self.reads.reading(self.columns_read(names))
+        return f"SELECT {', '.join([HIDDEN_PARTITION, *made])} FROM {rows}{where}"
+
+    def _guarded(self, tree: exp.Expr) -> str:
+        """Return an expression that is evaluated on the rows alone that WHERE lets through.
+
+        DuckDB may well ask first what the view's own WHERE says of it.
+        """
+        plain = isinstance(tree, exp.Column) or tree.find(exp.Column) is None
+        if plain or not self.condition:
+            return sql_text(tree)
+        return f"CASE WHEN {self.condition} THEN {sql_text(tree)} END"
+
+
+@dataclass(frozen=True, slots=True)
 class Relation:
     """What expressions of one view are bound over.
 
@@ -55,6 +100,8 @@ class Relation:
         call: Where FROM calls the window, if any.
         lists: What UNNEST made rows of, in order.
         partition: Of a session, the PARTITION BY columns, with their names bound.
+        branches: Where it is a UNION ALL, what it is made of; its source has the columns that these
+            make, and is none of the file.
     """
 
     text: SqlText
@@ -65,6 +112,7 @@ class Relation:
     call: exp.Expr | None = None
     lists: tuple[Elements, ...] = ()
     partition: tuple[exp.Expr, ...] = ()
+    branches: tuple[Branch, ...] = ()
 
     @property
     def session(self) -> bool:

@@ -84,7 +84,7 @@ def adopt(
     catalog = _with_kept(before, catalog, wish)
     asked = _asked(stored, wish)
     again = asked.difference(waiting, wish.aside) | set(wish.starts)
-    again |= {view.name for view in catalog.views if view.source in again}
+    again |= {view.name for view in catalog.views if again.intersection(view.sources)}
     begun = _adopt_sources(before, catalog, record, again, asked & waiting.keys())
     _adopt_begins(before, record, waiting, again | asked)
     ids = dict(stored.view_ids) if stored else {}
@@ -103,7 +103,7 @@ def adopt(
             dropped.append(ids.pop(view.name))
         ids[view.name] = next_id
         next_id += 1
-        record.views[view.name] = ViewRecord()
+        record.views[view.name] = ViewRecord.of(view)
     for name in set(ids) - {view.name for view in catalog.views}:
         dropped.append(ids.pop(name))
         record.views.pop(name, None)
@@ -115,7 +115,9 @@ def adopt(
         next_id += len(begun)
     for told in record.views.values():
         if told.error:  # a new life tries again, from where the view stopped
-            told.error, told.ready = "", False
+            told.stop("")
+            for one in (told, *told.parts.values()):
+                one.ready = False
     if (
         stored is not None
         and stored.catalog == catalog
@@ -153,8 +155,8 @@ def _gone(before: Catalog, catalog: Catalog, wish: Wish) -> list[str]:
     sources_here = {source.name for source in catalog.sources}
     views = [view for view in before.views if view.name not in here]
     sources = [source.name for source in before.sources if source.name not in sources_here]
-    with_views = {view.source for view in before.views}
-    kept_views = [view for view in views if not {view.name, view.source} & set(wish.drop)]
+    with_views = {source for view in before.views for source in view.sources}
+    kept_views = [view for view in views if not {view.name, *view.sources} & set(wish.drop)]
     kept_sources = [name for name in sources if name not in with_views | set(wish.drop)]
     if kept_views or kept_sources:
         raise _left_out([view.name for view in kept_views], kept_sources)
@@ -179,7 +181,9 @@ def _with_kept(before: Catalog, catalog: Catalog, wish: Wish) -> Catalog:
             raise _changed_source(source.name)
         sources.append(old)
         kept += [
-            view for view in before.views if view.source == source.name == wish.aside.get(view.name)
+            view
+            for view in before.views
+            if view.sources == (source.name,) and wish.aside.get(view.name) == source.name
         ]
     names = {view.name for view in kept}
     for view in before.views:

@@ -20,7 +20,7 @@ import msgspec
 from keyfold.state.layout import dead_letter_key, dead_letter_number
 from keyfold.state.protocol import Reader
 from keyfold.state.record import StoredCatalog, ViewRecord
-from keyfold.view.plan import SourcePlan, ViewPlan
+from keyfold.view.plan import Catalog, SourcePlan, ViewPlan
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
@@ -101,20 +101,35 @@ def earlier_builds(stored: StoredCatalog) -> Callable[[DeadLetter], bool]:
 
 
 def counted_in(
-    view: ViewPlan, source: SourcePlan, record: ViewRecord
+    view: ViewPlan, catalog: Catalog, record: ViewRecord
 ) -> Callable[[DeadLetter], bool]:
     """Return what says of a letter of the present build that the view's ledger counts it.
 
-    Its own do; and of those of the source as a whole what is no event, has no event time, or does
+    Its own do; and of those of a source as a whole what is no event, has no event time, or does
     not fit in a column that the view reads: as far as the view has read.
     """
+    parts = {
+        part.source: _counted_of(part, catalog.source(part.source), record.part(part.source))
+        for part in view.parts
+    }
+
+    def counted(letter: DeadLetter) -> bool:
+        if letter.view or letter.source not in parts:
+            return letter.view == view.name
+        return parts[letter.source](letter)
+
+    return counted
+
+
+def _counted_of(
+    view: ViewPlan, source: SourcePlan, record: ViewRecord
+) -> Callable[[DeadLetter], bool]:
+    """Return the same of the letters of a source as a whole."""
     names = [*(column.name for column in source.columns), *(one.name for one in source.includes)]
     columns = sorted(names, key=len, reverse=True)
     all_read = "" if source.watermark is None else source.watermark.column
 
     def counted(letter: DeadLetter) -> bool:
-        if letter.view or letter.source != source.name:
-            return letter.view == view.name
         if letter.offset >= record.offsets.get(letter.partition, 0):
             return False
         column = next((name for name in columns if _lies_in(letter.field, name)), "")

@@ -5,6 +5,9 @@ writer is caught up, ``as_of`` moves with the clock (an idle partition is fresh;
 counts); once it stands still, staleness grows. An ``as_of`` later than now is from a clock that was
 ahead, and says nothing: it would read as fresh until the clock comes there.
 
+Of a view of several sources, ``as_of`` and the watermark are the least of them, one without events
+has no watermark, and it is ``complete`` where all of them are.
+
 States, the first that holds:
 
 ==============  ================================================================================
@@ -75,31 +78,42 @@ def freshness(  # everything that it depends on, and no clock of its own
         now_ms: The clock, ms since the epoch.
         stale_after_ms: Bound for views without a ``freshness_slo``.
     """
-    source = record.sources.get(view.source)
     told = record.views.get(view.name)
-    live = status.sources.get(view.source)
-    current = live is not None and record.sequence >= status_sequence
-    level = source is not None and told is not None and told.level_with(source)
+    lives = [status.sources.get(source) for source in view.sources]
+    current = all(lives) and record.sequence >= status_sequence
     latest_ms = now_ms + AHEAD_MS_MAX
-    as_of_ms = 0
-    if not level:
-        # A view that is being built, or tried again, may be far behind its source.
-        if told is not None and told.as_of_ms <= latest_ms:
-            as_of_ms = told.as_of_ms
-    else:
-        if source is not None and source.as_of_ms <= latest_ms:
-            as_of_ms = source.as_of_ms
-        if live is not None and current and live.as_of_ms <= latest_ms:
-            as_of_ms = max(as_of_ms, live.as_of_ms)
+    level = True
+    as_of: list[int] = []
+    marks: list[int] = []
+    for source_name, live in zip(view.sources, lives, strict=True):
+        source = record.sources.get(source_name)
+        part = told.part(source_name) if told is not None else None
+        at_ms = 0
+        if source is None or part is None or not part.level_with(source):
+            # A view that is being built, or tried again, may be far behind its source.
+            level = False
+            if part is not None and part.as_of_ms <= latest_ms:
+                at_ms = part.as_of_ms
+        else:
+            if source.as_of_ms <= latest_ms:
+                at_ms = source.as_of_ms
+            if live is not None and record.sequence >= status_sequence:
+                at_ms = max(at_ms, live.as_of_ms if live.as_of_ms <= latest_ms else 0)
+            if source.watermark_us is not None:
+                marks.append(source.watermark_us)
+        as_of.append(at_ms)
+    as_of_ms = min(as_of)
     staleness_ms = max(0, now_ms - as_of_ms)
     # A view that is behind may lack events from before the source's watermark.
-    watermark_us = source.watermark_us if source and level else None
+    watermark_us = min(marks, default=None) if level else None
     state = "live"
-    if (told is not None and told.error) or (live is not None and live.state == "stopped"):
+    if (told is not None and told.error) or any(
+        live is not None and live.state == "stopped" for live in lives
+    ):
         state = "failed"
     elif told is None or not told.ready or not level:
         state = "catching_up"
-    elif live is not None and live.state == "complete" and current:
+    elif current and all(live is not None and live.state == "complete" for live in lives):
         state = "complete"
     elif staleness_ms > (view.freshness_slo_ms or stale_after_ms):
         state = "stale"

@@ -12,6 +12,9 @@ import msgspec
 
 from keyfold.view.plan import Catalog, SourcePlan, ViewPlan
 
+Offsets = dict[int, int] | dict[str, dict[int, int]]
+"""Partition → next offset; of a view of several sources, these by source."""
+
 
 class Ledger(msgspec.Struct):
     """What became of the messages of one partition in one view (law 6).
@@ -127,6 +130,10 @@ class ViewRecord(msgspec.Struct):
             so it stands still with a view that stopped, whatever its source goes on to read.
         event_times_us: Partition → greatest event time of its messages that the view has had; kept
             where events can be late (ingest/late.py).
+        parts: Source → how far a view of several sources is in each; empty for a view of one. What
+            stands beside it then is of the view as a whole: ``ready``, where all parts are;
+            ``as_of_ms``, the least; ``stream_time_us``, the greatest; and the error of any, which
+            stops all of them. Offsets, ledger and event times are those of the parts alone.
     """
 
     offsets: dict[int, int] = {}
@@ -136,6 +143,38 @@ class ViewRecord(msgspec.Struct):
     as_of_ms: int = 0
     stream_time_us: int | None = None
     event_times_us: dict[int, int] = {}
+    parts: dict[str, ViewRecord] = {}
+
+    @staticmethod
+    def of(view: ViewPlan) -> ViewRecord:
+        """Return the record of a view that begins."""
+        parts = {source: ViewRecord() for source in view.sources} if view.others else {}
+        return ViewRecord(parts=parts)
+
+    def part(self, source: str) -> ViewRecord:
+        """Return how far the view is in one of its sources."""
+        return self.parts.get(source, self)
+
+    def stop(self, error: str) -> None:
+        """Say why the view stopped; a new life takes it back."""
+        for one in (self, *self.parts.values()):
+            one.error = error
+
+    def gather(self) -> None:
+        """Bring what is said of the view as a whole up to its parts."""
+        if not self.parts:
+            return
+        parts = self.parts.values()
+        self.ready = all(part.ready for part in parts)
+        self.as_of_ms = min(part.as_of_ms for part in parts)
+        times = [part.stream_time_us for part in parts if part.stream_time_us is not None]
+        self.stream_time_us = max(times, default=None)
+
+    def told_offsets(self) -> Offsets:
+        """Return the offsets as they are told: in order, and those of several sources by source."""
+        if not self.parts:
+            return dict(sorted(self.offsets.items()))
+        return {source: dict(sorted(one.offsets.items())) for source, one in self.parts.items()}
 
     def level_with(self, source: SourceRecord) -> bool:
         """Say whether the view has applied all that was read from its source."""
@@ -145,15 +184,16 @@ class ViewRecord(msgspec.Struct):
         )
 
     def total(self) -> Ledger:
-        """The ledger over all partitions."""
+        """The ledger over all partitions of all sources."""
         total = Ledger()
-        for one in self.ledger.values():
-            total.add(
-                applied=one.applied,
-                filtered=one.filtered,
-                late=one.late,
-                dead_lettered=one.dead_lettered,
-            )
+        for record in (self, *self.parts.values()):
+            for one in record.ledger.values():
+                total.add(
+                    applied=one.applied,
+                    filtered=one.filtered,
+                    late=one.late,
+                    dead_lettered=one.dead_lettered,
+                )
         return total
 
 

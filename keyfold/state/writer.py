@@ -234,8 +234,8 @@ class StateWriter:
         raw = self._store.get(COMMIT_KEY)
         committed = record_decoder.decode(raw) if raw else CommitRecord()
         self.views[view].clear()
-        record = committed.views.get(view, ViewRecord())
-        record.error = error
+        record = committed.views.get(view) or ViewRecord.of(self.views[view].plan)
+        record.stop(error)
         self.record.views[view] = record
         # What it buried since then comes again when it is tried again.
         kept = [letter for letter in self._letters if letter.view != view]
@@ -294,9 +294,11 @@ class StateWriter:
         record.sequence += 1
         record.time_ms = now_ms
         for name, view in self.views.items():
-            source, told = record.sources.get(view.plan.source), record.views[name]
-            if source is not None and told.level_with(source):
-                told.as_of_ms = source.as_of_ms
+            for source_name in view.plan.sources:
+                source, told = record.sources.get(source_name), record.views[name].part(source_name)
+                if source is not None and told.level_with(source):
+                    told.as_of_ms = source.as_of_ms
+            record.views[name].gather()
         puts = _Rows()
         pending, self._pending = self._pending, _Pending()
         for view in self.views.values():

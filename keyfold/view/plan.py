@@ -213,12 +213,21 @@ class Top(msgspec.Struct, frozen=True):
     row: Aggregate
 
 
+class Part(msgspec.Struct, frozen=True):
+    """What a view of several sources does with the events of one; see ``ViewPlan``."""
+
+    source: str
+    batch_sql: str
+    count_sql: str
+    columns_read: tuple[str, ...]
+
+
 class ViewPlan(msgspec.Struct, frozen=True, kw_only=True):
     """A materialized view.
 
     Attributes:
         name: As in SQL.
-        source: Name of its source.
+        source: Name of its source; of a UNION ALL, that of the first SELECT.
         keys: The primary key, in GROUP BY order.
         aggregates: The partials that are kept, each once.
         answers: Finalized aggregates.
@@ -241,6 +250,7 @@ class ViewPlan(msgspec.Struct, frozen=True, kw_only=True):
         on_late: What becomes of an event that is late in its partition (ingest/late.py).
         emit_on_close: A row is hidden until the view's stream time has passed its window's end.
         top: How a group has several rows (keyfold/view/toprows.py); None: a stored row is a row.
+        others: Of a UNION ALL, what is done with the events of the other sources.
     """
 
     name: str
@@ -263,6 +273,32 @@ class ViewPlan(msgspec.Struct, frozen=True, kw_only=True):
     on_late: OnLate = "apply"
     emit_on_close: bool = False
     top: Top | None = None
+    others: tuple[Part, ...] = ()
+
+    @property
+    def parts(self) -> tuple[ViewPlan, ...]:
+        """The view as a view of each of its sources alone: what a lane works by."""
+        if not self.others:
+            return (self,)
+        first = msgspec.structs.replace(self, others=())
+        return (
+            first,
+            *(
+                msgspec.structs.replace(
+                    first,
+                    source=part.source,
+                    batch_sql=part.batch_sql,
+                    count_sql=part.count_sql,
+                    columns_read=part.columns_read,
+                )
+                for part in self.others
+            ),
+        )
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The names of its sources, in the order of the SQL."""
+        return (self.source, *(part.source for part in self.others))
 
     @property
     def shown(self) -> ViewPlan:

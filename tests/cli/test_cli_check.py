@@ -268,6 +268,25 @@ def test_explain_says_which_row_of_a_key_is_kept(keyfold: Keyfold, tmp_path: Pat
     assert "ROW_NUMBER()" in told.stdout
 
 
+def test_a_view_of_several_sources_is_told_with_each_of_them(
+    keyfold: Keyfold, tmp_path: Path
+) -> None:
+    (tmp_path / "both.sql").write_text(
+        "CREATE SOURCE a (k VARCHAR, x INT) WITH (connector = 'events');\n"
+        "CREATE SOURCE b (name VARCHAR) WITH (connector = 'events');\n"
+        "CREATE MATERIALIZED VIEW v AS SELECT k, COUNT(*) AS n, SUM(x) AS total\n"
+        "FROM (SELECT k, x FROM a UNION ALL SELECT name, 1 FROM b) GROUP BY k;"
+    )
+    checked = keyfold("check", "both.sql")
+    assert "a, b" in checked.stdout
+    assert checked.stdout.endswith("both.sql: good, 2 sources and 1 view\n")
+    told = keyfold("explain", "both.sql").stdout
+    assert "view v of sources a, b" in told
+    assert "columns read      k, x of a\n" in told
+    assert "columns read      name of b\n" in told
+    assert 'SQL per batch of b:\nWITH batch AS (SELECT __partition, "name" AS "k"' in told
+
+
 def test_explain_of_a_view_that_is_not_there_names_one_that_is(keyfold: Keyfold) -> None:
     told = keyfold("explain", "pipeline.sql", "spent")
     assert told.returncode == 2

@@ -10,8 +10,9 @@ A file under ``tests/sql/cases/`` has any number of cases, each after an empty l
     one row of v as JSON per line, in key order
     --> ledger applied 3, filtered 1
 
-The ledger may be left out. A message is applied as it stands, so it may be no JSON. Numbers are
-compared with all of their digits; a line ``-- words`` before the first title is a comment.
+The ledger may be left out. Events are those of the first source; ``--> events b`` has those of
+source ``b``, and they come after. A message is applied as it stands, so it may be no JSON. Numbers
+are compared with all of their digits; a line ``-- words`` before the first title is a comment.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from keyfold.view.row import CompiledView
 from keyfold.view.rowkey import prefix_end
 
 DIRECTORY = Path(__file__).parent / "cases"
-_PARTS = re.compile(r"\n--> (events|rows|ledger)")
+_PARTS = re.compile(r"\n--> (events(?: \w+)?|rows|ledger)")
 _FATES = ("applied", "filtered", "late", "dead_lettered")
 
 
@@ -48,13 +49,13 @@ class Case:
 
     Attributes:
         sql: The file's statements; the view is called ``v``.
-        messages: The events, in order.
+        messages: The events, in order: of which source (empty: the first), and what it gave.
         rows: What the view must answer, in key order.
         ledger: What must have become of the events; None where the case does not say.
     """
 
     sql: str
-    messages: tuple[bytes, ...]
+    messages: tuple[tuple[str, bytes], ...]
     rows: list[object]
     ledger: dict[str, int] | None
 
@@ -79,7 +80,13 @@ def _case(body: str) -> Case:
         ledger = dict.fromkeys(_FATES, 0)
         ledger |= {fate: int(n) for fate, n in re.findall(r"(\w+) (\d+)", parts["ledger"])}
     rows = [exact(line) for line in parts["rows"].strip().splitlines()]
-    return Case(sql, tuple(parts["events"].strip().encode().splitlines()), rows, ledger)
+    messages = [
+        (name.removeprefix("events").strip(), line)
+        for name, text in parts.items()
+        if name.startswith("events")
+        for line in text.strip().encode().splitlines()
+    ]
+    return Case(sql, tuple(messages), rows, ledger)
 
 
 def exact(text: str) -> object:
@@ -91,27 +98,33 @@ class Kept:
     """A pipeline in memory that is given messages by the batch."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:
-        (source,) = catalog.sources
         self._catalog = catalog
         self._store = MemoryStore()
         self._state = StateWriter(self._store, catalog)
-        self._lane = Lane(source, self._state, connection, Path("nowhere"))
-        self._offset = 0
+        self._lanes = {
+            source.name: Lane(source, self._state, connection, Path("nowhere"))
+            for source in catalog.sources
+        }
+        self._offsets = dict.fromkeys(self._lanes, 0)
 
-    def apply(self, messages: Sequence[bytes]) -> None:
-        """Apply the next messages as one batch, and commit it."""
-        first, self._offset = self._offset, self._offset + len(messages)
+    def apply(self, messages: Sequence[bytes], source: str = "") -> None:
+        """Apply the next messages of a source as one batch, and commit it."""
+        source = source or next(iter(self._lanes))
+        first, end = self._offsets[source], self._offsets[source] + len(messages)
+        self._offsets[source] = end
         batch = MessageBatch(
             values=pa.array(messages, pa.binary()),
             partitions=np.zeros(len(messages), np.int32),
-            offsets=np.arange(first, self._offset),
+            offsets=np.arange(first, end),
             timestamps_ms=np.full(len(messages), -1, np.int64),
-            next_offsets={0: self._offset},
+            next_offsets={0: end},
         )
-        self._lane.apply(batch, 0)
-        self._lane.before_commit(0)
+        self._lanes[source].apply(batch, 0)
+        for lane in self._lanes.values():
+            lane.before_commit(0)
         self._state.commit(0)
-        self._lane.after_commit()
+        for lane in self._lanes.values():
+            lane.after_commit()
 
     def rows(self, name: str = "v") -> list[str]:
         """Return the rows of a view as readers write them, in key order."""
@@ -139,7 +152,9 @@ def kept(
     pipeline = Kept(connection, catalog)
     at = 0
     for size in sizes:
-        pipeline.apply(case.messages[at : at + size])
+        part = case.messages[at : at + size]
+        for source in dict.fromkeys(source for source, _ in part):
+            pipeline.apply([line for own, line in part if own == source], source)
         at += size
     assert at >= len(case.messages)
     return [exact(row) for row in pipeline.rows()], pipeline.ledger()

@@ -432,3 +432,94 @@ CREATE SOURCE s (a INT, b BIT[]) WITH (connector = 'events');
 -- a word of another statement behind the options of a source
 CREATE SOURCE s (a INT) WITH (connector = 'events') MATERIALIZED;
 --> 1:53 MATERIALIZED | a source cannot have MATERIALIZED | after the columns: INCLUDE …, WITH (…), FORMAT PLAIN ENCODE JSON
+
+-- UNION ALL of types that are not one
+CREATE SOURCE a (k VARCHAR, x INT, day DATE, ts TIMESTAMP, WATERMARK FOR ts AS ts) WITH (connector = 'events');
+CREATE SOURCE b (k VARCHAR, y INT[], t TIMESTAMP) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS SELECT k, COUNT(*) AS n
+FROM (SELECT k, x FROM a UNION ALL SELECT k, y FROM b) GROUP BY k;
+--> 4:14 k | column x of the UNION ALL has the types INTEGER and INTEGER[] | cast it to one type in each SELECT
+
+-- UNION ALL of a day and a number
+CREATE SOURCE a (k VARCHAR, x INT, day DATE, ts TIMESTAMP, WATERMARK FOR ts AS ts) WITH (connector = 'events');
+CREATE SOURCE b (k VARCHAR, y INT[], t TIMESTAMP) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS SELECT k, COUNT(*) AS n
+FROM (SELECT k, day FROM a UNION ALL SELECT k, len(y) FROM b) GROUP BY k;
+--> 4:45 k | column day of the UNION ALL has the types DATE and BIGINT | cast it to one type in each SELECT
+
+-- UNION ALL of a UNION ALL
+CREATE SOURCE a (k VARCHAR, x INT, day DATE, ts TIMESTAMP, WATERMARK FOR ts AS ts) WITH (connector = 'events');
+CREATE SOURCE b (k VARCHAR, y INT[], t TIMESTAMP) WITH (connector = 'events');
+CREATE VIEW u AS SELECT k FROM a UNION ALL SELECT k FROM b;
+CREATE MATERIALIZED VIEW v AS SELECT k, COUNT(*) AS n FROM (SELECT k FROM u UNION ALL SELECT k FROM a) GROUP BY k;
+--> 4:68 k | a UNION ALL of a UNION ALL cannot be kept | write one UNION ALL of all SELECTs
+
+-- a plain view of a UNION ALL that nobody reads
+CREATE SOURCE a (k VARCHAR, x INT, day DATE, ts TIMESTAMP, WATERMARK FOR ts AS ts) WITH (connector = 'events');
+CREATE SOURCE b (k VARCHAR, y INT[], t TIMESTAMP) WITH (connector = 'events');
+CREATE VIEW u AS SELECT k FROM a UNION ALL SELECT nosuch FROM b;
+CREATE MATERIALIZED VIEW v AS SELECT k, COUNT(*) AS n FROM a GROUP BY k;
+--> 3:51 nosuch | there is no column nosuch | known: k, t, y
+
+-- a name of Keyfold's own in a UNION ALL
+CREATE SOURCE a (k VARCHAR, x INT, day DATE, ts TIMESTAMP, WATERMARK FOR ts AS ts) WITH (connector = 'events');
+CREATE SOURCE b (k VARCHAR, y INT[], t TIMESTAMP) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS SELECT k, COUNT(*) AS n
+FROM (SELECT k, x AS __partition FROM a UNION ALL SELECT k, 1 FROM b) GROUP BY k;
+--> 4:14 k | a column cannot be named __partition | names that begin with __ are Keyfold's own
+
+-- SESSION over a UNION ALL
+CREATE SOURCE a (k VARCHAR, x INT, day DATE, ts TIMESTAMP, WATERMARK FOR ts AS ts) WITH (connector = 'events');
+CREATE SOURCE b (k VARCHAR, y INT[], t TIMESTAMP) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS SELECT window_start, COUNT(*) AS n
+FROM SESSION((SELECT ts FROM a UNION ALL SELECT t FROM b), ts, INTERVAL '1' MINUTE) GROUP BY window_start;
+--> 4:6 SESSION | SESSION over a UNION ALL cannot be kept | use TUMBLE or HOP, or a view of sessions of each source
+
+-- ROW_NUMBER over a UNION ALL
+CREATE SOURCE a (k VARCHAR, x INT, day DATE, ts TIMESTAMP, WATERMARK FOR ts AS ts) WITH (connector = 'events');
+CREATE SOURCE b (k VARCHAR, y INT[], t TIMESTAMP) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS SELECT k, ts
+FROM (SELECT k, ts, ROW_NUMBER() OVER (PARTITION BY k ORDER BY ts) AS r FROM (SELECT k, ts FROM a UNION ALL SELECT k, t FROM b)) WHERE r = 1;
+--> 4:21 ROW_NUMBER | ROW_NUMBER() over a UNION ALL cannot be kept | number the rows in a view of each source
+
+-- the latest of a UNION ALL
+CREATE SOURCE a (k VARCHAR, x INT, day DATE, ts TIMESTAMP, WATERMARK FOR ts AS ts) WITH (connector = 'events');
+CREATE SOURCE b (k VARCHAR, y INT[], t TIMESTAMP) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS SELECT k, LATEST(x) AS x
+FROM (SELECT k, x FROM a UNION ALL SELECT k, 1 FROM b) GROUP BY k;
+--> 3:48 x | what is picked or listed is taken by its place in a source, and a UNION ALL has several | use MIN or MAX, or a view of each source
+
+-- the first by an order of a UNION ALL
+CREATE SOURCE a (k VARCHAR, x INT, day DATE, ts TIMESTAMP, WATERMARK FOR ts AS ts) WITH (connector = 'events');
+CREATE SOURCE b (k VARCHAR, y INT[], t TIMESTAMP) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS SELECT k, ARG_MIN(x, ts) AS x
+FROM (SELECT k, x, ts FROM a UNION ALL SELECT k, 1, t FROM b) GROUP BY k;
+--> 3:49 x | what is picked or listed is taken by its place in a source, and a UNION ALL has several | use MIN or MAX, or a view of each source
+
+-- a list of a UNION ALL
+CREATE SOURCE a (k VARCHAR, x INT, day DATE, ts TIMESTAMP, WATERMARK FOR ts AS ts) WITH (connector = 'events');
+CREATE SOURCE b (k VARCHAR, y INT[], t TIMESTAMP) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS SELECT k, ARRAY_AGG(x LIMIT 3) AS x
+FROM (SELECT k, x FROM a UNION ALL SELECT k, 1 FROM b) GROUP BY k;
+--> 3:51 x | what is picked or listed is taken by its place in a source, and a UNION ALL has several | use MIN or MAX, or a view of each source
+
+-- retention where a source of a UNION ALL has no event time
+CREATE SOURCE a (k VARCHAR, x INT, day DATE, ts TIMESTAMP, WATERMARK FOR ts AS ts) WITH (connector = 'events');
+CREATE SOURCE b (k VARCHAR, y INT[], t TIMESTAMP) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v WITH (retention = '1 hour') AS SELECT window_start, COUNT(*) AS n
+FROM TUMBLE((SELECT ts FROM a UNION ALL SELECT t FROM b), ts, INTERVAL '1' MINUTE) GROUP BY window_start;
+--> 3:34 retention | retention needs the event time of the source | add WATERMARK FOR t AS t - INTERVAL '5' SECOND to b
+
+-- retention where a UNION ALL computes its time
+CREATE SOURCE a (k VARCHAR, x INT, day DATE, ts TIMESTAMP, WATERMARK FOR ts AS ts) WITH (connector = 'events');
+CREATE SOURCE b (k VARCHAR, y INT[], t TIMESTAMP) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v WITH (retention = '1 hour') AS SELECT window_start, COUNT(*) AS n
+FROM TUMBLE((SELECT ts + INTERVAL '1' DAY AS ts FROM a UNION ALL SELECT t FROM b), ts, INTERVAL '1' MINUTE) GROUP BY window_start;
+--> 3:34 retention | retention needs the event time of the source | ts is computed of a: select its event time
+
+-- late events where a source of a UNION ALL has no event time
+CREATE SOURCE a (k VARCHAR, x INT, day DATE, ts TIMESTAMP, WATERMARK FOR ts AS ts) WITH (connector = 'events');
+CREATE SOURCE b (k VARCHAR, y INT[], t TIMESTAMP) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v WITH (on_late = 'drop') AS SELECT k, COUNT(*) AS n
+FROM (SELECT k FROM a UNION ALL SELECT k FROM b) GROUP BY k;
+--> 3:34 on_late | on_late needs the event time of the source | add WATERMARK FOR ts AS ts - INTERVAL '5' SECOND to b

@@ -75,8 +75,48 @@ WITH x AS (SELECT orders.qty FROM orders JOIN orders AS b ON true) SELECT qty FR
 --> 1:42 JOIN | JOIN cannot be kept | views read one source; join when you look up, or before the stream
 
 -- UNION in a subquery
+SELECT qty, COUNT(*) AS n FROM (SELECT qty FROM orders UNION SELECT tiny FROM orders) GROUP BY qty
+--> 1:56 UNION | UNION cannot be kept: it compares all rows of its SELECTs | write UNION ALL, and GROUP BY or SELECT DISTINCT over it
+
+-- EXCEPT in a subquery
+SELECT qty, COUNT(*) AS n FROM (SELECT qty FROM orders EXCEPT SELECT tiny FROM orders) GROUP BY qty
+--> 1:56 EXCEPT | EXCEPT cannot be kept | a view is one SELECT … GROUP BY …; write one view per part
+
+-- UNION ALL BY NAME
+SELECT qty, COUNT(*) AS n FROM (SELECT qty FROM orders UNION ALL BY NAME SELECT qty FROM orders) GROUP BY qty
+--> 1:56 UNION | BY NAME cannot be kept in a UNION ALL | write SELECT … UNION ALL SELECT …, with the columns in one order
+
+-- LIMIT behind UNION ALL
+SELECT qty, COUNT(*) AS n FROM (SELECT qty FROM orders UNION ALL SELECT tiny FROM orders LIMIT 3) GROUP BY qty
+--> 1:56 UNION | LIMIT cannot be kept in a UNION ALL | write SELECT … UNION ALL SELECT …, with the columns in one order
+
+-- UNION ALL of one source
 SELECT qty, COUNT(*) AS n FROM (SELECT qty FROM orders UNION ALL SELECT tiny FROM orders) GROUP BY qty
---> 1:56 UNION | UNION cannot be kept | a view is one SELECT … GROUP BY …; write one view per part
+--> 1:73 tiny | the UNION ALL reads orders twice | read it once: SELECT … FROM orders WHERE … OR …, or unnest a list over it
+
+-- UNION ALL of two columns and one
+SELECT qty, COUNT(*) AS n FROM (SELECT qty FROM orders UNION ALL SELECT qty, tiny FROM orders) GROUP BY qty
+--> 1:73 qty | 2 columns here, and 1 in the first SELECT of the UNION ALL | give each SELECT the same number of columns: NULL stands for one that is missing
+
+-- GROUP BY in UNION ALL
+SELECT qty, SUM(n) AS n FROM (SELECT qty, COUNT(*) AS n FROM orders GROUP BY qty UNION ALL SELECT qty, 1 FROM orders) GROUP BY qty
+--> 1:69 GROUP BY | GROUP BY in a subquery cannot be kept | a subquery works row by row: aggregate in the SELECT of the view
+
+-- an aggregate in UNION ALL
+SELECT n, COUNT(*) AS m FROM (SELECT qty AS n FROM orders UNION ALL SELECT SUM(qty) FROM orders) GROUP BY n
+--> 1:76 SUM | an aggregate in a subquery cannot be kept | a subquery works row by row: aggregate in the SELECT of the view
+
+-- a window in UNION ALL
+SELECT qty, COUNT(*) AS n FROM (SELECT qty FROM TUMBLE(orders, ts, INTERVAL '1' MINUTE) UNION ALL SELECT qty FROM orders) GROUP BY qty
+--> 1:40 qty | a window in a SELECT of a UNION ALL cannot be kept | put the window over the union: TUMBLE((… UNION ALL …), …)
+
+-- UNNEST in UNION ALL
+SELECT qty, COUNT(*) AS n FROM (SELECT unnest(items).qty AS qty FROM orders UNION ALL SELECT qty FROM orders) GROUP BY qty
+--> 1:40 unnest | UNNEST in a SELECT of a UNION ALL cannot be kept | unnest over the union: FROM (… UNION ALL …) AS u, UNNEST(u.list) AS t(element)
+
+-- numbered rows in UNION ALL
+SELECT qty, COUNT(*) AS n FROM (SELECT qty, ROW_NUMBER() OVER (PARTITION BY qty ORDER BY ts) AS r FROM orders UNION ALL SELECT qty, 1 FROM orders) GROUP BY qty
+--> 1:45 ROW_NUMBER | a UNION ALL of numbered rows cannot be kept | the SELECT of the view reads them, keeps the first with WHERE r <= 10, and that is all
 
 -- a recursive CTE
 WITH RECURSIVE x AS (SELECT qty FROM orders) SELECT qty FROM x GROUP BY qty

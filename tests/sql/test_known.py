@@ -121,3 +121,13 @@ def test_plain_views_and_subqueries_wait_with_their_source() -> None:
 def test_what_is_wrong_with_a_plain_view_whatever_the_columns_are_refuses_the_file() -> None:
     with pytest.raises(SqlError, match="GROUP BY in a subquery cannot be kept"):
         known(FILE + "CREATE VIEW p AS SELECT who FROM clicks GROUP BY who;", {})
+
+
+def test_several_sources_of_a_view_have_columns_that_are_written_and_not_detected() -> None:
+    both = "FROM (SELECT u FROM orders UNION ALL SELECT who FROM clicks)"
+    view = f"CREATE MATERIALIZED VIEW both AS SELECT u, COUNT(*) AS n {both} GROUP BY u;"
+    for schemas in ({}, WHO):
+        with pytest.raises(SqlError, match="both reads clicks in a UNION ALL"):
+            known(ORDERS + CLICKS + view, schemas)
+        with pytest.raises(SqlError, match="both reads clicks in a UNION ALL"):
+            compile_sql(ORDERS + CLICKS + view, schemas=WHO)

@@ -55,7 +55,7 @@ def test_the_record_has_its_documented_bytes() -> None:
         b'"unheard":{"user":{"0":[[3,7]]}}}},"views":{"spend":'
         b'{"offsets":{"0":10},"ledger":{"0":{"taken":10,"applied":6,"filtered":2,"late":1,'
         b'"dead_lettered":1}},"ready":true,"error":"","as_of_ms":900,"stream_time_us":95,'
-        b'"event_times_us":{}}},'
+        b'"event_times_us":{},"parts":{}}},'
         b'"dead_letter_first":1,"dead_letter_next":3,"begins":{"clicks":{"fingerprint":"f","start":{"partitions":{"0":'
         b'{"offset":7,"event_time_us":null,"taken":0,"dead_lettered":0,"message_ms":null}},"identity":{},'
         b'"watermark_us":null,"stream_time_us":null,"as_of_ms":0,"decoded":[],"unheard":{}}}},"times_of_views":true}'
