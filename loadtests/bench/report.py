@@ -22,8 +22,8 @@ Made by `make bench`; do not edit. Every figure is of one run on one machine: th
 repeats, with the least and the greatest. Ratios are of two things measured right after each other
 in that run. Every table was checked against DuckDB, every row of a lookup against its event, before
 a figure was taken. How each is measured stands in [loadtests/README.md](../loadtests/README.md),
-the peers' settings in [loadtests/peers/README.md](../loadtests/peers/README.md). Where the time goes, and why a
-bar is not met, stands in [performance.md](performance.md).
+the peers' settings in [loadtests/peers/README.md](../loadtests/peers/README.md). Where the time
+goes, and why a bar is not met, stands in [performance.md](performance.md).
 """
 
 
