@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 from keyfold.errors import RequestError
 from keyfold.state import deadletter
-from keyfold.state.deadletter import DeadLetter
 from keyfold.state.reader import StateReader
 from serving.describe import source_plan
 from serving.lookup import HIDDEN_ROWS_MAX, ROWS_PER_TURN
@@ -45,7 +43,12 @@ async def letters_page(
     after = _cursor(fields["cursor"]) if "cursor" in fields else record.dead_letter_next
     every = _truth(fields.get("all", "0"))
     earlier = deadletter.earlier_builds(reader.catalog)
-    wanted = _wanted(reader, fields.get("source"), fields.get("view"), every=every)
+    source, view = fields.get("source"), fields.get("view")
+    if source is not None and not every:
+        source_plan(reader, source)
+    if view is not None and not every:
+        reader.view(view)
+    wanted = deadletter.asked_for(reader.catalog, record, source, view, every=every)
     letters: list[dict[str, Any]] = []
     first = record.dead_letter_first
     seen, size = 0, 0
@@ -66,30 +69,6 @@ async def letters_page(
         "next_cursor": following,
         "kept": record.dead_letter_next - first,
     }
-
-
-def _wanted(
-    reader: StateReader, source: str | None, view: str | None, *, every: bool
-) -> Callable[[DeadLetter], bool]:
-    """Return what says of a letter whether it was asked for.
-
-    Raises:
-        NotFoundError: There is no such source or view.
-    """
-    earlier = deadletter.earlier_builds(reader.catalog)
-    if source is not None and not every:
-        source_plan(reader, source)
-    counted: Callable[[DeadLetter], bool] | None = None
-    if view is not None and (view in reader.views or not every):
-        plan = reader.view(view).plan
-        counted = deadletter.counted_in(plan, reader.catalog.catalog, reader.record.views[view])
-
-    def wanted(letter: DeadLetter) -> bool:
-        if source not in (None, letter.source) or (not every and earlier(letter)):
-            return False
-        return view in (None, letter.view) or (counted is not None and counted(letter))
-
-    return wanted
 
 
 def _truth(text: str) -> bool:

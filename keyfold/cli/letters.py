@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
@@ -13,7 +13,7 @@ import msgspec
 from keyfold.cli.show import add_row, out, table
 from keyfold.errors import SettingsError, did_you_mean
 from keyfold.settings import Settings
-from keyfold.state.deadletter import DeadLetter, counted_in, earlier_builds, read
+from keyfold.state.deadletter import asked_for, earlier_builds, read
 from keyfold.state.reader import StateReader
 
 _BLOCK_CACHE_BYTES = 8 << 20
@@ -70,19 +70,8 @@ def _letters(
 ) -> Iterator[dict[str, Any]]:
     record = state.record
     earlier = earlier_builds(state.catalog)
-    of_view = _of_view(state, view)
+    asked = asked_for(state.catalog, record, source, view, every=every)
     kept = read(state.replica, record.dead_letter_first, record.dead_letter_next, newest_first=True)
     for number, letter in kept:
-        old = earlier(letter)
-        if source in (None, letter.source) and of_view(letter) and (every or not old):
-            yield {"number": number} | letter.as_dict(earlier=old)
-
-
-def _of_view(state: StateReader, view: str | None) -> Callable[[DeadLetter], bool]:
-    if view is None:
-        return lambda letter: True
-    reader = state.views.get(view)
-    if reader is None:  # it may have been dropped, and its letters are still here
-        return lambda letter: letter.view == view
-    counted = counted_in(reader.plan, state.catalog.catalog, state.record.views[view])
-    return lambda letter: letter.view == view or counted(letter)
+        if asked(letter):
+            yield {"number": number} | letter.as_dict(earlier=earlier(letter))

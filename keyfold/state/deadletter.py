@@ -19,7 +19,7 @@ import msgspec
 
 from keyfold.state.layout import dead_letter_key, dead_letter_number
 from keyfold.state.protocol import Reader
-from keyfold.state.record import StoredCatalog, ViewRecord
+from keyfold.state.record import CommitRecord, StoredCatalog, ViewRecord
 from keyfold.view.plan import Catalog, SourcePlan, ViewPlan
 
 
@@ -119,6 +119,36 @@ def counted_in(
         return parts[letter.source](letter)
 
     return counted
+
+
+def asked_for(
+    stored: StoredCatalog,
+    record: CommitRecord,
+    source: str | None,
+    view: str | None,
+    *,
+    every: bool,
+) -> Callable[[DeadLetter], bool]:
+    """Return what says of a letter that it is among those that somebody asked for.
+
+    Args:
+        stored: The catalog.
+        record: The commit that is read.
+        source: Only of this source; None: of any.
+        view: Only what this view's ledger counts, and its own; None: of any. One that was dropped
+            has its own alone.
+        every: Those of earlier builds too.
+    """
+    earlier = earlier_builds(stored)
+    plan = next((one for one in stored.catalog.views if one.name == view), None)
+    counted = counted_in(plan, stored.catalog, record.views[plan.name]) if plan else None
+
+    def asked(letter: DeadLetter) -> bool:
+        if source not in (None, letter.source) or (not every and earlier(letter)):
+            return False
+        return view in (None, letter.view) or (counted is not None and counted(letter))
+
+    return asked
 
 
 def _counted_of(
