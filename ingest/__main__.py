@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ingest.clock import clock_ms
 from ingest.joining import Joining
+from ingest.memory import keep_memory
 from ingest.pipeline import Pipeline, Tally
 from keyfold.errors import SettingsError, counted
 from keyfold.process import mark_started, run_role, start_role, stop_event
@@ -35,6 +36,7 @@ def main() -> None:
     parser.add_argument("--drop", action="append", default=[])
     arguments = parser.parse_args()
     settings = start_role("ingest")
+    keep_memory()
     # The state is opened again when a source joins, and by a restart with the same flags: what is
     # rebuilt by then is not rebuilt again.
     request = arguments.rebuild_request or secrets.token_hex(8)
@@ -71,6 +73,7 @@ def run(settings: Settings, file: Path, wish: Wish) -> None:
         stored = catalog_decoder.decode(raw) if raw else None
         joining = Joining(text, str(file), stored, settings.data_dir, stop_event())
         tally = Tally(clock_ms())
+        gc.freeze()  # what was imported is never garbage, and was looked through again and again
         try:
             while True:
                 _keep(settings, store, counter, joining, tally, wish)

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from ingest.memory import keep_memory
 from ingest.source.channel import Channel
 from ingest.source.message import BATCH_BYTES_MAX, MessageBatch, joined_headers, joined_keys
 from ingest.source.protocol import Source
@@ -218,6 +219,7 @@ def main() -> None:
     # none, would be a seventh of the work.
     gc.freeze()
     gc.set_threshold(100_000, 50, 1_000)
+    keep_memory()
     begin: Begin = channel.receive()
     logged = _Logged()
     logging.getLogger().handlers[:] = [logged]
