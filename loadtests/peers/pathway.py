@@ -22,7 +22,7 @@ peer.enter("pathway")
 _COMMIT_MS = 1_000
 _CONSUMER = {
     "auto.offset.reset": "earliest",
-    "enable.auto.commit": "false",
+    "enable.auto.commit": "true",
     "fetch.queue.backoff.ms": "1",
     "fetch.wait.max.ms": "10",
     "queued.min.messages": "100000",
