@@ -1,13 +1,14 @@
 """The rows of a view as Arrow tables in the exact types of its Iceberg table.
 
-Memory stays bounded: rows come in chunks of ``CHUNK_ROWS``. All chunks of one export are of one
-commit as long as nobody calls ``StateReader.refresh`` meanwhile (law 4).
+Memory stays bounded: rows come in chunks of about ``CHUNK_ROWS``. They are read and converted by
+pages, which are small enough to stay in the processor's own cache from one step to the next, and a
+chunk is the pages' columns laid end to end. All chunks of one export are of one commit as long as
+nobody calls ``StateReader.refresh`` meanwhile (law 4).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -19,7 +20,8 @@ from keyfold.state.reader import StateReader, ViewReader
 from keyfold.view.types import Physical, column_type
 from lake.nested import decode_json, parse_type, restorer
 
-CHUNK_ROWS = 250_000
+CHUNK_ROWS = 262_144
+PAGE_ROWS = 16_384
 
 
 class Exporter:
@@ -53,16 +55,27 @@ class Exporter:
     def chunks(self, reader: StateReader, chunk_rows: int = CHUNK_ROWS) -> Iterator[pa.Table]:
         """Yield the live rows of the view in key order, as they are at the reader's commit.
 
+        Args:
+            reader: The state.
+            chunk_rows: After so many a chunk ends, with its page.
+
         Raises:
             LakeError: A value does not fit its Iceberg type.
         """
-        rows = reader.rows(self._view)
-        while pairs := list(islice(rows, chunk_rows)):
-            yield self.table(pairs)
+        pages: list[pa.Table] = []
+        held = 0
+        for pairs in reader.pages(self._view, min(PAGE_ROWS, chunk_rows)):
+            pages.append(self._page(pairs))
+            held += pages[-1].num_rows
+            if held >= chunk_rows:
+                yield pa.concat_tables(pages)
+                pages, held = [], 0
+        if held:
+            yield pa.concat_tables(pages)
 
-    def table(self, pairs: Iterable[tuple[bytes, bytes]]) -> pa.Table:
-        """Return stored rows (key without prefix, value) as one Arrow table of ``schema``."""
-        rows = self._view.compiled.arrow_table(pairs)
+    def _page(self, pairs: Sequence[tuple[bytes, bytes]]) -> pa.Table:
+        """Return stored rows (key with the view's prefix, value) as one table of ``schema``."""
+        rows = self._view.compiled.arrow_table(pairs, prefix_bytes=len(self._view.prefix))
         arrays = [
             pa.nulls(rows.num_rows, target)
             if position is None

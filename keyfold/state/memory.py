@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Callable, Generator, Iterator, Sequence
+from itertools import islice
 
 from keyfold.state.protocol import Pair, Pairs
 
@@ -27,6 +28,12 @@ class MemoryStore:
         """Yield (key, value) with start <= key < end in key order."""
         keys = self._keys[bisect_left(self._keys, start) : bisect_left(self._keys, end)]
         return iter([(key, self._values[key]) for key in (reversed(keys) if backwards else keys)])
+
+    def pages(self, start: bytes, end: bytes, rows_max: int) -> Iterator[list[Pair]]:
+        """Yield what ``scan`` yields in lists of at most ``rows_max``, none of them empty."""
+        rows = self.scan(start, end)
+        while page := list(islice(rows, rows_max)):
+            yield page
 
     def keys(self, start: bytes, end: bytes) -> Generator[bytes, bytes | None, None]:
         """Yield the keys of a scan; where a key is sent in, go on from that one."""

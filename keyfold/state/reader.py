@@ -25,8 +25,8 @@ from keyfold.state.layout import (
     state_directory,
     view_prefix,
 )
-from keyfold.state.protocol import Replica
-from keyfold.state.reads import row_reads
+from keyfold.state.protocol import Pair, Replica
+from keyfold.state.reads import row_pages, row_reads
 from keyfold.state.record import (
     CommitRecord,
     StoredCatalog,
@@ -159,6 +159,20 @@ class StateReader:
         """Yield (row key, value) of every row that is not hidden by its window, in key order."""
         reads = row_reads(view.plan, view.prefix, self.replica)
         return live_rows(view, reads.scan(view.prefix, view.end), self.hides(view))
+
+    def pages(self, view: ViewReader, rows_max: int) -> Iterator[list[Pair]]:
+        """Yield what ``rows`` yields in lists, with the view's prefix left on the keys.
+
+        Args:
+            view: The view.
+            rows_max: Of a list; no list is empty.
+        """
+        cut, hides = len(view.prefix), self.hides(view)
+        for page in row_pages(view.plan, view.prefix, self.replica, rows_max):
+            if hides is None:
+                yield page
+            elif seen := [pair for pair in page if not hides(pair[0][cut:], pair[1])]:
+                yield seen
 
     def close(self) -> None:
         """Release files. Safe to call twice."""

@@ -8,11 +8,13 @@ together (keyfold/state/toprows.py).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
-from keyfold.state.protocol import Reader, Reads
+from keyfold.state.protocol import Pair, Reader, Reads
 from keyfold.state.toprows import TopRowReads
 from keyfold.state.windows import PanedReads
 from keyfold.view.plan import ViewPlan
+from keyfold.view.rowkey import prefix_end
 
 
 def row_reads(plan: ViewPlan, prefix: bytes, store: Reader) -> Reads:
@@ -23,9 +25,29 @@ def row_reads(plan: ViewPlan, prefix: bytes, store: Reader) -> Reads:
         prefix: Stands before its row keys.
         store: Where they are.
     """
-    shared = plan.window is not None and plan.window.panes > 1
-    reads: Reads = PanedReads(plan, prefix, store) if shared else store
+    reads: Reads = PanedReads(plan, prefix, store) if _shared(plan) else store
     return reads if plan.top is None else TopRowReads(plan, prefix, reads)
+
+
+def row_pages(plan: ViewPlan, prefix: bytes, store: Reader, rows_max: int) -> Iterator[list[Pair]]:
+    """Yield all rows of a view in key order, in lists of at most ``rows_max``, none of them empty.
+
+    Args:
+        plan: The view.
+        prefix: Stands before its row keys.
+        store: Where they are.
+        rows_max: Of a list.
+    """
+    if plan.top is None and not _shared(plan):
+        yield from store.pages(prefix, prefix_end(prefix), rows_max)
+        return
+    rows = row_reads(plan, prefix, store).scan(prefix, prefix_end(prefix))
+    while page := list(islice(rows, rows_max)):
+        yield page
+
+
+def _shared(plan: ViewPlan) -> bool:
+    return plan.window is not None and plan.window.panes > 1
 
 
 def rows_in_turns(reads: Reads, keys: Sequence[bytes]) -> Iterator[list[bytes | None]]:

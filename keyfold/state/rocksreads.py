@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
+from itertools import islice
 
 from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options, Rdict, ReadOptions
 
+from keyfold.errors import StateError
 from keyfold.state.protocol import Pair
 
 # Named at each opening: of a family that is not, rocksdict takes the options from a file beside the
@@ -58,6 +60,32 @@ class RocksReads:
             yield key, at.value()
             at.prev()
         at.status()
+
+    def pages(self, start: bytes, end: bytes, rows_max: int) -> Iterator[list[Pair]]:
+        """Yield what ``scan`` yields in lists of at most ``rows_max``, none of them empty.
+
+        Raises:
+            StateError: A file cannot be read, or is damaged.
+        """
+        bounded = ReadOptions()
+        bounded.set_iterate_upper_bound(end)
+        bounded.fill_cache(False)
+        after = self._db.iter(bounded)
+        rows = self._db.items(from_key=start, read_opt=bounded)  # one call a row instead of four
+        last = start
+        while page := list(islice(rows, rows_max)):
+            yield page
+            last = page[-1][0]
+        # The items of rocksdict end at an error as they do at the end. This one says which it was.
+        after.seek(last)
+        if after.valid() and after.key() == last:
+            after.next()
+        try:
+            after.status()
+        except Exception as problem:
+            raise StateError(f"the state cannot be read: {problem}") from problem
+        if after.valid():
+            raise StateError("the state could not be read to its end", hint="read it again")
 
     def keys(self, start: bytes, end: bytes) -> Generator[bytes, bytes | None, None]:
         """Yield the keys of a scan; where a key is sent in, go on from that one."""

@@ -1,9 +1,9 @@
 """Row keys back to columns: ``encode_keys`` undone for many keys at once, without a step per row.
 
 The layout is that of keyfold/view/rowkey.py. All keys are laid end to end, and a cursor per key
-moves over its columns: a fixed-width column is one gather, a text ends at the next ``00`` that no
-``FF`` follows (``FF`` occurs in no UTF-8, and what follows the end of a column is a tag, of the
-same key or the next).
+moves over its columns: a fixed-width column is one gather, a text ends with its key or at the next
+``00`` that no ``FF`` follows (``FF`` occurs in no UTF-8, and what follows the end of a column is a
+tag of the same key).
 """
 
 from __future__ import annotations
@@ -22,12 +22,15 @@ _PAD = bytes(17)  # so that a gather at the end of the last key stays inside, ev
 _WIDTH = {Physical.BOOL: 1, Physical.I64: 8, Physical.I128: 16, Physical.F64: 8}
 
 
-def key_columns(types: Sequence[ColumnType], keys: Sequence[bytes]) -> list[pa.Array]:
+def key_columns(
+    types: Sequence[ColumnType], keys: Sequence[bytes], prefix_bytes: int = 0
+) -> list[pa.Array]:
     """Decode whole keys.
 
     Args:
         types: The key columns' types.
-        keys: n row keys without the view's prefix.
+        keys: n row keys.
+        prefix_bytes: What stands before each of them and is no part of it.
 
     Returns:
         One array of n values per key column, of ``arrow_type``: the values that ``decode_key``
@@ -39,19 +42,23 @@ def key_columns(types: Sequence[ColumnType], keys: Sequence[bytes]) -> list[pa.A
     data = b"".join([*keys, _PAD])
     raw = np.frombuffer(data, np.uint8)
     lengths = np.fromiter(map(len, keys), np.int64, n)
-    at = np.cumsum(lengths) - lengths
+    after = np.cumsum(lengths)
+    at = after - lengths + prefix_bytes
     ends: np.ndarray | None = None
     columns = []
-    for column in types:
+    for place, column in enumerate(types, 1):
         valid = raw[at] == 1
         whole = bool(valid.all())
         at = at + 1
         physical = column.physical
         if physical in (Physical.TEXT, Physical.JSON):
-            if ends is None:
-                ends = _text_ends(raw)
-            places = np.searchsorted(ends, at)
-            stop = ends[np.minimum(places, len(ends) - 1)]
+            if place == len(types):
+                stop = after - 1
+            else:
+                if ends is None:
+                    ends = _text_ends(raw)
+                places = np.searchsorted(ends, at)
+                stop = ends[np.minimum(places, len(ends) - 1)]
             if not whole:
                 stop = np.where(valid, stop, at)
             columns.append(_texts(data, at, stop, None if whole else valid))
@@ -81,7 +88,7 @@ def _texts(data: bytes, start: np.ndarray, stop: np.ndarray, valid: np.ndarray |
     )
     mask = None if valid is None else ~valid
     texts = slices.take(pa.array(np.arange(0, 2 * n, 2), mask=mask))
-    if pc.any(pc.match_substring(texts, b"\0\xff")).as_py():
+    if b"\xff" in data and pc.any(pc.match_substring(texts, b"\0\xff")).as_py():
         texts = pc.replace_substring(texts, b"\0\xff", b"\0")
     return texts.cast(pa.large_utf8())
 

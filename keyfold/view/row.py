@@ -157,19 +157,25 @@ class CompiledView:
             return None
         return [read(row) for read in self._readers]
 
-    def arrow_table(self, rows: Iterable[tuple[bytes, bytes]]) -> pa.Table:
-        """Return rows (key without prefix, value) as an Arrow table; hidden rows are left out.
+    def arrow_table(
+        self, rows: Iterable[tuple[bytes, bytes]], *, prefix_bytes: int = 0
+    ) -> pa.Table:
+        """Return rows (key, value) as an Arrow table; those that HAVING hides are left out.
 
         Columns come in the types of ``keyfold.view.columns.arrow_type``; nested key columns as
         JSON text.
+
+        Args:
+            rows: As they are stored.
+            prefix_bytes: What stands before each key and is no part of it.
         """
-        pairs = list(rows)
+        pairs = rows if isinstance(rows, list) else list(rows)
         finals = self._final_columns([value for _, value in pairs])
-        keys = key_columns(self.key_types, [key for key, _ in pairs])
+        keys = key_columns(self.key_types, [key for key, _ in pairs], prefix_bytes)
         computed = self._having is not None or any(
             isinstance(output.expression, ex.Call | ex.Literal) for output in self.plan.outputs
         )
-        whole = [self._row(key, value) for key, value in pairs] if computed else []
+        whole = [self._row(key[prefix_bytes:], value) for key, value in pairs] if computed else []
         arrays = []
         for output, read in zip(self.plan.outputs, self._readers, strict=True):
             column = column_type(output.type)

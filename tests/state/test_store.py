@@ -75,6 +75,37 @@ def test_a_scan_sees_one_moment(make_store: Callable[[], Any]) -> None:
     assert [first, *scan] == [(b"a", b"1"), (b"b", b"1")]
 
 
+@pytest.mark.parametrize("rows_max", [1, 3, 7, 100])
+def test_pages_are_the_scan_in_lists(make_store: Callable[[], Any], rows_max: int) -> None:
+    store = make_store()
+    store.write([(bytes([i]), b"v%d" % i) for i in range(1, 30)], [], [], MARKER)
+    store.write([(b"\x04", b"new")], [b"\x06"], [], MARKER)
+    pages = list(store.pages(b"\x02", b"\x17", rows_max))
+    assert [pair for page in pages for pair in page] == rows(store, b"\x02", b"\x17")
+    assert {len(page) for page in pages[:-1]} <= {rows_max}
+    assert 0 < len(pages[-1]) <= rows_max
+    assert list(store.pages(b"\x50", b"\x60", rows_max)) == []
+
+
+def test_a_damaged_file_does_not_look_like_the_end_of_the_rows(tmp_path: Path) -> None:
+    stored = [(b"%06d" % i, os.urandom(100)) for i in range(2_000)]
+    store = RocksStore(tmp_path, bulk_keys_min=1)
+    store.write(stored, [], [], MARKER)
+    store.close()
+    file = max(tmp_path.glob("*.sst"), key=lambda path: path.stat().st_size)
+    raw = bytearray(file.read_bytes())
+    raw[len(raw) // 2] ^= 0xFF
+    file.write_bytes(raw)
+    again = RocksStore(tmp_path)
+    read: list[Any] = []
+    with pytest.raises(StateError, match="cannot be read"):
+        for page in again.pages(b"0", b"9", 64):
+            read += page
+    assert 0 < len(read) < len(stored)
+    assert read == stored[: len(read)]
+    again.close()
+
+
 def test_a_walk_over_keys_goes_on_where_it_is_sent(make_store: Callable[[], Any]) -> None:
     store = make_store()
     store.write([(bytes([i]), b"v") for i in range(1, 9)], [], [], MARKER)

@@ -39,12 +39,12 @@ def physical(kind, array: pa.Array) -> list[object]:
     return array.to_pylist()
 
 
-@given(st.data())
-def test_columns_hold_what_decode_key_gives(data):
+@given(st.data(), st.binary(max_size=5))
+def test_columns_hold_what_decode_key_gives(data, prefix):
     types = [column_type(name) for name in data.draw(NAMES)]
     row = st.tuples(*[VALUES[column.name] | st.none() for column in types])
     keys = [encode_key(types, values) for values in data.draw(st.lists(row, max_size=8))]
-    columns = key_columns(types, keys)
+    columns = key_columns(types, [prefix + key for key in keys], len(prefix))
     assert [column.type for column in columns] == [arrow_type(column) for column in types]
     values = [physical(kind, array) for kind, array in zip(types, columns, strict=True)]
     expected = [decode_key(types, key) for key in keys]
