@@ -2,8 +2,10 @@
 
 PyIceberg's own write path takes all rows before it writes the first file; here a chunk is written
 by a second thread while the next one is read from the state, and at most ``CHUNKS_AHEAD`` wait.
-Files carry Iceberg field ids and column statistics as PyIceberg's do, through its own writer. They
-belong to no snapshot until the commit; ``discard`` removes them where there is none.
+Files carry Iceberg field ids and column statistics as PyIceberg's do, through its own writer, which
+is told which columns repeat their values: a dictionary of the others would only be tried, given up
+and left in the file. They belong to no snapshot until the commit; ``discard`` removes them where
+there is none.
 """
 
 from __future__ import annotations
@@ -15,16 +17,18 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyiceberg.io import FileIO
-from pyiceberg.io.fileformat import DataFileStatistics, FileFormatFactory, FileFormatWriter
+from pyiceberg.io.fileformat import DataFileStatistics
 from pyiceberg.io.pyarrow import (
+    ParquetFormatWriter,
     compute_statistics_plan,
     data_file_statistics_from_parquet_metadata,
     parquet_path_to_id_mapping,
 )
 from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
-from pyiceberg.schema import sanitize_column_names
+from pyiceberg.schema import Schema, sanitize_column_names
 from pyiceberg.table.locations import load_location_provider
 from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.typedef import Record
@@ -33,6 +37,8 @@ FILE_BYTES_TARGET = 512 << 20
 """Arrow bytes after which the next file is begun; on disk it is a fraction of that."""
 CHUNKS_AHEAD = 1
 DATA_FILE_PREFIX = "keyfold-"
+SAMPLE_ROWS = 16_384
+"""Rows of the first chunk by which a file's columns are judged."""
 
 
 class DataFilesWriter:
@@ -58,10 +64,9 @@ class DataFilesWriter:
         self._locations = load_location_provider(metadata.location, metadata.properties)
         self._file_bytes_target = file_bytes_target
         self._write_id = uuid.uuid4().hex
-        self._model = FileFormatFactory.get(FileFormat.PARQUET)
         self._begun: list[str] = []
         self._done: list[DataFile] = []
-        self._writer: FileFormatWriter | None = None
+        self._writer: ParquetFormatWriter | None = None
         self._file_bytes = 0
         self.rows = 0
 
@@ -95,7 +100,7 @@ class DataFilesWriter:
             name = f"{DATA_FILE_PREFIX}{self._write_id}-{len(self._begun):05d}.parquet"
             location = self._locations.new_data_location(name)
             self._begun.append(location)
-            self._writer = self._model.create_writer(
+            self._writer = _Writer(
                 self._io.new_output(location), self._schema, self._metadata.properties
             )
         self._writer.write(chunk)
@@ -141,3 +146,33 @@ class DataFilesWriter:
                 **statistics.to_serialized_dict(),
             )
         )
+
+
+class _Writer(ParquetFormatWriter):
+    """PyIceberg's writer, with dictionaries where the first chunk says that they pay."""
+
+    def write(self, table: pa.Table) -> None:
+        """Write a chunk as one row group."""
+        if self._writer is None:
+            self._parquet_writer_kwargs["use_dictionary"] = repeating(self._file_schema, table)
+        super().write(table)
+
+
+def repeating(schema: Schema, rows: pa.Table) -> list[str]:
+    """Return the Parquet paths of the columns whose values repeat, by the first rows.
+
+    A column in which more than half of the values differ from each other is none; what is nested
+    is not looked at, and counts as one.
+
+    Args:
+        schema: Of the file.
+        rows: At least one, of that schema.
+    """
+    sample = rows.slice(0, SAMPLE_ROWS)
+    unlike = {
+        name
+        for name, column in zip(sample.column_names, sample.columns, strict=True)
+        if not pa.types.is_nested(column.type)
+        and 2 * pc.count_distinct(column, mode="all").as_py() > sample.num_rows
+    }
+    return [path for path in parquet_path_to_id_mapping(schema) if path not in unlike]

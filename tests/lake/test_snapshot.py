@@ -3,6 +3,7 @@
 import json
 
 import msgspec
+import pyarrow.parquet as pq
 import pytest
 from pyiceberg.exceptions import ValidationException
 from pyiceberg.table import StaticTable
@@ -41,6 +42,23 @@ def test_rows_are_written_in_chunks_and_stay_in_order(house):
     lake.state.commit()
     assert lake.snapshot(chunk_rows=64).rows == 1_000
     assert [row["user_id"] for row in lake.rows()] == users
+
+
+def test_only_columns_whose_values_repeat_have_a_dictionary(house):
+    lake = house(SPEND)
+    rows = {(f"user{at:04}",): (at % 3, 1, at * 7) for at in range(1_000)}
+    lake.state.put("spend", rows)
+    lake.state.commit()
+    lake.snapshot()
+    (file,) = current_data_files(lake.table())
+    with lake.table().io.new_input(file.file_path).open() as stream:
+        group = pq.read_metadata(stream).row_group(0)
+    columns = [group.column(at) for at in range(group.num_columns)]
+    assert {column.path_in_schema: column.has_dictionary_page for column in columns} == {
+        "user_id": False,
+        "orders": True,
+        "total": False,
+    }
 
 
 def test_a_view_without_rows_gives_a_table_without_rows(house):
