@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
 import sys
@@ -42,6 +43,8 @@ BLOCK_CACHE_BYTES = 16 << 20
 """Scans read every block once, so a cache would only take memory."""
 EXIT_NOT_COMPARED = 3
 """What ``verify`` says where no table differs and some could not be compared."""
+GARBAGE_THRESHOLD = 100_000
+"""More than a page of rows has objects, so that Python does not look for cycles among them."""
 STATE_WAIT_S = 0.25
 STATE_WAIT_S_MAX = 30.0
 """How long a state that is there may take to become readable."""
@@ -59,6 +62,8 @@ def main() -> None:
     drop = commands.add_parser("drop")
     drop.add_argument("view")
     arguments = parser.parse_args()
+    gc.freeze()  # what the imports made stays
+    gc.set_threshold(GARBAGE_THRESHOLD)
     match arguments.command:
         case "once":
             run_role(lambda: _once(start_role("lake")))
