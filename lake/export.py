@@ -21,7 +21,7 @@ from keyfold.view.types import Physical, column_type
 from lake.nested import decode_json, parse_type, restorer
 
 CHUNK_ROWS = 262_144
-PAGE_ROWS = 16_384
+PAGE_ROWS = 4_096
 
 
 class Exporter:
@@ -64,8 +64,8 @@ class Exporter:
         """
         pages: list[pa.Table] = []
         held = 0
-        for pairs in reader.pages(self._view, min(PAGE_ROWS, chunk_rows)):
-            pages.append(self._page(pairs))
+        for keys, values in reader.pages(self._view, min(PAGE_ROWS, chunk_rows)):
+            pages.append(self._page(keys, values))
             held += pages[-1].num_rows
             if held >= chunk_rows:
                 yield pa.concat_tables(pages)
@@ -73,9 +73,9 @@ class Exporter:
         if held:
             yield pa.concat_tables(pages)
 
-    def _page(self, pairs: Sequence[tuple[bytes, bytes]]) -> pa.Table:
-        """Return stored rows (key with the view's prefix, value) as one table of ``schema``."""
-        rows = self._view.compiled.arrow_table(pairs, prefix_bytes=len(self._view.prefix))
+    def _page(self, keys: Sequence[bytes], values: Sequence[bytes]) -> pa.Table:
+        """Return stored rows, the view's prefix before their keys, as one table of ``schema``."""
+        rows = self._view.compiled.arrow_page(keys, values, len(self._view.prefix))
         arrays = [
             pa.nulls(rows.num_rows, target)
             if position is None

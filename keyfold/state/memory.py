@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Callable, Generator, Iterator, Sequence
-from itertools import islice
 
-from keyfold.state.protocol import Pair, Pairs
+from keyfold.state.protocol import Page, Pair, Pairs, in_pages
 
 
 class MemoryStore:
@@ -29,11 +28,9 @@ class MemoryStore:
         keys = self._keys[bisect_left(self._keys, start) : bisect_left(self._keys, end)]
         return iter([(key, self._values[key]) for key in (reversed(keys) if backwards else keys)])
 
-    def pages(self, start: bytes, end: bytes, rows_max: int) -> Iterator[list[Pair]]:
-        """Yield what ``scan`` yields in lists of at most ``rows_max``, none of them empty."""
-        rows = self.scan(start, end)
-        while page := list(islice(rows, rows_max)):
-            yield page
+    def pages(self, start: bytes, end: bytes, rows_max: int) -> Iterator[Page]:
+        """Yield what ``scan`` yields in pages of at most ``rows_max`` rows, none of them empty."""
+        return in_pages(self.scan(start, end), rows_max)
 
     def keys(self, start: bytes, end: bytes) -> Generator[bytes, bytes | None, None]:
         """Yield the keys of a scan; where a key is sent in, go on from that one."""

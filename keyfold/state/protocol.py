@@ -7,9 +7,22 @@ one contract over every implementation.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence, Sized
+from itertools import chain, islice
 from typing import Protocol
 
 Pair = tuple[bytes, bytes]
+Page = tuple[list[bytes], list[bytes]]
+"""The keys of some rows, and their values."""
+
+
+def in_pages(pairs: Iterable[Pair], rows_max: int) -> Iterator[Page]:
+    """Yield pairs as pages of at most ``rows_max`` rows, none of them empty.
+
+    Each pair is let go at once, so that Python makes the next one where it lay.
+    """
+    flat = chain.from_iterable(pairs)
+    while page := list(islice(flat, 2 * rows_max)):
+        yield page[::2], page[1::2]
 
 
 class Pairs(Sized, Iterable[Pair], Protocol):
@@ -41,8 +54,8 @@ class Reader(Protocol):
     def scan(self, start: bytes, end: bytes, *, backwards: bool = False) -> Iterator[Pair]:
         """Yield (key, value) with start <= key < end in key order, of one moment's state."""
 
-    def pages(self, start: bytes, end: bytes, rows_max: int) -> Iterator[list[Pair]]:
-        """Yield what ``scan`` yields in lists of at most ``rows_max``, none of them empty.
+    def pages(self, start: bytes, end: bytes, rows_max: int) -> Iterator[Page]:
+        """Yield what ``scan`` yields in pages of at most ``rows_max`` rows, none of them empty.
 
         For whoever reads all of it: faster by the row, and a scan of much leaves what others read
         in the store's cache. A replica must not be refreshed meanwhile.

@@ -10,6 +10,7 @@ import contextlib
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 
 from keyfold.errors import NotFoundError, StateError, StateFormatError
@@ -25,7 +26,7 @@ from keyfold.state.layout import (
     state_directory,
     view_prefix,
 )
-from keyfold.state.protocol import Pair, Replica
+from keyfold.state.protocol import Page, Replica
 from keyfold.state.reads import row_pages, row_reads
 from keyfold.state.record import (
     CommitRecord,
@@ -160,19 +161,16 @@ class StateReader:
         reads = row_reads(view.plan, view.prefix, self.replica)
         return live_rows(view, reads.scan(view.prefix, view.end), self.hides(view))
 
-    def pages(self, view: ViewReader, rows_max: int) -> Iterator[list[Pair]]:
-        """Yield what ``rows`` yields in lists, with the view's prefix left on the keys.
+    def pages(self, view: ViewReader, rows_max: int) -> Iterator[Page]:
+        """Yield what ``rows`` yields in pages, with the view's prefix left on the keys.
 
         Args:
             view: The view.
-            rows_max: Of a list; no list is empty.
+            rows_max: Of a page; none is empty.
         """
-        cut, hides = len(view.prefix), self.hides(view)
-        for page in row_pages(view.plan, view.prefix, self.replica, rows_max):
-            if hides is None:
-                yield page
-            elif seen := [pair for pair in page if not hides(pair[0][cut:], pair[1])]:
-                yield seen
+        pages = row_pages(view.plan, view.prefix, self.replica, rows_max)
+        hides = self.hides(view)
+        return pages if hides is None else _seen(pages, len(view.prefix), hides)
 
     def close(self) -> None:
         """Release files. Safe to call twice."""
@@ -219,6 +217,15 @@ def live_rows(
     if hides is None:
         return ((key[cut:], value) for key, value in pairs)
     return ((key[cut:], value) for key, value in pairs if not hides(key[cut:], value))
+
+
+def _seen(pages: Iterator[Page], cut: int, hides: Hides) -> Iterator[Page]:
+    """Leave hidden rows out of pages, and pages of which nothing is left."""
+    for keys, values in pages:
+        pairs = zip(keys, values, strict=True)
+        seen = [not hides(key[cut:], value) for key, value in pairs]
+        if any(seen):
+            yield list(compress(keys, seen)), list(compress(values, seen))
 
 
 def check_format(raw: bytes) -> None:

@@ -8,9 +8,8 @@ together (keyfold/state/toprows.py).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
 
-from keyfold.state.protocol import Pair, Reader, Reads
+from keyfold.state.protocol import Page, Reader, Reads, in_pages
 from keyfold.state.toprows import TopRowReads
 from keyfold.state.windows import PanedReads
 from keyfold.view.plan import ViewPlan
@@ -29,21 +28,19 @@ def row_reads(plan: ViewPlan, prefix: bytes, store: Reader) -> Reads:
     return reads if plan.top is None else TopRowReads(plan, prefix, reads)
 
 
-def row_pages(plan: ViewPlan, prefix: bytes, store: Reader, rows_max: int) -> Iterator[list[Pair]]:
-    """Yield all rows of a view in key order, in lists of at most ``rows_max``, none of them empty.
+def row_pages(plan: ViewPlan, prefix: bytes, store: Reader, rows_max: int) -> Iterator[Page]:
+    """Yield all rows of a view in key order, in pages that are not empty.
 
     Args:
         plan: The view.
         prefix: Stands before its row keys.
         store: Where they are.
-        rows_max: Of a list.
+        rows_max: Of a page.
     """
+    end = prefix_end(prefix)
     if plan.top is None and not _shared(plan):
-        yield from store.pages(prefix, prefix_end(prefix), rows_max)
-        return
-    rows = row_reads(plan, prefix, store).scan(prefix, prefix_end(prefix))
-    while page := list(islice(rows, rows_max)):
-        yield page
+        return store.pages(prefix, end, rows_max)
+    return in_pages(row_reads(plan, prefix, store).scan(prefix, end), rows_max)
 
 
 def _shared(plan: ViewPlan) -> bool:

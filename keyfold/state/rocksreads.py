@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from itertools import islice
 
 from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options, Rdict, ReadOptions
 
 from keyfold.errors import StateError
-from keyfold.state.protocol import Pair
+from keyfold.state.protocol import Page, Pair, in_pages
 
 # Named at each opening: of a family that is not, rocksdict takes the options from a file beside the
 # database, and with them RocksDB's own block cache of 8 MB.
@@ -61,8 +60,8 @@ class RocksReads:
             at.prev()
         at.status()
 
-    def pages(self, start: bytes, end: bytes, rows_max: int) -> Iterator[list[Pair]]:
-        """Yield what ``scan`` yields in lists of at most ``rows_max``, none of them empty.
+    def pages(self, start: bytes, end: bytes, rows_max: int) -> Iterator[Page]:
+        """Yield what ``scan`` yields in pages of at most ``rows_max`` rows, none of them empty.
 
         Raises:
             StateError: A file cannot be read, or is damaged.
@@ -71,11 +70,10 @@ class RocksReads:
         bounded.set_iterate_upper_bound(end)
         bounded.fill_cache(False)
         after = self._db.iter(bounded)
-        rows = self._db.items(from_key=start, read_opt=bounded)  # one call a row instead of four
         last = start
-        while page := list(islice(rows, rows_max)):
+        for page in in_pages(self._db.items(from_key=start, read_opt=bounded), rows_max):
             yield page
-            last = page[-1][0]
+            last = page[0][-1]
         # The items of rocksdict end at an error as they do at the end. This one says which it was.
         after.seek(last)
         if after.valid() and after.key() == last:

@@ -157,31 +157,40 @@ class CompiledView:
             return None
         return [read(row) for read in self._readers]
 
-    def arrow_table(
-        self, rows: Iterable[tuple[bytes, bytes]], *, prefix_bytes: int = 0
+    def arrow_table(self, rows: Iterable[tuple[bytes, bytes]]) -> pa.Table:
+        """Return rows (key without prefix, value) as ``arrow_page`` does."""
+        pairs = list(rows)
+        return self.arrow_page([key for key, _ in pairs], [value for _, value in pairs])
+
+    def arrow_page(
+        self, keys: Sequence[bytes], values: Sequence[bytes], prefix_bytes: int = 0
     ) -> pa.Table:
-        """Return rows (key, value) as an Arrow table; those that HAVING hides are left out.
+        """Return stored rows as an Arrow table; those that HAVING hides are left out.
 
         Columns come in the types of ``keyfold.view.columns.arrow_type``; nested key columns as
         JSON text.
 
         Args:
-            rows: As they are stored.
+            keys: Of n rows.
+            values: Of the same rows.
             prefix_bytes: What stands before each key and is no part of it.
         """
-        pairs = rows if isinstance(rows, list) else list(rows)
-        finals = self._final_columns([value for _, value in pairs])
-        keys = key_columns(self.key_types, [key for key, _ in pairs], prefix_bytes)
+        finals = self._final_columns(values)
+        key_arrays = key_columns(self.key_types, keys, prefix_bytes)
         computed = self._having is not None or any(
             isinstance(output.expression, ex.Call | ex.Literal) for output in self.plan.outputs
         )
-        whole = [self._row(key[prefix_bytes:], value) for key, value in pairs] if computed else []
+        whole = (
+            [self._row(key[prefix_bytes:], value) for key, value in zip(keys, values, strict=True)]
+            if computed
+            else []
+        )
         arrays = []
         for output, read in zip(self.plan.outputs, self._readers, strict=True):
             column = column_type(output.type)
             match output.expression:
                 case ex.Key(index=index):
-                    arrays.append(keys[index])
+                    arrays.append(key_arrays[index])
                 case ex.Answer(index=index):
                     arrays.append(arrow_column(column, *finals[index]))
                 case _:
@@ -194,7 +203,7 @@ class CompiledView:
     def _keep(self, row: list[Any]) -> bool:
         return self._having is None or self._having(row) is True
 
-    def _final_columns(self, values: list[bytes]) -> list[tuple[np.ndarray, np.ndarray | None]]:
+    def _final_columns(self, values: Sequence[bytes]) -> list[tuple[np.ndarray, np.ndarray | None]]:
         """Every answer as a column: (values, valid)."""
         columns = self.partials.decode(values)
         spans = _slot_spans(self.plan)
