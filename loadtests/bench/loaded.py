@@ -161,12 +161,21 @@ def idle_writer(there: Loaded, cpus: Sequence[int]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def serving(there: Loaded, cpus: Sequence[int], **others: object) -> Iterator[tuple[Process, int]]:
-    """Run one serving worker until the block ends; give its process and its port."""
+def serving(
+    there: Loaded, cpus: Sequence[int], *, watched: bool = True, **others: object
+) -> Iterator[tuple[Process, int]]:
+    """Run one serving worker until the block ends; give its process and its port.
+
+    Args:
+        there: What it serves.
+        cpus: Where it may run.
+        watched: As in ``started``.
+        others: Settings.
+    """
     port = free_port()
     argv = (*PYTHON, "serving")
     env = settings(there.directory, port=port, **others)
-    with started(argv, cpus, environment=env) as process:
+    with started(argv, cpus, environment=env, watched=watched) as process:
         # Also by an asked route, so that FastAPI is loaded before anything is measured.
         until(lambda: answers(port, "/v1/views"), process, "serving", READY_S_MAX)
         yield process, port

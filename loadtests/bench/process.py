@@ -42,7 +42,8 @@ class Process:
     Attributes:
         popen: The process.
         log: Where its output goes.
-        rss_bytes_max: The most resident memory of its tree that a look every 0.1 s saw.
+        rss_bytes_max: The most resident memory of its tree that a look every 0.1 s saw; 0 where it
+            is not watched.
     """
 
     popen: subprocess.Popen[bytes]
@@ -96,8 +97,19 @@ def started(
     environment: Mapping[str, str] | None = None,
     directory: Path | None = None,
     user: str | None = None,
+    watched: bool = True,
 ) -> Iterator[Process]:
-    """Run a command on these CPUs until the block ends."""
+    """Run a command on these CPUs until the block ends.
+
+    Args:
+        argv: The command.
+        cpus: Where it may run.
+        environment: Beside what this process has, less the settings of Keyfold.
+        directory: Where it runs.
+        user: As whom.
+        watched: Whether its memory is looked at. A look reads all of /proc, 3 ms of a CPU of which
+            a latency tells where there is no CPU to spare.
+    """
     descriptor, name = tempfile.mkstemp(prefix="bench-", suffix=".log")
     log = Path(name)
     try:
@@ -113,7 +125,8 @@ def started(
                 preexec_fn=pin(cpus),  # noqa: PLW1509 (nothing here holds a lock)
             )
         process = Process(popen, log)
-        threading.Thread(target=process.watch, daemon=True).start()
+        if watched:
+            threading.Thread(target=process.watch, daemon=True).start()
         try:
             yield process
         finally:

@@ -1,4 +1,8 @@
-"""The snapshot benchmark: rows per second into Iceberg, and what lookups feel of it meanwhile."""
+"""The snapshot benchmark: rows per second into Iceberg, and what lookups feel of it meanwhile.
+
+While lookups are timed, this process itself does nothing: on two CPUs its looks at memory would be
+made on the server's, since the snapshot has the other one, and their 3 ms would be the p99.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +35,8 @@ from loadtests.bench.repeat import REPEATS, interleaved, ratios, spread
 ROWS = 10_000_000
 LATENCY_RATE = 1_000.0
 _SNAPSHOT_S_MAX = 300.0
-_ROWS_PER_S_EXPECTED = 1_000_000
+_ROWS_PER_S_MAX = 2_000_000
+"""Faster than any snapshot here, so that all requests fall into it."""
 
 
 class _Table(msgspec.Struct):
@@ -53,10 +58,10 @@ class _During:
 def snapshot(smoke: bool) -> list[Figure]:
     """Snapshots of 10 M rows, each into a new table, and p99 of hot GET beside one and without."""
     there = loaded(20_000 if smoke else ROWS)
-    seconds = 1.0 if smoke else max(5.0, there.rows / _ROWS_PER_S_EXPECTED)
+    seconds = 1.0 if smoke else max(5.0, there.rows / _ROWS_PER_S_MAX)
     # With two CPUs the client shares the server's, and the snapshot has the other one.
     client = cpu(2) if len(os.sched_getaffinity(0)) > 2 else cpu(0)
-    with serving(there, cpu(0)) as (_, port):
+    with serving(there, cpu(0), watched=False) as (_, port):
         checked(port, ROWS_PATH, there.rows)
 
         def ask(seed: int) -> Latencies:
@@ -114,7 +119,8 @@ def _snapshot(there: Loaded) -> Iterator[Callable[[], tuple[_Table, float]]]:
 
     env = settings(there.directory, lake_interval_s=3_600)
     try:
-        with started((*PYTHON, "lake"), cpu(1), environment=env) as process:
+        argv = (*PYTHON, "lake")
+        with started(argv, cpu(1), environment=env, watched=False) as process:
             # Importing and opening are no part of it.
             until(lambda: _begun(there) or over(), process, "the snapshot's start", _SNAPSHOT_S_MAX)
             began = time.time()
