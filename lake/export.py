@@ -8,7 +8,7 @@ nobody calls ``StateReader.refresh`` meanwhile (law 4).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -16,7 +16,9 @@ from pyiceberg.io.pyarrow import schema_to_pyarrow
 from pyiceberg.schema import Schema, sanitize_column_names
 
 from keyfold.errors import LakeError
+from keyfold.state.protocol import Page
 from keyfold.state.reader import StateReader, ViewReader
+from keyfold.view.row import HidesMany
 from keyfold.view.types import Physical, column_type
 from lake.nested import decode_json, parse_type, restorer
 
@@ -64,8 +66,9 @@ class Exporter:
         """
         pages: list[pa.Table] = []
         held = 0
-        for keys, values in reader.pages(self._view, min(PAGE_ROWS, chunk_rows)):
-            pages.append(self._page(keys, values))
+        hides = reader.hides_many(self._view)
+        for page in reader.pages(self._view, min(PAGE_ROWS, chunk_rows)):
+            pages.append(self._page(page, hides))
             held += pages[-1].num_rows
             if held >= chunk_rows:
                 yield pa.concat_tables(pages)
@@ -73,9 +76,11 @@ class Exporter:
         if held:
             yield pa.concat_tables(pages)
 
-    def _page(self, keys: Sequence[bytes], values: Sequence[bytes]) -> pa.Table:
+    def _page(self, page: Page, hides: HidesMany | None) -> pa.Table:
         """Return stored rows, the view's prefix before their keys, as one table of ``schema``."""
-        rows = self._view.compiled.arrow_page(keys, values, len(self._view.prefix))
+        rows = self._view.compiled.arrow_page(
+            *page, prefix_bytes=len(self._view.prefix), hides=hides
+        )
         arrays = [
             pa.nulls(rows.num_rows, target)
             if position is None

@@ -10,7 +10,6 @@ import contextlib
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import compress
 from pathlib import Path
 
 from keyfold.errors import NotFoundError, StateError, StateFormatError
@@ -36,7 +35,7 @@ from keyfold.state.record import (
 )
 from keyfold.state.rocks import OPEN_S_MAX, RocksReplica
 from keyfold.view.plan import PLAN_FORMAT, ViewPlan
-from keyfold.view.row import CompiledView, Hides
+from keyfold.view.row import CompiledView, Hides, HidesMany
 from keyfold.view.rowkey import prefix_end
 
 
@@ -162,15 +161,17 @@ class StateReader:
         return live_rows(view, reads.scan(view.prefix, view.end), self.hides(view))
 
     def pages(self, view: ViewReader, rows_max: int) -> Iterator[Page]:
-        """Yield what ``rows`` yields in pages, with the view's prefix left on the keys.
+        """Yield the rows of a view in key order, the view's prefix on the keys, hidden ones too.
 
         Args:
-            view: The view.
+            view: The view; ``hides_many`` of it says which are hidden.
             rows_max: Of a page; none is empty.
         """
-        pages = row_pages(view.plan, view.prefix, self.replica, rows_max)
-        hides = self.hides(view)
-        return pages if hides is None else _seen(pages, len(view.prefix), hides)
+        return row_pages(view.plan, view.prefix, self.replica, rows_max)
+
+    def hides_many(self, view: ViewReader) -> HidesMany | None:
+        """Return what says of many rows which are hidden now; None: none is."""
+        return view.compiled.hides_many(self.record.stream_time_us(view.plan))
 
     def close(self) -> None:
         """Release files. Safe to call twice."""
@@ -217,15 +218,6 @@ def live_rows(
     if hides is None:
         return ((key[cut:], value) for key, value in pairs)
     return ((key[cut:], value) for key, value in pairs if not hides(key[cut:], value))
-
-
-def _seen(pages: Iterator[Page], cut: int, hides: Hides) -> Iterator[Page]:
-    """Leave hidden rows out of pages, and pages of which nothing is left."""
-    for keys, values in pages:
-        pairs = zip(keys, values, strict=True)
-        seen = [not hides(key[cut:], value) for key, value in pairs]
-        if any(seen):
-            yield list(compress(keys, seen)), list(compress(values, seen))
 
 
 def check_format(raw: bytes) -> None:

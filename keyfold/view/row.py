@@ -19,7 +19,7 @@ import pyarrow as pa
 from keyfold.errors import RequestError
 from keyfold.view import expression as ex
 from keyfold.view.aggregate import finalize_columns
-from keyfold.view.columns import I128, arrow_column, i128_of
+from keyfold.view.columns import I128, arrow_column, i128_of, physical_column
 from keyfold.view.keycolumns import key_columns
 from keyfold.view.partial import PartialCodec
 from keyfold.view.plan import Output, ViewPlan
@@ -38,6 +38,8 @@ from keyfold.view.types import (
 
 Hides = Callable[[bytes, bytes], bool]
 """(row key without the view's prefix, stored partials) → whether its window hides the row."""
+HidesMany = Callable[[Sequence[pa.Array], Sequence[bytes]], np.ndarray]
+"""(key columns, stored partials) of n rows → bool[n], whether its window hides the row."""
 _MOMENTS = 1024
 """Window bounds in keys that are remembered with their text: many rows share one."""
 
@@ -150,6 +152,32 @@ class CompiledView:
 
         return hidden
 
+    def hides_many(self, stream_time_us: int | None) -> HidesMany | None:
+        """Return what says the same of many rows at once, with a step per row for sessions only.
+
+        Args:
+            stream_time_us: Of the view.
+        """
+        horizon = self.plan.expired_before(stream_time_us)
+        closed = self.plan.closed_up_to(stream_time_us)
+        if horizon is None and closed is None:
+            return None
+        place = self.plan.window_key
+        assert place is not None
+        end = end_reader(self.plan) if self.plan.session else None
+
+        def hidden(keys: Sequence[pa.Array], values: Sequence[bytes]) -> np.ndarray:
+            window = keys[place] if end is None else pa.array(map(end, values), pa.int64())
+            bounds, null = physical_column(Physical.I64, window), window.is_null()
+            hides = np.zeros(len(values), np.bool_)
+            if closed is not None:
+                hides |= bounds > closed
+            if horizon is not None:
+                hides |= bounds <= horizon
+            return np.where(null.to_numpy(zero_copy_only=False), closed is not None, hides)
+
+        return hidden
+
     def values(self, key: bytes, value: bytes) -> list[Any] | None:
         """Return the row's physical values in column order, or None when HAVING hides it."""
         row = self._row(key, value)
@@ -163,9 +191,14 @@ class CompiledView:
         return self.arrow_page([key for key, _ in pairs], [value for _, value in pairs])
 
     def arrow_page(
-        self, keys: Sequence[bytes], values: Sequence[bytes], prefix_bytes: int = 0
+        self,
+        keys: Sequence[bytes],
+        values: Sequence[bytes],
+        *,
+        prefix_bytes: int = 0,
+        hides: HidesMany | None = None,
     ) -> pa.Table:
-        """Return stored rows as an Arrow table; those that HAVING hides are left out.
+        """Return stored rows as an Arrow table; those that are hidden are left out.
 
         Columns come in the types of ``keyfold.view.columns.arrow_type``; nested key columns as
         JSON text.
@@ -174,6 +207,7 @@ class CompiledView:
             keys: Of n rows.
             values: Of the same rows.
             prefix_bytes: What stands before each key and is no part of it.
+            hides: What hides rows beside HAVING.
         """
         finals = self._final_columns(values)
         key_arrays = key_columns(self.key_types, keys, prefix_bytes)
@@ -196,9 +230,12 @@ class CompiledView:
                 case _:
                     arrays.append(_arrow_from_python(column, [read(row) for row in whole]))
         table = pa.table(arrays, names=[output.name for output in self.plan.outputs])
-        if self._having is None:
-            return table
-        return table.filter(pa.array([self._keep(row) for row in whole], pa.bool_()))
+        seen = np.ones(len(keys), np.bool_)
+        if hides is not None:
+            seen &= ~hides(key_arrays, values)
+        if self._having is not None:
+            seen &= np.fromiter(map(self._keep, whole), np.bool_, len(whole))
+        return table if seen.all() else table.filter(pa.array(seen))
 
     def _keep(self, row: list[Any]) -> bool:
         return self._having is None or self._having(row) is True

@@ -299,3 +299,29 @@ def test_a_row_expires_by_the_window_in_its_key(keys: list[tuple[str, int | None
     expired = hidden_at(20, retention_us=5)
     for user, window in keys:
         assert expired(key(user, window)) == (window is not None and window <= 5)
+
+
+@pytest.mark.parametrize("emit_on_close", [False, True])
+@pytest.mark.parametrize("retention_us", [None, 5])
+@given(st.lists(st.none() | st.integers(-(2**62), 2**62) | st.integers(50, 80), max_size=9))
+def test_rows_as_a_page_are_those_that_are_not_hidden_one_by_one(
+    retention_us: int | None, emit_on_close: bool, windows: list[int | None]
+):
+    plan = msgspec.structs.replace(
+        plan_of(),
+        window=Window("tumble", "ts", 10),
+        retention_us=retention_us,
+        emit_on_close=emit_on_close,
+    )
+    view = CompiledView(plan)
+    rows = [(key(f"user{at}", window), stored(at)) for at, window in enumerate(windows)]
+    for stream_time_us in (None, 75):
+        hides = view.hides(stream_time_us)
+        seen = [pair for pair in rows if hides is None or not hides(*pair)]
+        page = view.arrow_page(
+            [b"12345" + stored_key for stored_key, _ in rows],
+            [value for _, value in rows],
+            prefix_bytes=5,
+            hides=view.hides_many(stream_time_us),
+        )
+        assert page.equals(view.arrow_table(seen))
