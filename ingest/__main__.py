@@ -73,7 +73,6 @@ def run(settings: Settings, file: Path, wish: Wish) -> None:
         stored = catalog_decoder.decode(raw) if raw else None
         joining = Joining(text, str(file), stored, settings.data_dir, stop_event())
         tally = Tally(clock_ms())
-        gc.freeze()  # what was imported is never garbage, and was looked through again and again
         try:
             while True:
                 _keep(settings, store, counter, joining, tally, wish)
