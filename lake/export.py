@@ -18,6 +18,7 @@ from pyiceberg.schema import Schema, sanitize_column_names
 from keyfold.errors import LakeError
 from keyfold.state.protocol import Page
 from keyfold.state.reader import StateReader, ViewReader
+from keyfold.view.moment import TICKS, ticks_text
 from keyfold.view.row import HidesMany
 from keyfold.view.types import Physical, column_type
 from lake.nested import decode_json, parse_type, restorer
@@ -114,6 +115,8 @@ def _column_restorer(
     type_name: str, target: pa.DataType
 ) -> Callable[[pa.ChunkedArray], pa.ChunkedArray] | None:
     """Return how the JSON text of a nested column becomes values; None where it stays as it is."""
+    if type_name == "TIMESTAMP_NS":
+        return _nanosecond_texts
     if column_type(type_name).physical is not Physical.JSON:
         return None
     tree = parse_type(type_name)
@@ -128,3 +131,10 @@ def _column_restorer(
         return pa.chunked_array([pa.array(values, target)])
 
     return column
+
+
+def _nanosecond_texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    ticks = TICKS["TIMESTAMP_NS"]
+    values = column.combine_chunks().view(pa.int64()).to_pylist()
+    texts = [None if value is None else ticks_text(value, ticks) for value in values]
+    return pa.chunked_array([pa.array(texts, pa.large_utf8())])

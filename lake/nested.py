@@ -24,7 +24,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from keyfold.view.types import TIMESTAMP, TIMESTAMPTZ, timestamp_micros
+from keyfold.view.moment import timestamp_micros
+from keyfold.view.types import TIMESTAMP, TIMESTAMPTZ
 
 _NAME = re.compile(r'"(?:[^"]|"")*"|[^\s(),"\[\]]+')
 _SUFFIX = re.compile(r"\[\d*\]")

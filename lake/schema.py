@@ -6,11 +6,14 @@ SQL type                                         Iceberg type
 BOOLEAN                                          boolean
 TINYINT, SMALLINT, INTEGER, UTINYINT, USMALLINT  int
 UINTEGER, BIGINT                                 long
-UBIGINT, HUGEINT                                 decimal(38, 0); a longer number fails the snapshot
+UBIGINT, HUGEINT, UHUGEINT                       decimal(38, 0); a longer number fails the snapshot
 DECIMAL(p, s)                                    decimal(p, s)
 FLOAT, DOUBLE                                    float, double
-VARCHAR                                          string
+VARCHAR, UUID                                    string
+BLOB                                             binary; within nested types string, DuckDB's text
 DATE, TIME, TIMESTAMP, TIMESTAMPTZ               date, time, timestamp, timestamptz (µs)
+TIMESTAMP_S, TIMESTAMP_MS                        timestamp; within nested types string
+TIMESTAMP_NS                                     string, as REST has it: timestamp is of µs
 T[], STRUCT, MAP                                 list, struct, map
 JSON, UNION, maps with nested keys               string, JSON text
 ===============================================  ===============================================
@@ -33,6 +36,7 @@ from pyiceberg.schema import Schema
 from pyiceberg.table.sorting import NullOrder, SortDirection, SortField, SortOrder
 from pyiceberg.transforms import IdentityTransform
 from pyiceberg.types import (
+    BinaryType,
     BooleanType,
     DateType,
     DecimalType,
@@ -76,6 +80,13 @@ _SCALARS: dict[str, IcebergType] = {
     "TIMESTAMP WITH TIME ZONE": TimestamptzType(),
     "TIMESTAMPTZ": TimestamptzType(),
 }
+_ALONE: dict[str, IcebergType] = {
+    "UHUGEINT": DecimalType(38, 0),
+    "BLOB": BinaryType(),
+    "TIMESTAMP_S": TimestampType(),
+    "TIMESTAMP_MS": TimestampType(),
+}
+"""Types that are another one within nested types, of which JSON text is kept."""
 
 
 def schema_of(plan: ViewPlan) -> Schema:
@@ -97,7 +108,12 @@ def iceberg_type(name: str, ids: count[int]) -> IcebergType:
         ids: Where field ids of nested parts come from.
     """
     tree = parse_type(name)
-    return StringType() if tree is None else _of_tree(tree, ids)
+    match tree:
+        case None:
+            return StringType()
+        case Scalar(name=scalar) if scalar in _ALONE:
+            return _ALONE[scalar]
+    return _of_tree(tree, ids)
 
 
 def _of_tree(tree: Tree, ids: count[int]) -> IcebergType:

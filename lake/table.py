@@ -37,8 +37,8 @@ from keyfold.errors import LakeError
 from keyfold.settings import Settings
 from keyfold.state.layout import lake_directory
 from keyfold.state.record import CommitRecord, Offsets
+from keyfold.view.moment import timestamp_text
 from keyfold.view.plan import ViewPlan, fingerprint
-from keyfold.view.types import timestamp_text
 from lake.localfiles import local_path, replace_file
 from lake.schema import Evolution, evolution, schema_of, sort_order_of
 

@@ -18,11 +18,11 @@ Rows = Mapping[tuple[Any, ...], Sequence[Any]]
 
 def slot_column(physical: Physical, values: Sequence[Any]) -> np.ndarray:
     """One slot of n partials, as ``HotPartials.merge`` takes it; text comes as bytes or None."""
-    if physical is Physical.TEXT:
+    if physical in (Physical.TEXT, Physical.BYTES):
         column = np.empty(len(values), object)
         column[:] = values
         return column
-    if physical is Physical.I128:
+    if physical in (Physical.I128, Physical.U128):
         return np.array([i128_of(value) for value in values], DTYPE[physical])
     return np.array(values, DTYPE[physical])
 

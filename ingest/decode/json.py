@@ -18,6 +18,7 @@ of seconds, ms, µs or ns since the epoch (told apart by size, or by the source'
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
@@ -37,6 +38,10 @@ from keyfold.view.types import TIMESTAMP, TIMESTAMPTZ
 
 _log = logging.getLogger("keyfold.ingest")
 _PREVIEW = 80
+_CUT_BY_ARROW = re.compile(r"(?:UHUGEINT|TIME WITH TIME ZONE)(?=[,)\[]|$)")
+"""Types whose values go through Arrow as texts: as DECIMAL(38,0) DuckDB takes the upper half of
+UHUGEINT for negative numbers, and a time would lose its zone. What reads the batch casts them back.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +132,9 @@ class JsonDecoder:
     def _field_sql(self, column: Column) -> str:
         name = quoted(column.name)
         if column.name not in self._as_text:
-            return f"s.{name} AS {name}"
+            written = _CUT_BY_ARROW.sub("VARCHAR", column.type)
+            field = f"s.{name}"
+            return f"{field if written == column.type else f'CAST({field} AS {written})'} AS {name}"
         return f"{timestamp_sql(f's.{name}', column.type, self._unit)} AS {name}"
 
     def _run(self, texts: pa.Array) -> pa.Table:

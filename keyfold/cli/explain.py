@@ -128,7 +128,8 @@ def _key_bytes(type_name: str) -> tuple[int, bool]:
     """Return (bytes of tag, terminator and fixed value; whether text comes on top)."""
     physical = column_type(type_name).physical
     variable = physical.varies
-    return len(encode_value(physical, "" if variable else 0)), variable
+    empty: object = b"" if physical is Physical.BYTES else ""
+    return len(encode_value(physical, empty if variable else 0)), variable
 
 
 def group_cost(view: ViewPlan) -> str:

@@ -356,10 +356,11 @@ class Partials:
             return "sum_wide"
         if column.integer or column.decimal or kind == "BOOLEAN":
             return "sum_int"
+        way = f"make a number of it: {function}(CAST(… AS DOUBLE)) or {function}(epoch_ms(…))"
         raise self._text.error(
             argument,
             f"{function} over {kind} cannot be kept",
-            f"make a number of it: {function}(CAST(… AS DOUBLE)) or {function}(epoch_ms(…))",
+            "cast it to DECIMAL(38,0)" if column.physical is Physical.U128 else way,
         )
 
 

@@ -15,10 +15,12 @@ from sqlglot import exp
 from keyfold.errors import SqlError, did_you_mean
 from keyfold.sql.calls import CALLS as AGGREGATES
 from keyfold.sql.dialect import call_name, find_aggregate, sql_text
+from keyfold.sql.ordered import ticks_sql
 from keyfold.sql.relation import Relation
 from keyfold.sql.scope import WRITTEN
 from keyfold.view import expression as ex
 from keyfold.view.cast import common_type
+from keyfold.view.moment import TICKS
 from keyfold.view.plan import Column
 from keyfold.view.types import Physical, column_type
 
@@ -43,6 +45,7 @@ _OPERATORS: dict[type[exp.Expr], str] = {
     exp.Or: "or",
     exp.DPipe: "||",
 }
+_EXACT_TEXTS = ("BOOLEAN", "UHUGEINT", "UUID")
 _COMPARING = frozenset({"=", "<>", "<", "<=", ">", ">=", "nullif"})
 CALLS: dict[str, tuple[str, range]] = {
     # DuckDB's name → (ours, how many arguments).
@@ -140,8 +143,10 @@ class Expressions:
         return ex.Call("cast", (literal,), kind)
 
     def _moment(self, node: exp.Expr, kind: str) -> int | None:
+        sql = sql_text(node)
         unit = " // 86400000000" if kind == "DATE" else ""
-        text, _ = self._binder.constant(f"epoch_us({sql_text(node)}){unit}")
+        ticks = ticks_sql(sql, kind) if kind in TICKS else f"epoch_us({sql}){unit}"
+        text, _ = self._binder.constant(ticks)
         return None if text is None else int(text)
 
     # --- calls -------------------------------------------------------------------------------
@@ -254,7 +259,7 @@ class Expressions:
         kind = self._describe(node, "cast", (lowered,))
         source = column_type(lowered.type)
         target = column_type(kind)
-        exact_text = source.integer or source.decimal or source.physical is Physical.BOOL
+        exact_text = source.integer or source.decimal or source.name in _EXACT_TEXTS
         fine = (
             source.name == target.name
             or (source.numeric and target.numeric and target.name != "FLOAT")
@@ -389,6 +394,8 @@ def _operand(expression: ex.Expression) -> str:
             return f"({value})"  # as written: DuckDB types a bare number by its digits
         case ex.Literal(value=str() as text, type=kind):
             return f"CAST('{text.replace(chr(39), chr(39) * 2)}' AS {kind})"
+        case ex.Literal(type=kind) if kind in TICKS:
+            return f"CAST(NULL AS {kind})"  # of which only the type is asked
         case ex.Literal(value=value, type=kind) if kind.startswith("TIMESTAMP"):
             return f"make_timestamp({value})::{kind}"
         case ex.Literal(value=value, type="DATE"):

@@ -9,6 +9,7 @@ from sqlglot import Token, TokenType, exp
 
 from keyfold.sql.location import SqlText
 from keyfold.view.aggregate import Operand
+from keyfold.view.moment import TICKS
 from keyfold.view.types import Physical, column_type
 
 
@@ -97,6 +98,15 @@ def rank_of(text: SqlText, order: Sequence[exp.Ordered]) -> tuple[exp.Expr, bool
     return by.this, bool(by.args.get("desc"))
 
 
+def ticks_sql(sql: str, kind: str) -> str:
+    """Return the SQL of how many of its ticks a timestamp of ``TICKS`` counts; NULL of infinity."""
+    return {
+        "TIMESTAMP_S": f"(epoch_us({sql}) // 1000000)",
+        "TIMESTAMP_MS": f"epoch_ms({sql})",
+        "TIMESTAMP_NS": f"epoch_ns({sql})",
+    }[kind]
+
+
 def rank_json(rank: Operand) -> str:
     """Return the SQL of a rank as JSON text that reads as a value of the same order.
 
@@ -114,8 +124,12 @@ def rank_json(rank: Operand) -> str:
         return f"CAST(CAST(replace(CAST({sql} AS VARCHAR), '.', '') AS HUGEINT) AS VARCHAR)"
     if column.name == "DATE":
         return f"CAST(({sql}) - DATE '1970-01-01' AS VARCHAR)"
-    if column.integer or column.physical is Physical.BOOL:
+    if column.physical is Physical.BYTES:
+        return f"CAST(to_json(hex({sql})) AS VARCHAR)"
+    if column.integer or column.physical in (Physical.BOOL, Physical.U128):
         return f"CAST({sql} AS VARCHAR)"
+    if column.name in TICKS:
+        return f"CAST({ticks_sql(sql, column.name)} AS VARCHAR)"
     return f"CAST(epoch_us({sql}) AS VARCHAR)"
 
 

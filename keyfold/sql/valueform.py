@@ -10,7 +10,7 @@ from keyfold.view.nested import inexact_part
 from keyfold.view.types import Physical
 
 _TOLD_BY_TEXT = frozenset("UUID BLOB BIT UHUGEINT TIMESTAMP_S TIMESTAMP_MS TIMESTAMP_NS".split())
-"""Types that a view cannot hold, of which different values have different texts."""
+"""Types of which different values have different texts, by which they are counted."""
 
 
 def kept_value(

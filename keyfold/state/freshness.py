@@ -26,8 +26,8 @@ import msgspec
 
 from keyfold.state.counter import Status
 from keyfold.state.record import CommitRecord
+from keyfold.view.moment import timestamp_text
 from keyfold.view.plan import ViewPlan
-from keyfold.view.types import timestamp_text
 
 AHEAD_MS_MAX = 1_000
 """So much later than ``now`` may be what the writer says after the reader has seen the clock."""

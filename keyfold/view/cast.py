@@ -30,18 +30,16 @@ from typing import Any
 import numpy as np
 
 from keyfold.errors import SqlError
+from keyfold.view.moment import date_text, time_text, timestamp_text
 from keyfold.view.types import (
     TIMESTAMP,
     TIMESTAMPTZ,
     ColumnType,
     Physical,
     column_type,
-    date_text,
     decimal_text,
     float_text,
     integer_range,
-    time_text,
-    timestamp_text,
 )
 
 Convert = Callable[[Any], Any]
@@ -258,7 +256,7 @@ def _text_writer(source: ColumnType) -> Convert | None:
             return lambda micros: _with_zone(_era(timestamp_text(micros, utc=False)))
     if source.decimal:
         return lambda value: decimal_text(value, scale)
-    return str if source.integer else None
+    return str if source.integer or source.name in ("UHUGEINT", "UUID") else None
 
 
 def _era(text: str) -> str:

@@ -2,8 +2,8 @@
 
 The numpy form of each physical type (see keyfold/view/types.py):
 ``bool`` → bool, ``i64`` → int64, ``f64`` → float64, ``i128`` → the structured dtype ``I128`` (the
-16 little-endian bytes of Arrow's decimal128), ``text`` and ``json`` → object arrays of UTF-8 bytes
-or None, ``bytes`` → the same of any bytes.
+16 little-endian bytes of Arrow's decimal128), ``u128`` → ``U128``, the same without a sign,
+``text`` and ``json`` → object arrays of UTF-8 bytes or None, ``bytes`` → the same of any bytes.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ import pyarrow as pa
 from keyfold.view.types import TIMESTAMP, TIMESTAMPTZ, ColumnType, Physical
 
 I128 = np.dtype([("low", "<u8"), ("high", "<i8")])
+U128 = np.dtype([("low", "<u8"), ("high", "<u8")])
 DTYPE: dict[Physical, np.dtype] = {
     Physical.BOOL: np.dtype(np.bool_),
     Physical.I64: np.dtype(np.int64),
     Physical.F64: np.dtype(np.float64),
     Physical.I128: I128,
+    Physical.U128: U128,
     Physical.TEXT: np.dtype(object),
     Physical.JSON: np.dtype(object),
     Physical.BYTES: np.dtype(object),
@@ -41,14 +43,16 @@ def physical_column(physical: Physical, array: pa.Array) -> np.ndarray:
     match physical:
         case Physical.BOOL:
             return np.asarray(array.fill_null(False).to_numpy(zero_copy_only=False), np.bool_)
-        case Physical.TEXT | Physical.JSON:
+        case Physical.TEXT | Physical.JSON | Physical.BYTES:
             return np.asarray(array.cast(pa.large_binary()).to_numpy(zero_copy_only=False), object)
         case Physical.F64:
             return np.asarray(
                 array.cast(pa.float64()).fill_null(0.0).to_numpy(zero_copy_only=False), np.float64
             )
     if pa.types.is_decimal128(array.type):
-        wide = _words(array)
+        wide = _words(array)  # DuckDB gives UHUGEINT like this, too, with all of its 128 bits
+        if physical is Physical.U128:
+            return wide.view(U128)
         return wide if physical is Physical.I128 else wide["low"].view(np.int64)
     if pa.types.is_decimal(array.type):  # decimal32/64: DuckDB may use them for narrow decimals
         return physical_column(
@@ -82,12 +86,12 @@ def _words(array: pa.Array) -> np.ndarray:
 
 
 def i128_of(value: int) -> tuple[int, int]:
-    """Split a signed 128-bit integer into its (low, high) words."""
+    """Split a 128-bit integer into its (low, high) words, the high one signed as the integer is."""
     return value & 0xFFFF_FFFF_FFFF_FFFF, value >> 64
 
 
 def int_of(low: int, high: int) -> int:
-    """Join (low, high) words into the signed 128-bit integer."""
+    """Join (low, high) words into the 128-bit integer, signed as the high one is."""
     return (int(high) << 64) | int(low)
 
 
@@ -136,7 +140,7 @@ def sum_i128(rows: np.ndarray, values: np.ndarray, n: int) -> np.ndarray:
 
 
 def less_i128(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Compare two I128 arrays: a < b, bool[n]."""
+    """Compare two I128 (or two U128) arrays: a < b, bool[n]."""
     less: np.ndarray = (a["high"] < b["high"]) | ((a["high"] == b["high"]) & (a["low"] < b["low"]))
     return less
 
@@ -155,7 +159,7 @@ def less(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         pairs = zip(a, b, strict=True)
         found = (x is not None and y is not None and x < y for x, y in pairs)
         return np.fromiter(found, np.bool_, len(a))
-    if a.dtype == I128:
+    if a.dtype in (I128, U128):
         return less_i128(a, b)
     smaller: np.ndarray = a < b
     # NaN is the greatest double, as in DuckDB and PostgreSQL.
@@ -171,8 +175,12 @@ def arrow_type(column: ColumnType) -> pa.DataType:
             return pa.float64()
         case Physical.TEXT | Physical.JSON:
             return pa.large_utf8()
+        case Physical.BYTES:
+            return pa.large_binary()
         case Physical.I128:
             return pa.decimal128(38, column.scale)
+        case Physical.U128:
+            return pa.decimal256(39)
     if column.decimal:
         return pa.decimal128(18, column.scale)
     return {
@@ -180,6 +188,9 @@ def arrow_type(column: ColumnType) -> pa.DataType:
         TIMESTAMP: pa.timestamp("us"),
         "DATE": pa.date32(),
         "TIME": pa.time64("us"),
+        "TIMESTAMP_S": pa.timestamp("s"),
+        "TIMESTAMP_MS": pa.timestamp("ms"),
+        "TIMESTAMP_NS": pa.timestamp("ns"),
     }.get(column.name, pa.int64())
 
 
@@ -195,15 +206,21 @@ def arrow_column(column: ColumnType, values: np.ndarray, valid: np.ndarray | Non
     n = len(values)
     if column.physical in (Physical.TEXT, Physical.JSON):
         return pa.array(values, pa.large_binary()).cast(pa.large_utf8())
+    if column.physical is Physical.BYTES:
+        return pa.array(values, pa.large_binary())
     mask = None if valid is None else ~valid
     if column.physical in (Physical.BOOL, Physical.F64):
         return pa.array(values, target, mask=mask)
-    if pa.types.is_decimal128(target):
+    if pa.types.is_decimal(target):
         if column.physical is Physical.I64:
             wide = np.empty(n, I128)
             wide["low"] = values.view(np.uint64)
             wide["high"] = values >> 63
             values = wide
+        elif column.physical is Physical.U128:
+            words = np.zeros((n, 4), "<u8")  # of decimal256, the lowest first
+            words[:, 0], words[:, 1] = values["low"], values["high"]
+            values = words
         validity = None if valid is None else pa.array(valid).buffers()[1]
         return pa.Array.from_buffers(
             target, n, [validity, pa.py_buffer(np.ascontiguousarray(values))]

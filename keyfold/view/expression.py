@@ -156,8 +156,7 @@ def _compile_call(call: Call, arguments: list[Evaluate]) -> Evaluate:
     if None in types:
         return lambda _: None  # a strict function of the literal NULL
     known = [kind for kind in types if kind is not None]
-    if any(kind.physical is Physical.JSON for kind in (*known, result)):
-        raise _nested(call)
+    _refuse_operands(call, known, result)
     wanted = _operand_types(call.function, known, result)
     operands = [_cast(a, t, w) for a, t, w in zip(arguments, known, wanted, strict=True)]
     if call.function in COMPARISONS:
@@ -167,6 +166,16 @@ def _compile_call(call: Call, arguments: list[Evaluate]) -> Evaluate:
         return _compile_strict(remainder_nonzero, operands)
     function = scalar(call.function, wanted[0], result)
     return _compile_strict(function, operands, _fitter(call.function, result))
+
+
+def _refuse_operands(call: Call, types: list[ColumnType], result: ColumnType) -> None:
+    if any(kind.physical is Physical.JSON for kind in (*types, result)):
+        raise _nested(call)
+    if call.function not in COMPARISONS and any(k.physical is Physical.U128 for k in types):
+        raise SqlError(
+            f"an output column cannot apply {call.function} to UHUGEINT",
+            hint="cast it to DECIMAL(38,0) inside the aggregate or the GROUP BY expression",
+        )
 
 
 def _nested(call: Call) -> SqlError:

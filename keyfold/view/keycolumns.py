@@ -2,8 +2,7 @@
 
 The layout is that of keyfold/view/rowkey.py. All keys are laid end to end, and a cursor per key
 moves over its columns: a fixed-width column is one gather, a text ends with its key or at the next
-``00`` that no ``FF`` follows (``FF`` occurs in no UTF-8, and what follows the end of a column is a
-tag of the same key).
+``00`` that no ``FF`` follows (what follows the end of a column is a tag of the same key).
 """
 
 from __future__ import annotations
@@ -14,12 +13,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from keyfold.view.columns import I128, arrow_column, arrow_type
+from keyfold.view.columns import I128, U128, arrow_column, arrow_type
 from keyfold.view.types import ColumnType, Physical
 
 _SIGN64 = np.uint64(1 << 63)
 _PAD = bytes(17)  # so that a gather at the end of the last key stays inside, even for a NULL
-_WIDTH = {Physical.BOOL: 1, Physical.I64: 8, Physical.I128: 16, Physical.F64: 8}
+_WIDTH = {
+    Physical.BOOL: 1,
+    Physical.I64: 8,
+    Physical.I128: 16,
+    Physical.U128: 16,
+    Physical.F64: 8,
+}
 
 
 def key_columns(
@@ -51,7 +56,7 @@ def key_columns(
         whole = bool(valid.all())
         at = at + 1
         physical = column.physical
-        if physical in (Physical.TEXT, Physical.JSON):
+        if physical.varies:
             if place == len(types):
                 stop = after - 1
             else:
@@ -61,7 +66,8 @@ def key_columns(
                 stop = ends[np.minimum(places, len(ends) - 1)]
             if not whole:
                 stop = np.where(valid, stop, at)
-            columns.append(_texts(data, at, stop, None if whole else valid))
+            texts = _texts(data, at, stop, None if whole else valid)
+            columns.append(texts.cast(arrow_type(column)))
             at = np.where(valid, stop + 1, at)
         else:
             values = _fixed(physical, data, at)
@@ -77,7 +83,7 @@ def _text_ends(raw: np.ndarray) -> np.ndarray:
 
 
 def _texts(data: bytes, start: np.ndarray, stop: np.ndarray, valid: np.ndarray | None) -> pa.Array:
-    """The texts between the cursors, unescaped."""
+    """The texts between the cursors, unescaped, as bytes."""
     n = len(start)
     # Every second slice of the data is a text, the others lie between two texts.
     offsets = np.empty(2 * n, np.int64)
@@ -90,7 +96,7 @@ def _texts(data: bytes, start: np.ndarray, stop: np.ndarray, valid: np.ndarray |
     texts = slices.take(pa.array(np.arange(0, 2 * n, 2), mask=mask))
     if b"\xff" in data and pc.any(pc.match_substring(texts, b"\0\xff")).as_py():
         texts = pc.replace_substring(texts, b"\0\xff", b"\0")
-    return texts.cast(pa.large_utf8())
+    return texts
 
 
 def _fixed(physical: Physical, data: bytes, at: np.ndarray) -> np.ndarray:
@@ -101,6 +107,10 @@ def _fixed(physical: Physical, data: bytes, at: np.ndarray) -> np.ndarray:
         wide = np.empty(len(at), I128)
         wide["high"] = (_words(data, at) ^ _SIGN64).view(np.int64)
         wide["low"] = _words(data, at + 8)
+        return wide
+    if physical is Physical.U128:
+        wide = np.empty(len(at), U128)
+        wide["high"], wide["low"] = _words(data, at), _words(data, at + 8)
         return wide
     words = _words(data, at)
     if physical is Physical.I64:

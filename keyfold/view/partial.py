@@ -4,7 +4,7 @@ Layout, little-endian::
 
     u8   format version (1)
     …    every slot in order: bool u8, i64 i8, f64 IEEE 754, i128 two words (low u64, high i64),
-         text, json and bytes u32 length (0xFFFFFFFF for none)
+         u128 two words (u64), text, json and bytes u32 length (0xFFFFFFFF for none)
     …    the bytes of the text, json and bytes slots, in order
 
 The front part has one width per view, so n rows are decoded as one numpy array; only views with
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from keyfold.errors import StateError
-from keyfold.view.columns import I128
+from keyfold.view.columns import I128, U128
 from keyfold.view.family.law import Slot
 from keyfold.view.types import Physical
 
@@ -31,6 +31,7 @@ _FORMAT = {
     Physical.I64: "q",
     Physical.F64: "d",
     Physical.I128: "16s",
+    Physical.U128: "16s",
     Physical.TEXT: "I",
     Physical.JSON: "I",
     Physical.BYTES: "I",
@@ -40,6 +41,7 @@ _FIELD: dict[Physical, np.dtype] = {
     Physical.I64: np.dtype("<i8"),
     Physical.F64: np.dtype("<f8"),
     Physical.I128: I128,
+    Physical.U128: U128,
     Physical.TEXT: np.dtype("<u4"),
     Physical.JSON: np.dtype("<u4"),
     Physical.BYTES: np.dtype("<u4"),
@@ -57,7 +59,15 @@ class PartialCodec:
         self.dtype = np.dtype(fields)
         self.width = self.dtype.itemsize
         self.text_slots = [i for i, slot in enumerate(slots) if slot.physical.varies]
-        self._wide_slots = [i for i, slot in enumerate(slots) if slot.physical is Physical.I128]
+        self._wide_slots = {
+            i: slot.physical is Physical.I128
+            for i, slot in enumerate(slots)
+            if slot.physical in (Physical.I128, Physical.U128)
+        }
+        """Slots of 128 bits → whether these have a sign."""
+        self._bytes = frozenset(
+            i for i, slot in enumerate(slots) if slot.physical is Physical.BYTES
+        )
         assert self.struct.size == self.width
 
     def encode(self, columns: Sequence[np.ndarray]) -> list[bytes]:
@@ -115,13 +125,16 @@ class PartialCodec:
         return columns
 
     def encode_one(self, values: Sequence[Any]) -> bytes:
-        """Encode one partial of Python values: int, float, bool, and str or None for text."""
-        texts = {i: None if values[i] is None else values[i].encode() for i in self.text_slots}
+        """Encode one partial of Python values: int, float, bool, and str, bytes or None."""
+        texts = {
+            i: values[i] if values[i] is None or i in self._bytes else values[i].encode()
+            for i in self.text_slots
+        }
         front = list(values)
         for i, text in texts.items():
             front[i] = NO_TEXT if text is None else len(text)
-        for i in self._wide_slots:
-            front[i] = values[i].to_bytes(16, "little", signed=True)
+        for i, signed in self._wide_slots.items():
+            front[i] = values[i].to_bytes(16, "little", signed=signed)
         return self.struct.pack(VERSION, *front) + b"".join(filter(None, texts.values()))
 
     def decode_one(self, value: bytes) -> list[Any]:
@@ -133,12 +146,13 @@ class PartialCodec:
         version, *values = self.struct.unpack_from(value)
         if version != VERSION:
             raise wrong_version(version)
-        for i in self._wide_slots:
-            values[i] = int.from_bytes(values[i], "little", signed=True)
+        for i, signed in self._wide_slots.items():
+            values[i] = int.from_bytes(values[i], "little", signed=signed)
         at = self.width
         for i in self.text_slots:
             end = at if values[i] == NO_TEXT else at + values[i]
-            values[i] = None if values[i] == NO_TEXT else value[at:end].decode()
+            text = None if values[i] == NO_TEXT else value[at:end]
+            values[i] = text if text is None or i in self._bytes else text.decode()
             at = end
         return values
 

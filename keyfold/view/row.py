@@ -19,7 +19,7 @@ import pyarrow as pa
 from keyfold.errors import RequestError
 from keyfold.view import expression as ex
 from keyfold.view.aggregate import finalize_columns
-from keyfold.view.columns import I128, arrow_column, i128_of, physical_column
+from keyfold.view.columns import DTYPE, arrow_column, i128_of, physical_column
 from keyfold.view.keycolumns import key_columns
 from keyfold.view.partial import PartialCodec
 from keyfold.view.plan import Output, ViewPlan
@@ -341,8 +341,12 @@ def _arrow_from_python(kind: ColumnType, values: list[Any]) -> pa.Array:
         case Physical.TEXT | Physical.JSON:
             column = np.empty(len(values), object)
             column[:] = [None if value is None else str(value).encode() for value in values]
-        case Physical.I128:
-            column = np.array([i128_of(0 if value is None else value) for value in values], I128)
+        case Physical.BYTES:
+            column = np.empty(len(values), object)
+            column[:] = values
+        case Physical.I128 | Physical.U128:
+            words = [i128_of(0 if value is None else value) for value in values]
+            column = np.array(words, DTYPE[kind.physical])
         case Physical.F64:
             column = np.array([0.0 if v is None else v for v in values], np.float64)
         case Physical.BOOL:

@@ -89,9 +89,9 @@ def _slot_steps(codec: PartialCodec) -> list[str]:
         "    raise wrong_version(version)",
     ]
     steps += [
-        f"s{i} = from_bytes(s{i}, 'little', signed=True)"
+        f"s{i} = from_bytes(s{i}, 'little', signed={slot.physical is Physical.I128})"
         for i, slot in enumerate(codec.slots)
-        if slot.physical is Physical.I128
+        if slot.physical in (Physical.I128, Physical.U128)
     ]
     if codec.text_slots:
         steps.append(f"at = {codec.width}")

@@ -11,11 +11,11 @@ tag       value            order
 ========  ===============  ==========================================================
 
 - ``bool``: one byte, 0 or 1.
-- ``i64``, ``i128``: big-endian, sign bit flipped (8 and 16 bytes).
+- ``i64``, ``i128``: big-endian, sign bit flipped (8 and 16 bytes); ``u128``: big-endian.
 - ``f64``: IEEE 754 big-endian; negatives have all bits flipped, others the sign bit; ``-0.0`` is
   written as ``0.0`` and every NaN as one NaN, which comes last, as in DuckDB.
-- ``text``, ``json``: UTF-8, each ``00`` escaped as ``00 FF``, ended by ``00``. The end sorts before
-  every continuation, so ``"a"`` comes before ``"a\\0"`` and before ``"ab"``.
+- ``text``, ``json`` (UTF-8), ``bytes``: each ``00`` escaped as ``00 FF``, ended by ``00``. The end
+  sorts before every continuation, so ``"a"`` comes before ``"a\\0"`` and before ``"ab"``.
 
 A key in the store has its view's prefix in front (keyfold/state/layout.py).
 """
@@ -40,7 +40,13 @@ _I64 = struct.Struct(">Q")
 _F64 = struct.Struct(">d")
 _SIGN64 = 1 << 63
 _MASK64 = (1 << 64) - 1
-_WIDTH = {Physical.BOOL: 1, Physical.I64: 8, Physical.I128: 16, Physical.F64: 8}
+_WIDTH = {
+    Physical.BOOL: 1,
+    Physical.I64: 8,
+    Physical.I128: 16,
+    Physical.U128: 16,
+    Physical.F64: 8,
+}
 
 
 def encode_value(physical: Physical, value: Any) -> bytes:
@@ -53,9 +59,12 @@ def value_encoder(physical: Physical) -> Callable[[Any], bytes]:
     return _ENCODE[physical]
 
 
+def _encode_bytes(value: bytes) -> bytes:
+    return VALUE + (value.replace(b"\0", b"\0\xff") if b"\0" in value else value) + b"\0"
+
+
 def _encode_text(value: str) -> bytes:
-    text = value.encode()
-    return VALUE + (text.replace(b"\0", b"\0\xff") if b"\0" in text else text) + b"\0"
+    return _encode_bytes(value.encode())
 
 
 def _encode_i64(value: int) -> bytes:
@@ -64,6 +73,10 @@ def _encode_i64(value: int) -> bytes:
 
 def _encode_i128(value: int) -> bytes:
     return VALUE + (value + (1 << 127)).to_bytes(16, "big")
+
+
+def _encode_u128(value: int) -> bytes:
+    return VALUE + value.to_bytes(16, "big")
 
 
 def _encode_bool(value: bool) -> bytes:
@@ -79,8 +92,10 @@ def _encode_double(value: float) -> bytes:
 _ENCODE: dict[Physical, Callable[[Any], bytes]] = {
     Physical.TEXT: _encode_text,
     Physical.JSON: _encode_text,
+    Physical.BYTES: _encode_bytes,
     Physical.I64: _encode_i64,
     Physical.I128: _encode_i128,
+    Physical.U128: _encode_u128,
     Physical.BOOL: _encode_bool,
     Physical.F64: _encode_double,
 }
@@ -156,13 +171,18 @@ def _text_end(key: bytes, at: int) -> int:
     return end + 1
 
 
-def _decode_text(key: bytes, at: int) -> tuple[str, int]:
+def _decode_bytes(key: bytes, at: int) -> tuple[bytes, int]:
     end = key.index(0, at)
     if key[end + 1 : end + 2] != b"\xff":
-        return key[at:end].decode(), end + 1
+        return key[at:end], end + 1
     while key[end + 1 : end + 2] == b"\xff":
         end = key.index(0, end + 2)
-    return key[at:end].replace(b"\0\xff", b"\0").decode(), end + 1
+    return key[at:end].replace(b"\0\xff", b"\0"), end + 1
+
+
+def _decode_text(key: bytes, at: int) -> tuple[str, int]:
+    value, end = _decode_bytes(key, at)
+    return value.decode(), end
 
 
 def _decode_i64(key: bytes, at: int) -> tuple[int, int]:
@@ -171,6 +191,10 @@ def _decode_i64(key: bytes, at: int) -> tuple[int, int]:
 
 def _decode_i128(key: bytes, at: int) -> tuple[int, int]:
     return int.from_bytes(key[at : at + 16], "big") - (1 << 127), at + 16
+
+
+def _decode_u128(key: bytes, at: int) -> tuple[int, int]:
+    return int.from_bytes(key[at : at + 16], "big"), at + 16
 
 
 def _decode_bool(key: bytes, at: int) -> tuple[bool, int]:
@@ -186,8 +210,10 @@ def _decode_double(key: bytes, at: int) -> tuple[float, int]:
 _DECODE: dict[Physical, Callable[[bytes, int], tuple[Any, int]]] = {
     Physical.TEXT: _decode_text,
     Physical.JSON: _decode_text,
+    Physical.BYTES: _decode_bytes,
     Physical.I64: _decode_i64,
     Physical.I128: _decode_i128,
+    Physical.U128: _decode_u128,
     Physical.BOOL: _decode_bool,
     Physical.F64: _decode_double,
 }
@@ -233,7 +259,7 @@ def slices(array: pa.Array) -> list[bytes]:
 
 def _encode_column(physical: Physical, array: pa.Array) -> pa.Array:
     """One key column as large_binary, tags included."""
-    if physical in (Physical.TEXT, Physical.JSON):
+    if physical.varies:
         text = array.cast(pa.large_binary())
         # Escaping costs a pass; text with NUL characters is rare, so look first.
         if pc.any(pc.match_substring(text, b"\0")).as_py():
@@ -265,9 +291,10 @@ def _big_endian(physical: Physical, array: pa.Array) -> np.ndarray:
     if physical is Physical.I64:
         flipped = column.view(np.uint64) ^ np.uint64(_SIGN64)
         return flipped.astype(">u8").view(np.uint8).reshape(n, 8)
-    if physical is Physical.I128:
+    if physical in (Physical.I128, Physical.U128):
         both = np.empty((n, 2), ">u8")
-        both[:, 0] = column["high"].view(np.uint64) ^ np.uint64(_SIGN64)
+        sign = np.uint64(_SIGN64 if physical is Physical.I128 else 0)
+        both[:, 0] = column["high"].view(np.uint64) ^ sign
         both[:, 1] = column["low"]
         return both.view(np.uint8).reshape(n, 16)
     numbers = column + 0.0

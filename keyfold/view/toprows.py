@@ -19,9 +19,11 @@ _ZERO: dict[Physical, Any] = {
     Physical.BOOL: False,
     Physical.I64: 0,
     Physical.I128: 0,
+    Physical.U128: 0,
     Physical.F64: 0.0,
     Physical.TEXT: None,
     Physical.JSON: None,
+    Physical.BYTES: None,
 }
 _FIRST = encode_value(Physical.I64, 1)
 
@@ -34,6 +36,9 @@ class TopRows:
         self._stored = PartialCodec(plan.slots)
         self._shown = PartialCodec(plan.shown.slots)
         self._zeros = [_ZERO[slot.physical] for slot in self._shown.slots]
+        self._bytes = [
+            i for i, slot in enumerate(self._shown.slots) if slot.physical is Physical.BYTES
+        ]
         self._find = column_finder(plan.key_types, len(plan.keys) - 1)
         self._decode = value_decoder(Physical.I64)
 
@@ -88,5 +93,7 @@ class TopRows:
         slots += [partition, offset]
         for value in values:
             slots += [value is not None, value]
+        for i in self._bytes:  # which JSON has not: they stand there in hexadecimal
+            slots[i] = None if slots[i] is None else bytes.fromhex(slots[i])
         known = zip(slots, self._zeros, strict=True)
         return self._shown.encode_one([zero if slot is None else slot for slot, zero in known])

@@ -10,18 +10,22 @@ physical   SQL types                                       Python value
 ``bool``   BOOLEAN                                         bool
 ``i64``    TINYINT … BIGINT, UTINYINT … UINTEGER, DATE     int (days, µs, or the scaled decimal)
            (days), TIME, TIMESTAMP, TIMESTAMPTZ (µs),
+           TIMESTAMP_S, _MS, _NS (s, ms, ns),
            DECIMAL of at most 18 digits (scaled)
 ``i128``   UBIGINT, HUGEINT, wider DECIMAL (scaled)        int
+``u128``   UHUGEINT                                        int
 ``f64``    FLOAT, DOUBLE                                   float
-``text``   VARCHAR                                         str
+``text``   VARCHAR, UUID                                   str
 ``json``   STRUCT, LIST, MAP, JSON (keys only)             str, compact JSON text
-``bytes``  none: the sketches in partials                  bytes
+``bytes``  BLOB, and the sketches in partials              bytes
 =========  ==============================================  =====================================
+
+UHUGEINT, UUID, BLOB and the three timestamps beside TIMESTAMP are kept, ordered and answered, and
+take part in no arithmetic: neither ``integer`` nor ``numeric``.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 import re
 from collections.abc import Callable
@@ -34,6 +38,18 @@ import msgspec
 import numpy as np
 
 from keyfold.errors import RequestError, SqlError
+from keyfold.view.bytestext import blob_bytes, blob_text, uuid_text
+from keyfold.view.moment import (
+    TICKS,
+    date_days,
+    date_text,
+    ticks_of_text,
+    ticks_text,
+    time_micros,
+    time_text,
+    timestamp_micros,
+    timestamp_text,
+)
 from keyfold.view.nested import nested_writer
 
 _ALIAS = {"TIMESTAMPTZ": "TIMESTAMP WITH TIME ZONE"}
@@ -50,15 +66,7 @@ TIMESTAMPTZ = "TIMESTAMP WITH TIME ZONE"
 TIMESTAMP = "TIMESTAMP"
 _DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 _NESTED = re.compile(r"(STRUCT\(|MAP\(|UNION\(|.*\[\d*\]$|JSON$)", re.DOTALL)
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_EPOCH_LOCAL = dt.datetime(1970, 1, 1)
-_EPOCH_DAY = dt.date(1970, 1, 1).toordinal()
-_INFINITY_US = 2**63 - 1
-_INFINITY_DAYS = 2**31 - 1
-_INFINITIES = ("infinity", "-infinity")
-_DAY_US = 86_400_000_000
 _WHOLE = re.compile(r"[+-]?[0-9]{1,40}")
-_FAR = re.compile(r"(-?[0-9]{4,7})-([0-9]{2})-([0-9]{2})(?:T(.*))?")
 _EXACT = Context(prec=100)
 _FLOAT_PLAIN = float(np.float32(1e-4))  # the float nearest to 0.0001 is below it
 
@@ -69,6 +77,7 @@ class Physical(StrEnum):
     BOOL = "bool"
     I64 = "i64"
     I128 = "i128"
+    U128 = "u128"
     F64 = "f64"
     TEXT = "text"
     JSON = "json"
@@ -78,6 +87,9 @@ class Physical(StrEnum):
     def varies(self) -> bool:
         """Whether values are texts or bytes, of any length."""
         return self in (Physical.TEXT, Physical.JSON, Physical.BYTES)
+
+
+_RARE = {"UHUGEINT": Physical.U128, "BLOB": Physical.BYTES} | dict.fromkeys(TICKS, Physical.I64)
 
 
 class ColumnType(msgspec.Struct, frozen=True):
@@ -130,21 +142,17 @@ def column_type(name: str) -> ColumnType:
         return ColumnType(name, Physical.F64)
     if name == "BOOLEAN":
         return ColumnType(name, Physical.BOOL)
-    if name == "VARCHAR":
+    if name in ("VARCHAR", "UUID"):
         return ColumnType(name, Physical.TEXT)
+    if name in _RARE:
+        return ColumnType(name, _RARE[name])
     if match := _DECIMAL.fullmatch(name):
         precision, scale = int(match[1]), int(match[2])
         return ColumnType(name, Physical.I64 if precision <= 18 else Physical.I128, scale)
     if _NESTED.match(name):
         return ColumnType(name, Physical.JSON)
     hint = {
-        "BLOB": "wrap it in decode(…) or hex(…)",
-        "UUID": "cast it to VARCHAR",
         "INTERVAL": "turn it into a number, for example epoch_ms(b) - epoch_ms(a)",
-        "UHUGEINT": "cast it to DECIMAL(38,0)",
-        "TIMESTAMP_S": "cast it to TIMESTAMP",
-        "TIMESTAMP_MS": "cast it to TIMESTAMP",
-        "TIMESTAMP_NS": "cast it to TIMESTAMP",
         '"NULL"': "give it a type, for example CAST(NULL AS BIGINT)",
     }.get(name, "cast it to VARCHAR")
     raise SqlError(f"a view cannot hold a value of type {name}", hint=hint)
@@ -158,60 +166,6 @@ def integer_range(column: ColumnType) -> tuple[int, int]:
         return 0, 1
     half = 1 << INT_BITS[column.name] - 1
     return -half, half - 1
-
-
-def timestamp_text(micros: int, *, utc: bool) -> str:
-    """Write µs since the epoch as RFC 3339 (with ``Z`` when ``utc``), fraction only if there."""
-    try:
-        text = (_EPOCH_LOCAL + dt.timedelta(0, 0, micros)).isoformat()
-        if len(text) > 19:
-            text = text.rstrip("0")
-    except OverflowError:  # beyond the years that Python's calendar knows
-        if abs(micros) == _INFINITY_US:
-            return "infinity" if micros > 0 else "-infinity"
-        days, rest = divmod(micros, _DAY_US)
-        text = f"{_far_date(days)}T{time_text(rest)}"
-    return text + "Z" if utc else text
-
-
-def _far_date(days: int) -> str:
-    """Proleptic Gregorian date of a day number (Howard Hinnant's civil_from_days)."""
-    z = days + 719_468
-    era, doe = divmod(z, 146_097)
-    yoe = (doe - doe // 1460 + doe // 36_524 - doe // 146_096) // 365
-    doy = doe - (365 * yoe + yoe // 4 - yoe // 100)
-    mp = (5 * doy + 2) // 153
-    day = doy - (153 * mp + 2) // 5 + 1
-    month = mp + 3 if mp < 10 else mp - 9
-    year = yoe + era * 400 + (month <= 2)
-    sign = "-" if year < 0 else ""
-    return f"{sign}{abs(year):04}-{month:02}-{day:02}"
-
-
-def _far_days(year: int, month: int, day: int) -> int:
-    """The inverse of ``_far_date`` (Howard Hinnant's days_from_civil)."""
-    year -= month <= 2
-    era, yoe = divmod(year, 400)
-    doy = (153 * (month - 3 if month > 2 else month + 9) + 2) // 5 + day - 1
-    doe = yoe * 365 + yoe // 4 - yoe // 100 + doy
-    return era * 146_097 + doe - 719_468
-
-
-def date_text(days: int) -> str:
-    """Write days since the epoch as an ISO date."""
-    try:
-        return dt.date.fromordinal(days + _EPOCH_DAY).isoformat()
-    except (ValueError, OverflowError):
-        if abs(days) == _INFINITY_DAYS:
-            return "infinity" if days > 0 else "-infinity"
-        return _far_date(days)
-
-
-def time_text(micros: int) -> str:
-    """Write µs since midnight as an ISO time, fraction only if there."""
-    seconds, fraction = divmod(micros, 1_000_000)
-    text = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
-    return text + f".{fraction:06}".rstrip("0") if fraction else text
 
 
 def decimal_text(scaled: int, scale: int) -> str:
@@ -254,10 +208,15 @@ def json_writer(column: ColumnType) -> Callable[[Any], str]:
     match column.physical:
         case Physical.TEXT:
             return lambda value: _json_text(value).decode()
+        case Physical.BYTES:
+            return lambda value: _json_text(blob_text(value)).decode()
         case Physical.BOOL:
             return lambda value: "true" if value else "false"
         case Physical.F64:
             return float_json if column.name == "FLOAT" else double_json
+    if column.name in TICKS:
+        ticks = TICKS[column.name]
+        return lambda value: f'"{ticks_text(value, ticks)}"'
     return _TIME_WRITERS.get(column.name, str)
 
 
@@ -280,7 +239,7 @@ def parse_text(column: ColumnType, text: str) -> object:
 
 def text_parser(column: ColumnType) -> Callable[[str], object]:
     """Return ``parse_text`` for one column, with the choices made in advance."""
-    if column.physical is Physical.TEXT:
+    if column.name == "VARCHAR":
         return str
     parse = _parser(column)
 
@@ -301,6 +260,9 @@ _FORM = {
     "DATE": "write it as 2026-01-31",
     "TIME": "write it as 12:00:00",
     "BOOLEAN": "write true or false",
+    "BLOB": "write a byte that is no printable ASCII, a quote or a backslash as \\xAA",
+    "UUID": "write it as 550e8400-e29b-41d4-a716-446655440000",
+    **dict.fromkeys(TICKS, "write it as 2026-01-31T12:00:00, with as many digits as it counts"),
 }
 
 
@@ -318,7 +280,20 @@ def _parser(column: ColumnType) -> Callable[[str], object]:
     if column.integer:
         low, high = integer_range(column)
         return lambda text: _parse_integer(text, low, high)
-    return {"DATE": _parse_date, "TIME": _parse_time}.get(column.name, timestamp_micros)
+    if column.name in TICKS:
+        ticks = TICKS[column.name]
+        return lambda text: ticks_of_text(text, ticks)
+    if column.physical is Physical.U128:
+        return lambda text: _parse_integer(text, 0, (1 << 128) - 1)
+    return _PARSERS.get(column.name, timestamp_micros)
+
+
+_PARSERS: dict[str, Callable[[str], object]] = {
+    "DATE": date_days,
+    "TIME": time_micros,
+    "UUID": uuid_text,
+    "BLOB": blob_bytes,
+}
 
 
 _BOOLEANS = {"true": True, "false": False}
@@ -342,54 +317,6 @@ def _parse_decimal(column: ColumnType, text: str) -> int:
     scaled = _EXACT.scaleb(number, column.scale)
     whole = int(scaled)
     return whole if whole == scaled and abs(whole) < 10**column.precision else _fail()
-
-
-def _parse_date(text: str) -> int:
-    if text in _INFINITIES:
-        return _INFINITY_DAYS if text == "infinity" else -_INFINITY_DAYS
-    try:
-        return dt.date.fromisoformat(text).toordinal() - _EPOCH_DAY
-    except ValueError:
-        days, rest = _parse_far(text)
-        return days if rest is None and abs(days) < _INFINITY_DAYS else _fail()
-
-
-def _parse_time(text: str) -> int:
-    if text == "24:00:00":  # DuckDB's last moment of a day
-        return _DAY_US
-    time = dt.time.fromisoformat(text)
-    if time.tzinfo is not None:
-        _fail()
-    return ((time.hour * 60 + time.minute) * 60 + time.second) * 1_000_000 + time.microsecond
-
-
-def _parse_far(text: str) -> tuple[int, str | None]:
-    """Read a date beyond Python's calendar: (days, what stands after the T)."""
-    match = _FAR.fullmatch(text)
-    if match is None:
-        _fail()
-    days = _far_days(int(match[1]), int(match[2]), int(match[3]))
-    if _far_date(days) != text.partition("T")[0]:  # the 30th of February
-        _fail()
-    return days, match[4]
-
-
-def timestamp_micros(text: str) -> int:
-    """Read an ISO 8601 timestamp (UTC where it names no zone) as µs since the epoch.
-
-    Raises:
-        ValueError: It is none.
-    """
-    if text in _INFINITIES:
-        return _INFINITY_US if text == "infinity" else -_INFINITY_US
-    try:
-        moment = dt.datetime.fromisoformat(text)
-    except ValueError:
-        days, rest = _parse_far(text)
-        micros = days * _DAY_US + _parse_time((rest or "00:00:00").removesuffix("Z"))
-        return micros if abs(micros) < _INFINITY_US else _fail()
-    since = moment - (_EPOCH_LOCAL if moment.tzinfo is None else _EPOCH)
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def _fail() -> NoReturn:

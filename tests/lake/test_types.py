@@ -28,6 +28,14 @@ CASES = [
     ("BIGINT", "long", [-(2**63), 2**63 - 1], [-(2**63), 2**63 - 1]),
     ("UBIGINT", "decimal(38, 0)", [2**64 - 1], [Decimal(2**64 - 1)]),
     ("HUGEINT", "decimal(38, 0)", [-BIG, BIG], [Decimal(-BIG), Decimal(BIG)]),
+    ("UHUGEINT", "decimal(38, 0)", [0, BIG], [Decimal(0), Decimal(BIG)]),
+    ("UUID", "string", ["00000000-0000-0000-0000-00000000000a"],
+     ["00000000-0000-0000-0000-00000000000a"]),
+    ("BLOB", "binary", [b"", b"\0a\xff"], [b"", b"\0a\xff"]),
+    ("TIMESTAMP_S", "timestamp", [-1], [dt.datetime(1969, 12, 31, 23, 59, 59)]),
+    ("TIMESTAMP_MS", "timestamp", [-1], [dt.datetime(1969, 12, 31, 23, 59, 59, 999_000)]),
+    ("TIMESTAMP_NS", "string", [-1, 2**63 - 1, 1_500_000_000],
+     ["1969-12-31T23:59:59.999999999", "infinity", "1970-01-01T00:00:01.5"]),
     ("DECIMAL(4,1)", "decimal(4, 1)", [-9999], [Decimal("-999.9")]),
     ("DECIMAL(18,2)", "decimal(18, 2)", [-1, 10**18 - 1],
      [Decimal("-0.01"), Decimal("9999999999999999.99")]),
@@ -109,9 +117,18 @@ def test_rows_lie_in_the_order_of_the_key_as_the_sort_order_says(house):
     assert [(row["b"], row["a"]) for row in lake.rows()] == rows
 
 
-@pytest.mark.parametrize("value", [BIG + 1, -BIG - 1, 2**127 - 1])
-def test_a_number_of_39_digits_is_refused_and_names_its_column(house, value):
-    view = plan("spend", {"key": "HUGEINT"}, {"orders": COUNT})
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("HUGEINT", BIG + 1),
+        ("HUGEINT", -BIG - 1),
+        ("HUGEINT", 2**127 - 1),
+        ("UHUGEINT", BIG + 1),
+        ("UHUGEINT", 2**128 - 1),
+    ],
+)
+def test_a_number_of_39_digits_is_refused_and_names_its_column(house, kind, value):
+    view = plan("spend", {"key": kind}, {"orders": COUNT})
     lake = house(view)
     lake.state.put("spend", {(value,): (1,)})
     lake.state.commit()

@@ -15,7 +15,7 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, settings
 
 from keyfold.state.protocol import Store
-from keyfold.view.types import timestamp_text
+from keyfold.view.moment import timestamp_text
 from tests.laws.stream import PIPELINE, Event, Stream, events
 
 EVERY = (

@@ -7,7 +7,9 @@ import math
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
+from keyfold.view.bytestext import blob_bytes
 from tests.oracle.case import ABOUT, DOCUMENT, EXACT, JSON, MAP, OBJECT, TEXTS
 from tests.oracle.values import ROUGH_MAX
 
@@ -78,6 +80,10 @@ def _as(value: Any, like: Any) -> Any:
             return date.fromisoformat(value)
         case time() if isinstance(value, str):
             return time.fromisoformat(value)
+        case UUID() if isinstance(value, str):
+            return UUID(value)
+        case bytes() if isinstance(value, str):
+            return blob_bytes(value)
         case float() if isinstance(value, str | int | Decimal) and not isinstance(value, bool):
             return float(value)
     return value

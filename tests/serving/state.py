@@ -14,7 +14,7 @@ from keyfold.state.layout import counter_path, state_directory
 from keyfold.state.record import PartitionRecord, book
 from keyfold.state.rocks import RocksStore
 from keyfold.state.writer import StateWriter
-from keyfold.view.types import timestamp_micros
+from keyfold.view.moment import timestamp_micros
 from tests.delta import Rows, delta_of
 
 ORDERS = """

@@ -1223,25 +1223,33 @@ SELECT qty, approx_count_distinct([price]) AS m FROM orders GROUP BY qty
 SELECT qty, approx_count_distinct(paid, tiny) AS m FROM orders GROUP BY qty
 --> 1:13 approx_count_distinct | approx_count_distinct takes one argument here | write approx_count_distinct(column)
 
--- the least UUID
-SELECT qty, MIN(CAST(user_id AS UUID)) AS m FROM orders GROUP BY qty
---> 1:22 user_id | a view cannot hold a value of type UUID | cast it to VARCHAR
-
--- the greatest BLOB
-SELECT qty, MAX(CAST(user_id AS BLOB)) AS m FROM orders GROUP BY qty
---> 1:22 user_id | a view cannot hold a value of type BLOB | wrap it in decode(…) or hex(…)
+-- the least span of time
+SELECT qty, MIN(local - local) AS m FROM orders GROUP BY qty
+--> 1:17 local | a view cannot hold a value of type INTERVAL | turn it into a number, for example epoch_ms(b) - epoch_ms(a)
 
 -- a sum of UHUGEINT
 SELECT qty, SUM(CAST(qty AS UHUGEINT)) AS m FROM orders GROUP BY qty
---> 1:22 qty | a view cannot hold a value of type UHUGEINT | cast it to DECIMAL(38,0)
+--> 1:22 qty | sum over UHUGEINT cannot be kept | cast it to DECIMAL(38,0)
 
--- the latest time in seconds
-SELECT qty, MAX(CAST(local AS TIMESTAMP_S)) AS m FROM orders GROUP BY qty
---> 1:22 local | a view cannot hold a value of type TIMESTAMP_S | cast it to TIMESTAMP
+-- arithmetic with UHUGEINT
+SELECT qty, MAX(CAST(qty AS UHUGEINT)) + 1 AS m FROM orders GROUP BY qty
+--> 1:13 MAX | an output column cannot apply + to UHUGEINT | cast it to DECIMAL(38,0) inside the aggregate or the GROUP BY expression
 
--- the latest time in nanoseconds
-SELECT qty, MAX(CAST(local AS TIMESTAMP_NS)) AS m FROM orders GROUP BY qty
---> 1:22 local | a view cannot hold a value of type TIMESTAMP_NS | cast it to TIMESTAMP
+-- a sum of UUID
+SELECT qty, SUM(CAST(user_id AS UUID)) AS m FROM orders GROUP BY qty
+--> 1:13 SUM | no function matches the given name and argument types 'sum(UUID)' | you might need to add explicit type casts
+
+-- the least time with a zone
+SELECT qty, MIN(CAST(local AS TIMETZ)) AS m FROM orders GROUP BY qty
+--> 1:22 local | a view cannot hold a value of type TIME WITH TIME ZONE | cast it to VARCHAR
+
+-- the least bits
+SELECT qty, MIN(CAST(user_id AS BIT)) AS m FROM orders GROUP BY qty
+--> 1:22 user_id | a view cannot hold a value of type BIT | cast it to VARCHAR
+
+-- seconds compared with microseconds
+SELECT qty, MAX(CAST(local AS TIMESTAMP_S)) = MAX(local) AS m FROM orders GROUP BY qty
+--> 1:13 MAX | this compares TIMESTAMP_S with TIMESTAMP | cast one side to the other's type
 
 -- different spans of time
 SELECT qty, COUNT(DISTINCT local - local) AS m FROM orders GROUP BY qty

@@ -14,6 +14,7 @@ from keyfold.view.aggregate import Aggregate, Final, finalize_columns, finalizer
 from keyfold.view.columns import int_of, physical_column
 from keyfold.view.family.law import zero
 from keyfold.view.family.registry import FAMILIES
+from keyfold.view.moment import TICKS
 from keyfold.view.partial import PartialCodec
 from keyfold.view.types import Physical, column_type
 
@@ -45,8 +46,14 @@ def cell(name: str, value: object) -> str:
             return f"(TIME '00:00:00' + to_microseconds({value}))"
         case int() if name.startswith("TIMESTAMP") and abs(value) == INFINITY_US:
             return f"CAST('{'-' if value < 0 else ''}infinity' AS {name})"
+        case int() if name == "TIMESTAMP_NS":
+            return f"make_timestamp_ns({value})"
+        case int() if name in TICKS:
+            return f"CAST(make_timestamp({value * 1_000_000 // TICKS[name]}) AS {name})"
         case int() if name.startswith("TIMESTAMP"):
             return f"CAST(make_timestamp({value}) AS {name})"
+        case bytes():
+            return f"from_hex('{value.hex()}')"
         case int():
             return f"CAST('{Decimal(value).scaleb(-column.scale, WIDE):f}' AS {name})"
     return f"'{value}'"
@@ -90,7 +97,7 @@ def merged(
 
 
 def python_slot(physical: Physical, value: object) -> object:
-    if physical is Physical.I128:
+    if physical in (Physical.I128, Physical.U128):
         return int_of(value["low"], value["high"])
     if physical is Physical.BYTES:
         return value

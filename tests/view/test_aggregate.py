@@ -15,7 +15,7 @@ from keyfold.view.family.law import zero
 from keyfold.view.family.registry import FAMILIES
 from keyfold.view.types import Physical, column_type
 from tests.view import families
-from tests.view.families import answer, expected, merged, partial_of
+from tests.view.families import INFINITY_US, answer, expected, merged, partial_of
 
 INT64 = (0, 1, -1, 2**63 - 1, -(2**63), 2**53 + 1)
 VALUES: dict[str, st.SearchStrategy[object]] = {
@@ -23,6 +23,12 @@ VALUES: dict[str, st.SearchStrategy[object]] = {
     "BIGINT": st.sampled_from(INT64) | st.integers(-(2**63), 2**63 - 1),
     "UBIGINT": st.integers(0, 2**64 - 1),
     "HUGEINT": st.integers(-(2**120), 2**120) | st.integers(-3, 3),
+    "UHUGEINT": st.sampled_from([0, 2**127 - 1, 2**127, 2**128 - 1]) | st.integers(0, 2**128 - 1),
+    "UUID": st.uuids().map(str),
+    "BLOB": st.lists(st.sampled_from(b"\0\x7f\x80\xff"), max_size=3).map(bytes),
+    "TIMESTAMP_S": st.integers(-(2**35), 2**35) | st.sampled_from([INFINITY_US, -INFINITY_US]),
+    "TIMESTAMP_MS": st.integers(-(2**45), 2**45) | st.sampled_from([INFINITY_US, -INFINITY_US]),
+    "TIMESTAMP_NS": st.integers(-(2**62), 2**62) | st.sampled_from([INFINITY_US, -INFINITY_US]),
     "DECIMAL(4,1)": st.integers(-9999, 9999),
     "DECIMAL(18,2)": st.integers(-(10**18) + 1, 10**18 - 1),
     "DECIMAL(38,10)": st.integers(-(10**36), 10**36),

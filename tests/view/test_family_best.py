@@ -16,6 +16,10 @@ from tests.view.families import answer, asked, connect, load, merged, partial_of
 
 RANKS = {
     "BIGINT": st.integers(-2, 2),
+    "UHUGEINT": st.sampled_from([0, 2**64, 2**127, 2**128 - 1]),
+    "BLOB": st.sampled_from([b"", b"\0", b"z", b"\x80", b"\xff"]),
+    "UUID": st.sampled_from([f"{digit * 8}-0000-0000-0000-000000000000" for digit in "079f"]),
+    "TIMESTAMP_NS": st.sampled_from([-1, 0, 1]),
     "HUGEINT": st.sampled_from([-(2**100), 0, 2**64, 2**100]),
     "DOUBLE": st.sampled_from([-0.0, 0.0, 1.5, float("nan"), float("inf")]),
     "VARCHAR": st.sampled_from(["", "a", "ä", "b"]),

@@ -27,6 +27,10 @@ from tests.view.families import (
 
 RANKS = {
     "BIGINT": st.integers(-2, 2) | st.sampled_from([2**63 - 1, -(2**63)]),
+    "UHUGEINT": st.sampled_from([0, 2**64, 2**127, 2**128 - 1]),
+    "BLOB": st.sampled_from([b"", b"\0", b"z", b"\x80", b"\xff"]),
+    "UUID": st.sampled_from([f"{digit * 8}-0000-0000-0000-000000000000" for digit in "079f"]),
+    "TIMESTAMP_NS": st.sampled_from([-1, 0, 1, INFINITY_US]),
     "HUGEINT": st.sampled_from([-(2**100), 0, 2**64, 2**100]),
     "DECIMAL(38,4)": st.sampled_from([-(10**37), -1, 0, 1, 10_000]),
     "DECIMAL(4,4)": st.integers(-9999, 9999),

@@ -27,6 +27,10 @@ from tests.view.families import (
 VALUES = {
     "BIGINT": st.sampled_from([0, 1, -1, 2**63 - 1, -(2**63)]),
     "HUGEINT": st.sampled_from([-(2**100), 0, 2**100]),
+    "UHUGEINT": st.sampled_from([0, 2**64, 2**127, 2**128 - 1]),
+    "BLOB": st.sampled_from([b"", b"\0", b"z", b"\x80", b"\xff"]),
+    "UUID": st.sampled_from([f"{digit * 8}-0000-0000-0000-000000000000" for digit in "079f"]),
+    "TIMESTAMP_NS": st.sampled_from([-1, 0, 1, INFINITY_US]),
     "DECIMAL(18,2)": st.sampled_from([-150, 0, 150, 5]),
     "VARCHAR": st.sampled_from(["", "a", "ä", '"\\', "😀"]),
     "DATE": st.sampled_from([-1, 0, 20_000, INFINITY_DAYS, -INFINITY_DAYS]),

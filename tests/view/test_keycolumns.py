@@ -16,6 +16,11 @@ VALUES: dict[str, st.SearchStrategy[object]] = {
     "BOOLEAN": st.booleans(),
     "BIGINT": st.integers(-(2**63), 2**63 - 1) | st.integers(-2, 2),
     "HUGEINT": st.integers(-(10**38) + 1, 10**38 - 1) | st.integers(-2, 2),
+    "UHUGEINT": st.integers(0, 2**128 - 1) | st.integers(0, 2),
+    "UUID": st.uuids().map(str),
+    "BLOB": st.binary(max_size=4) | st.text("\0\x01\xff", max_size=5).map(str.encode),
+    "TIMESTAMP_S": st.integers(-(2**62), 2**62),
+    "TIMESTAMP_NS": st.integers(-(2**62), 2**62),
     "DOUBLE": st.floats() | st.sampled_from([0.0, -0.0, math.nan, math.inf, -math.inf]),
     "VARCHAR": st.text(st.sampled_from("\0\x01aé😀\uffff"), max_size=4) | st.text(max_size=9),
     "BIGINT[]": st.sampled_from(["[]", "[1,2]"]),
@@ -29,7 +34,7 @@ NAMES = st.lists(st.sampled_from(sorted(VALUES)), min_size=1, max_size=4)
 def physical(kind, array: pa.Array) -> list[object]:
     """An Arrow column's physical values."""
     match kind.physical:
-        case Physical.I128 | Physical.I64 if pa.types.is_decimal(array.type):
+        case Physical.I128 | Physical.U128 | Physical.I64 if pa.types.is_decimal(array.type):
             return [
                 None if v is None else int(f"{v:f}".replace(".", "")) for v in array.to_pylist()
             ]

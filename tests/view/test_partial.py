@@ -18,7 +18,9 @@ VALUES = {
     Physical.BOOL: st.booleans(),
     Physical.I64: st.integers(-(2**63), 2**63 - 1),
     Physical.I128: st.integers(-(2**127), 2**127 - 1),
+    Physical.U128: st.integers(0, 2**128 - 1),
     Physical.F64: st.floats(),
+    Physical.BYTES: st.binary(max_size=5) | st.none(),
     Physical.TEXT: st.text(max_size=5) | st.none(),
 }
 
@@ -36,7 +38,7 @@ def column(kind: Physical, values: list[object]) -> np.ndarray:
 
 
 def python_values(kind: Physical, values: np.ndarray) -> list[object]:
-    if kind is Physical.I128:
+    if kind in (Physical.I128, Physical.U128):
         return [int_of(low, high) for low, high in values.tolist()]
     if kind is Physical.TEXT:
         return [None if v is None else v.decode() for v in values]
@@ -51,6 +53,7 @@ def python_values(kind: Physical, values: np.ndarray) -> list[object]:
         (Physical.F64, 1.5, "01 000000000000f83f"),
         (Physical.I128, -2, "01 feffffffffffffff ffffffffffffffff"),
         (Physical.I128, 2**64, "01 0000000000000000 0100000000000000"),
+        (Physical.U128, 2**128 - 1, "01 ffffffffffffffff ffffffffffffffff"),
         (Physical.TEXT, "é", "01 02000000 c3a9"),
         (Physical.TEXT, "", "01 00000000"),
         (Physical.TEXT, None, "01 ffffffff"),

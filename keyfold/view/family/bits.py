@@ -7,7 +7,6 @@ from functools import partial
 
 import numpy as np
 
-from keyfold.view.columns import I128
 from keyfold.view.family.law import Columns, Family, Reading, Slot
 from keyfold.view.types import Physical
 
@@ -15,9 +14,9 @@ Bitwise = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def _by_word(bitwise: Bitwise, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    if a.dtype != I128:
+    if a.dtype.names is None:
         return bitwise(a, b)
-    out = np.empty(len(a), I128)
+    out = np.empty(len(a), a.dtype)
     for word in ("low", "high"):
         out[word] = bitwise(a[word], b[word])
     return out

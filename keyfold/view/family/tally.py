@@ -98,11 +98,16 @@ def _reading(
 ) -> Callable[[Types], Reading]:
     """How an answer is read, which needs all values where it is ``whole``; as JSON by default."""
 
-    def value(_: int, over: bool, items: str | bytes | None) -> Any:
-        return None if items is None or (whole and over) else answer(json.loads(items))
-
     def reading(types: Types) -> Reading:
         form = physical or types[0].physical
+        # JSON has no bytes: the rank of a BLOB is its hexadecimal text.
+        made = bytes.fromhex if form is Physical.BYTES else None
+
+        def value(_: int, over: bool, items: str | bytes | None) -> Any:
+            if items is None or (whole and over):
+                return None
+            found = answer(json.loads(items))
+            return made(found) if made else found
 
         def columns(slots: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
             found = [value(*row) for row in zip(*slots, strict=True)]
@@ -118,9 +123,9 @@ def _column(physical: Physical, values: list[Any]) -> np.ndarray:
     """Physical values, anything where they are None."""
     if physical.varies:
         texts = np.empty(len(values), object)
-        texts[:] = [None if value is None else value.encode() for value in values]
+        texts[:] = [value.encode() if isinstance(value, str) else value for value in values]
         return texts
-    if physical is Physical.I128:
+    if physical in (Physical.I128, Physical.U128):
         return np.array([i128_of(value or 0) for value in values], DTYPE[physical])
     return np.array([value or 0 for value in values], DTYPE[physical])
 

@@ -205,7 +205,7 @@ SELECT k, COUNT(DISTINCT x) * 100 // COUNT(*) AS share FROM e GROUP BY k HAVING 
 --> rows
 {"k":"a","share":66}
 
--- types that a view cannot hold are counted
+-- types without arithmetic are counted
 CREATE SOURCE e (u UUID, b BLOB, h UHUGEINT, s TIMESTAMP_S, n TIMESTAMP_NS) WITH (connector = 'events');
 CREATE MATERIALIZED VIEW v AS
 SELECT COUNT(DISTINCT u) AS u, COUNT(DISTINCT b) AS b, COUNT(DISTINCT h) AS h, COUNT(DISTINCT s) AS s, COUNT(DISTINCT n) AS n,

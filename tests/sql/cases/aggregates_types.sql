@@ -1,0 +1,200 @@
+-- Types with an order and no arithmetic: UUID, BLOB, UHUGEINT, TIMESTAMP_S, TIMESTAMP_MS, TIMESTAMP_NS
+
+-- UUIDs are ordered as 128 bits without a sign, and come out in one form
+CREATE SOURCE e (k VARCHAR, x UUID) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS SELECT k, MIN(x) AS a, MAX(x) AS b, any_value(x) AS c FROM e GROUP BY k;
+--> events
+{"k":"a","x":"80000000-0000-0000-0000-000000000000"}
+{"k":"a","x":"7FFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF"}
+{"k":"a","x":"ffffffffffffffffffffffffffffffff"}
+{"k":"a"}
+{"k":"b","x":"00000000-0000-0000-0000-00000000000a"}
+{"k":"b","x":"not one"}
+--> rows
+{"k":"a","a":"7fffffff-ffff-ffff-ffff-ffffffffffff","b":"ffffffff-ffff-ffff-ffff-ffffffffffff","c":"7fffffff-ffff-ffff-ffff-ffffffffffff"}
+{"k":"b","a":"00000000-0000-0000-0000-00000000000a","b":"00000000-0000-0000-0000-00000000000a","c":"00000000-0000-0000-0000-00000000000a"}
+--> ledger applied 5, dead_lettered 1
+
+-- BLOBs are ordered by their bytes, not by their text
+CREATE SOURCE e (k VARCHAR, h VARCHAR) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS SELECT k, MIN(from_hex(h)) AS a, MAX(from_hex(h)) AS b FROM e GROUP BY k;
+--> events
+{"k":"a","h":"7A"}
+{"k":"a","h":"80"}
+{"k":"a","h":"5C27"}
+{"k":"b","h":""}
+{"k":"b","h":"00"}
+{"k":"b","h":"00FF"}
+{"k":"c"}
+--> rows
+{"k":"a","a":"\\x5C\\x27","b":"\\x80"}
+{"k":"b","a":"","b":"\\x00\\xFF"}
+{"k":"c","a":null,"b":null}
+
+-- a BLOB of JSON is the text's bytes
+CREATE SOURCE e (x BLOB) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS SELECT MIN(x) AS a, MAX(x) AS b FROM e;
+--> events
+{"x":"é"}
+{"x":"z"}
+--> rows
+{"a":"z","b":"\\xC3\\xA9"}
+
+-- UHUGEINT to its upper end
+CREATE SOURCE e (k VARCHAR, x UHUGEINT) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS SELECT k, MIN(x) AS a, MAX(x) AS b FROM e GROUP BY k;
+--> events
+{"k":"a","x":170141183460469231731687303715884105728}
+{"k":"a","x":340282366920938463463374607431768211455}
+{"k":"a","x":"170141183460469231731687303715884105727"}
+{"k":"b","x":0}
+{"k":"b","x":null}
+{"k":"b","x":340282366920938463463374607431768211456}
+{"k":"b","x":-1}
+--> rows
+{"k":"a","a":170141183460469231731687303715884105727,"b":340282366920938463463374607431768211455}
+{"k":"b","a":0,"b":0}
+--> ledger applied 5, dead_lettered 2
+
+-- UHUGEINT within what is nested
+CREATE SOURCE e (xs UHUGEINT[], s STRUCT(x UHUGEINT, uhugeint VARCHAR)) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS SELECT MAX(list_max(xs)) AS a, MAX(s.x) AS b, MAX(s.uhugeint) AS c FROM e;
+--> events
+{"xs":[1,340282366920938463463374607431768211455],"s":{"x":340282366920938463463374607431768211454,"uhugeint":"t"}}
+{"xs":[],"s":null}
+--> rows
+{"a":340282366920938463463374607431768211455,"b":340282366920938463463374607431768211454,"c":"t"}
+--> ledger applied 2
+
+-- a time keeps its zone on the way to the expression that reads it
+CREATE SOURCE e (t TIMETZ) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS SELECT MIN(CAST(t AS VARCHAR)) AS a, MAX(date_part('hour', t)) AS h FROM e;
+--> events
+{"t":"12:00:00+02"}
+--> rows
+{"a":"12:00:00+02","h":12}
+
+-- seconds, milliseconds and nanoseconds, each with its digits
+CREATE SOURCE e (s TIMESTAMP_S, m TIMESTAMP_MS, n TIMESTAMP_NS) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS SELECT MIN(s) AS s0, MAX(s) AS s1, MIN(m) AS m0, MAX(m) AS m1, MIN(n) AS n0, MAX(n) AS n1 FROM e;
+--> events
+{"s":"1969-12-31 23:59:59","m":"1969-12-31T23:59:59.999","n":"2026-01-31 12:00:00.123456789"}
+{"s":"1970-01-01","m":"1970-01-01T00:00:00.5","n":"2026-01-31 12:00:00.123456788"}
+{"s":"10000-01-01 00:00:00","m":"1970-01-01","n":"1677-09-22 00:00:00.000000001"}
+{}
+--> rows
+{"s0":"1969-12-31T23:59:59","s1":"10000-01-01T00:00:00","m0":"1969-12-31T23:59:59.999","m1":"1970-01-01T00:00:00.5","n0":"1677-09-22T00:00:00.000000001","n1":"2026-01-31T12:00:00.123456789"}
+
+-- infinity is after all moments
+CREATE SOURCE e (k VARCHAR, n TIMESTAMP_NS, s TIMESTAMP_S) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS SELECT k, MIN(n) AS n0, MAX(n) AS n1, MIN(s) AS s0, MAX(s) AS s1, max(n, 2) AS two, mode(n LIMIT 5) AS often FROM e GROUP BY k;
+--> events
+{"k":"a","n":"infinity","s":"-infinity"}
+{"k":"a","n":"2026-01-31T12:00:00.000000001","s":"2026-01-31"}
+{"k":"a","n":"infinity","s":"infinity"}
+--> rows
+{"k":"a","n0":"2026-01-31T12:00:00.000000001","n1":"infinity","s0":"-infinity","s1":"infinity","two":["infinity","infinity"],"often":"infinity"}
+
+-- no events, no key
+CREATE SOURCE e (u UUID, b BLOB, h UHUGEINT, n TIMESTAMP_NS) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS SELECT MIN(u) AS u, MAX(b) AS b, MIN(h) AS h, MAX(n) AS n FROM e;
+--> events
+--> rows
+{"u":null,"b":null,"h":null,"n":null}
+
+-- as keys they lie in their order, NULL last
+CREATE SOURCE e (h VARCHAR, x UHUGEINT, u UUID, n TIMESTAMP_NS) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS SELECT from_hex(h) AS b, x, u, n, COUNT(*) AS c FROM e GROUP BY b, x, u, n;
+--> events
+{"h":"00FF","x":1}
+{"h":"","x":340282366920938463463374607431768211455}
+{"h":"00","x":0,"u":"A0000000000000000000000000000000"}
+{"h":"","x":170141183460469231731687303715884105728}
+{"h":"","x":9}
+{"h":"FF","n":"2026-01-31T12:00:00.000000002"}
+{"h":"FF","n":"2026-01-31T12:00:00.000000001"}
+{"x":9}
+{"h":"ff","n":"2026-01-31T12:00:00.000000001Z"}
+--> rows
+{"b":"","x":9,"u":null,"n":null,"c":1}
+{"b":"","x":170141183460469231731687303715884105728,"u":null,"n":null,"c":1}
+{"b":"","x":340282366920938463463374607431768211455,"u":null,"n":null,"c":1}
+{"b":"\\x00","x":0,"u":"a0000000-0000-0000-0000-000000000000","n":null,"c":1}
+{"b":"\\x00\\xFF","x":1,"u":null,"n":null,"c":1}
+{"b":"\\xFF","x":null,"u":null,"n":"2026-01-31T12:00:00.000000001","c":2}
+{"b":"\\xFF","x":null,"u":null,"n":"2026-01-31T12:00:00.000000002","c":1}
+{"b":null,"x":9,"u":null,"n":null,"c":1}
+
+-- one event's value by the order of another column, ties by their place
+CREATE SOURCE e (u UUID, b BLOB, h UHUGEINT, n TIMESTAMP_NS) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS
+SELECT arg_max(u, n) AS u, arg_min(b, h) AS b, first_value(h ORDER BY u) AS h, last_value(n ORDER BY b) AS n, latest(b) AS last FROM e;
+--> events
+{"u":"00000000-0000-0000-0000-000000000001","b":"a","h":340282366920938463463374607431768211455,"n":"2026-01-31T12:00:00.000000001"}
+{"u":"f0000000-0000-0000-0000-000000000002","b":"z","h":170141183460469231731687303715884105728,"n":"2026-01-31T12:00:00.000000002"}
+{"u":"00000000-0000-0000-0000-000000000003","b":"z","h":170141183460469231731687303715884105728,"n":"2026-01-31T12:00:00.000000002"}
+{"u":null,"b":null,"h":5,"n":null}
+--> rows
+{"u":"f0000000-0000-0000-0000-000000000002","b":"z","h":340282366920938463463374607431768211455,"n":"2026-01-31T12:00:00.000000002","last":"z"}
+
+-- several of them, and how often each comes
+CREATE SOURCE e (k VARCHAR, x VARCHAR, h UHUGEINT) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS
+SELECT k, array_agg(from_hex(x) ORDER BY h DESC LIMIT 2) AS l, max(from_hex(x), 2) AS m, min(h, 2) AS s,
+  mode(from_hex(x) LIMIT 5) AS often, mode(h LIMIT 5) AS number, array_agg(DISTINCT from_hex(x) LIMIT 2) AS d, histogram(h LIMIT 5) AS g
+FROM e GROUP BY k;
+--> events
+{"k":"a","x":"7A","h":340282366920938463463374607431768211455}
+{"k":"a","x":"80","h":1}
+{"k":"a","x":"80","h":340282366920938463463374607431768211455}
+{"k":"a","x":"00","h":2}
+--> rows
+{"k":"a","l":["z","\\x80"],"m":["\\x80","\\x80"],"s":[1,2],"often":"\\x80","number":340282366920938463463374607431768211455,"d":["\\x00","z"],"g":{"1":1,"2":1,"340282366920938463463374607431768211455":2}}
+
+-- the first rows of each key, by their order and with their columns
+CREATE SOURCE e (k VARCHAR, x VARCHAR, h UHUGEINT, u UUID, n TIMESTAMP_NS) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS
+SELECT k, rn, b, h, u, n FROM (
+  SELECT k, from_hex(x) AS b, h, u, n, ROW_NUMBER() OVER (PARTITION BY k ORDER BY from_hex(x) DESC, h) AS rn FROM e
+) WHERE rn <= 2;
+--> events
+{"k":"a","x":"7A","h":1}
+{"k":"a","x":"80","h":340282366920938463463374607431768211455,"n":"2026-01-31T12:00:00.000000001"}
+{"k":"a","x":"80","h":7,"u":"A0000000000000000000000000000000"}
+{"k":"b","h":5}
+--> rows
+{"k":"a","rn":1,"b":"\\x80","h":7,"u":"a0000000-0000-0000-0000-000000000000","n":null}
+{"k":"a","rn":2,"b":"\\x80","h":340282366920938463463374607431768211455,"u":null,"n":"2026-01-31T12:00:00.000000001"}
+{"k":"b","rn":1,"b":null,"h":5,"u":null,"n":null}
+
+-- the one row of each key
+CREATE SOURCE e (k VARCHAR, x VARCHAR, h UHUGEINT) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS
+SELECT k, b, h FROM (SELECT k, from_hex(x) AS b, h, ROW_NUMBER() OVER (PARTITION BY k ORDER BY h DESC) AS rn FROM e) WHERE rn = 1;
+--> events
+{"k":"a","x":"7A","h":170141183460469231731687303715884105727}
+{"k":"a","x":"FF","h":170141183460469231731687303715884105728}
+{"k":"b"}
+--> rows
+{"k":"a","b":"\\xFF","h":170141183460469231731687303715884105728}
+{"k":"b","b":null,"h":null}
+
+-- expressions compare them, choose between them and write them
+CREATE SOURCE e (u UUID, h UHUGEINT, g UHUGEINT, n TIMESTAMP_NS, s TIMESTAMP_S) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS
+SELECT CAST(MAX(h) AS VARCHAR) AS t, CAST(MIN(u) AS VARCHAR) || '!' AS w, greatest(MAX(h), MAX(g)) AS m, MAX(h) < MAX(g) AS less,
+  MAX(n) >= '2026-01-31T12:00:00.000000002' AS late, MIN(s) = TIMESTAMP_S '2026-01-31 12:00:00' AS same, coalesce(MIN(u), UUID '00000000-0000-0000-0000-000000000000') AS id
+FROM e HAVING MIN(u) > 'a0000000-0000-0000-0000-000000000000';
+--> events
+{"u":"B0000000-0000-0000-0000-000000000000","h":340282366920938463463374607431768211454,"g":340282366920938463463374607431768211455,"n":"2026-01-31T12:00:00.000000002","s":"2026-01-31T12:00:00"}
+--> rows
+{"t":"340282366920938463463374607431768211454","w":"b0000000-0000-0000-0000-000000000000!","m":340282366920938463463374607431768211455,"less":true,"late":true,"same":true,"id":"b0000000-0000-0000-0000-000000000000"}
+
+-- the bits of UHUGEINT
+CREATE SOURCE e (x UHUGEINT) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS SELECT bit_and(x) AS a, bit_or(x) AS o, bit_xor(x) AS x FROM e;
+--> events
+{"x":170141183460469231731687303715884105729}
+{"x":170141183460469231731687303715884105730}
+--> rows
+{"a":170141183460469231731687303715884105728,"o":170141183460469231731687303715884105731,"x":3}
