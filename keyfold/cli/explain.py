@@ -13,7 +13,7 @@ from keyfold.errors import SqlError, did_you_mean
 from keyfold.state.layout import MEMBERS, view_prefix
 from keyfold.view.aggregate import Aggregate
 from keyfold.view.distinct import SET_NUMBER_BYTES, value_sets
-from keyfold.view.expression import Answer, Call, Expression, Key, Literal
+from keyfold.view.expression import Answer, Call, Expression, Fold, Item, Key, Literal
 from keyfold.view.family.best import BEST, order_words
 from keyfold.view.family.law import Slot
 from keyfold.view.family.registry import FAMILIES
@@ -182,6 +182,10 @@ def expression_text(view: ViewPlan, expression: Expression) -> str:
             return f"{words}{where}"
         case Literal(value=value):
             return "NULL" if value is None else repr(value)
+        case Item(back=back, path=path):
+            return ".".join(["x" * back, *path])
+        case Fold():
+            return _fold_text(view, expression)
         case Call(function=function, arguments=arguments):
             texts = [expression_text(view, argument) for argument in arguments]
             if function in _INFIX and len(texts) > 1:
@@ -189,3 +193,10 @@ def expression_text(view: ViewPlan, expression: Expression) -> str:
             if function == "cast":
                 return f"CAST({texts[0]} AS {expression.type})"
             return f"{function}({', '.join(texts)})"
+
+
+def _fold_text(view: ViewPlan, fold: Fold) -> str:
+    value = expression_text(view, fold.value) if fold.value is not None else "x"
+    conditions = " AND ".join(expression_text(view, one) for one in fold.conditions)
+    chosen = f" if {conditions}" if conditions else ""
+    return f"{fold.function}([{value} for x in {expression_text(view, fold.items)}{chosen}])"

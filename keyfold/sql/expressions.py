@@ -8,13 +8,16 @@ is described over a relation of the view's keys and answers.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import duckdb
 from sqlglot import exp
 
 from keyfold.errors import SqlError, did_you_mean
 from keyfold.sql.calls import CALLS as AGGREGATES
+from keyfold.sql.callsql import call_sql
 from keyfold.sql.dialect import call_name, find_aggregate, sql_text
+from keyfold.sql.folds import LISTS, LISTS_HINT, Folds
 from keyfold.sql.ordered import ticks_sql
 from keyfold.sql.relation import Relation
 from keyfold.sql.scope import WRITTEN
@@ -24,6 +27,7 @@ from keyfold.view.moment import TICKS
 from keyfold.view.plan import Column
 from keyfold.view.types import Physical, column_type
 
+Called = TypeVar("Called", ex.Call, ex.Fold)
 _GROUPS = "groups"  # the relation that expressions over keys and answers are described in
 _AROUND_HINT = "apply it inside the aggregate, or group by its result"
 _FUNCTIONS_HINT = "docs/sql.md lists what can stand around aggregates; the rest are DuckDB's"
@@ -87,6 +91,7 @@ class Expressions:
         self._binder = relation.binder
         self._leaf = leaf
         self._groups = groups
+        self._folds = Folds(relation)
 
     def lower(self, node: exp.Expr) -> ex.Expression:
         """Return the expression of a node.
@@ -94,12 +99,13 @@ class Expressions:
         Raises:
             SqlError: It is no expression over keys and aggregates, or one that readers lack.
         """
-        leaf = self._leaf(node)
+        self._folds.refuse_in_aggregate(node)
+        leaf = self._folds.item(node) or self._leaf(node)
         if leaf is not None:
             return leaf
         if isinstance(node, exp.Paren):
             return self._lower_paren(node)
-        if constant(node):
+        if constant(node) and not self._folds.reads(node):
             return self._lower_constant(node)
         return self._lower_call(node)
 
@@ -185,6 +191,9 @@ class Expressions:
                 return self._call("coalesce", node, [node.this, *node.expressions])
         if type(node) in _OPERATORS:
             return self._call(_OPERATORS[type(node)], node, [node.this, node.expression])
+        fold = self._folds.fold(node, self.lower)
+        if fold is not None:
+            return self._checked(node, fold)
         name = call_name(node)
         function, counts = CALLS.get(name, ("", range(0)))
         if isinstance(node, exp.Anonymous) and len(node.expressions) in counts:
@@ -195,10 +204,12 @@ class Expressions:
                 f"there is no function {name}",
                 did_you_mean(name, [*CALLS, "if", *AGGREGATES], _FUNCTIONS_HINT),
             )
+        lists = name in LISTS or node.find(exp.Comprehension) is not None
+        around = _AROUND_HINT if find_aggregate(node) else _KEYS_HINT
         raise self._text.error(
             node,
             f"{name or node.key.lower()} cannot stand around aggregates or key columns",
-            _AROUND_HINT if find_aggregate(node) else _KEYS_HINT,
+            LISTS_HINT if lists else around,
         )
 
     def _not_grouped(self, node: exp.Expr) -> SqlError:
@@ -281,14 +292,14 @@ class Expressions:
         kind = self._describe(node, function, lowered)
         return self._checked(node, ex.Call(function, lowered, kind))
 
-    def _checked(self, node: exp.Expr, call: ex.Call) -> ex.Call:
+    def _checked(self, node: exp.Expr, call: Called) -> Called:
         """Have readers compile a call, so that a conversion they lack shows here."""
         try:
             ex.compile_expression(call, len(self._groups()[0]))
         except SqlError as problem:
             raise self._text.error(node, problem.message, problem.hint) from problem
         except KeyError as problem:  # the function has no form for operands of that type
-            kinds = ", ".join(argument.type for argument in call.arguments)
+            kinds = ", ".join(one.type for one in getattr(call, "arguments", ()))
             raise self._text.error(
                 node,
                 f"{call.function} of {kinds} cannot stand around aggregates",
@@ -332,7 +343,7 @@ class Expressions:
         columns += [Column(f"a{i}", kind) for i, kind in enumerate(answers)]
         self._binder.table(_GROUPS, columns or [Column("none", "INTEGER")])
         try:
-            kind = self._binder.type_of(_sql(function, arguments, node), _GROUPS)
+            kind = self._binder.type_of(call_sql(function, arguments, node), _GROUPS)
         except duckdb.Error as problem:
             raise self._text.duckdb_error(node, problem) from problem
         if kind == "INTERVAL":
@@ -352,57 +363,3 @@ def constant(node: exp.Expr) -> bool:
 
 
 _COUNTS = ("count", "count_star")  # aggregates that need no column
-
-
-def _sql(function: str, arguments: tuple[ex.Expression, ...], node: exp.Expr | None = None) -> str:
-    """Return a call over the columns of ``groups`` as DuckDB SQL."""
-    parts = [_operand(argument) for argument in arguments]
-    match function:
-        case "negate":
-            return f"(-{parts[0]})"
-        case "not":
-            return f"(NOT {parts[0]})"
-        case "is_null":
-            return f"({parts[0]} IS NULL)"
-        case "cast":
-            target = sql_text(node.args["to"]) if isinstance(node, exp.Cast) else ""
-            return f"CAST({parts[0]} AS {target})"
-        case "case":
-            whens = "".join(
-                f" WHEN {when} THEN {then}"
-                for when, then in zip(parts[:-1:2], parts[1::2], strict=False)
-            )
-            return f"(CASE{whens} ELSE {parts[-1]} END)"
-        case "and" | "or":
-            return "(" + f" {function} ".join(parts) + ")"
-        case _ if function.isalpha():
-            return f"{function}({', '.join(parts)})"
-    return f"({parts[0]} {function} {parts[1]})"
-
-
-def _operand(expression: ex.Expression) -> str:
-    match expression:
-        case ex.Key(index=index):
-            return f"k{index}"
-        case ex.Answer(index=index):
-            return f"a{index}"
-        case ex.Literal(value=None):
-            return "NULL"
-        case ex.Literal(value=value, type=kind) if (
-            column_type(kind).integer or kind[:7] == "DECIMAL"
-        ):
-            return f"({value})"  # as written: DuckDB types a bare number by its digits
-        case ex.Literal(value=str() as text, type=kind):
-            return f"CAST('{text.replace(chr(39), chr(39) * 2)}' AS {kind})"
-        case ex.Literal(type=kind) if kind in TICKS:
-            return f"CAST(NULL AS {kind})"  # of which only the type is asked
-        case ex.Literal(value=value, type=kind) if kind.startswith("TIMESTAMP"):
-            return f"make_timestamp({value})::{kind}"
-        case ex.Literal(value=value, type="DATE"):
-            return f"(DATE '1970-01-01' + {value})"
-        case ex.Literal(value=value, type=kind):
-            return f"CAST('{value}' AS {kind})"
-        case ex.Call(function=function, arguments=arguments, type=kind):
-            inner = _sql(function, arguments) if function != "cast" else _operand(arguments[0])
-            return f"CAST({inner} AS {kind})"
-    raise AssertionError(expression)

@@ -14,6 +14,7 @@ from sqlglot import exp
 from keyfold.sql.aggregates import Partials
 from keyfold.sql.dialect import bare, find_aggregate, sql_text, without_parens
 from keyfold.sql.expressions import Expressions, constant
+from keyfold.sql.folds import bound_names
 from keyfold.sql.grouping import grouping_arguments, grouping_id, grouping_sets, has_sets
 from keyfold.sql.items import Item, key_column, select_items, selected_item
 from keyfold.sql.lowered import Lowered
@@ -259,7 +260,7 @@ class Lowering:
         return item, bare(self._scope.resolve(item))
 
     def _by_alias(self, node: exp.Expr) -> Item | None:
-        if not isinstance(node, exp.Column) or node.table:
+        if not isinstance(node, exp.Column) or node.table or node.name.lower() in bound_names(node):
             return None
         name = node.name.lower()
         return next(

@@ -23,6 +23,7 @@ import msgspec
 
 from keyfold.errors import SqlError
 from keyfold.view.cast import Convert, ExpressionError, caster, check_range, common_type, float32
+from keyfold.view.fold import compile_fold, compile_item, finisher
 from keyfold.view.scalar import Scalar, comparison, order, remainder_nonzero, scalar
 from keyfold.view.types import ColumnType, Physical, column_type
 
@@ -35,6 +36,8 @@ __all__ = [
     "Evaluate",
     "Expression",
     "ExpressionError",
+    "Fold",
+    "Item",
     "Key",
     "Literal",
     "compile_expression",
@@ -78,7 +81,39 @@ class Call(msgspec.Struct, frozen=True, tag_field="node", tag="call"):
     type: str
 
 
-Expression = Key | Answer | Literal | Call
+class Item(msgspec.Struct, frozen=True, tag_field="node", tag="item"):
+    """An element of a list that is folded, or a field of one.
+
+    Attributes:
+        back: Of which fold around it, 1 the innermost.
+        path: The names of the fields.
+        type: Type name, not nested.
+    """
+
+    back: int
+    path: tuple[str, ...]
+    type: str
+
+
+class Fold(msgspec.Struct, frozen=True, tag_field="node", tag="fold"):
+    """One value of a list (keyfold/view/fold.py).
+
+    Attributes:
+        function: One of ``FOLDS``.
+        items: The list.
+        conditions: Which elements count: those for which all hold.
+        value: What each of them gives; None where it is only counted.
+        type: Type name of the result.
+    """
+
+    function: str
+    items: Expression
+    conditions: tuple[Expression, ...]
+    value: Expression | None
+    type: str
+
+
+Expression = Key | Answer | Literal | Call | Item | Fold
 Row = Sequence[Any]  # physical key values, then physical answers
 Evaluate = Callable[[Row], Any]
 
@@ -109,8 +144,28 @@ def compile_expression(expression: Expression, keys: int) -> Evaluate:
         case Literal():
             constant = _constant(expression)
             return lambda _: constant
+        case Item(back=back, path=path, type=kind):
+            return compile_item(back, path, column_type(kind))
+        case Fold():
+            return _compile_fold(expression, keys)
     compiled = [compile_expression(argument, keys) for argument in expression.arguments]
     return _compile_call(expression, compiled)
+
+
+def _compile_fold(fold: Fold, keys: int) -> Evaluate:
+    conditions = [compile_expression(condition, keys) for condition in fold.conditions]
+    result = column_type(fold.type)
+    value: Evaluate = _true
+    kind: ColumnType | None = None
+    if fold.value is not None:
+        kind = _type_of(fold.value)
+        value = compile_expression(fold.value, keys)
+    finish = finisher(fold.function, kind or result, result)
+    return compile_fold(compile_expression(fold.items, keys), conditions, value, finish)
+
+
+def _true(_: Row) -> Any:
+    return True
 
 
 def _constant(literal: Literal) -> Any:

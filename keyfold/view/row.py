@@ -212,7 +212,7 @@ class CompiledView:
         finals = self._final_columns(values)
         key_arrays = key_columns(self.key_types, keys, prefix_bytes)
         computed = self._having is not None or any(
-            isinstance(output.expression, ex.Call | ex.Literal) for output in self.plan.outputs
+            not isinstance(output.expression, ex.Key | ex.Answer) for output in self.plan.outputs
         )
         whole = (
             [self._row(key[prefix_bytes:], value) for key, value in zip(keys, values, strict=True)]

@@ -1254,3 +1254,39 @@ SELECT qty, MAX(CAST(local AS TIMESTAMP_S)) = MAX(local) AS m FROM orders GROUP 
 -- different spans of time
 SELECT qty, COUNT(DISTINCT local - local) AS m FROM orders GROUP BY qty
 --> 1:28 local | a view cannot hold a value of type INTERVAL | turn it into a number, for example epoch_ms(b) - epoch_ms(a)
+
+-- a list that is not folded
+SELECT qty, list_filter(array_agg(tiny), lambda x: x > 1) AS l FROM orders GROUP BY qty
+--> 1:13 list_filter | list_filter cannot stand around aggregates or key columns | it makes a list, and a view answers one value of it: list_max, list_min, list_sum, list_count, list_first, list_last, len
+
+-- an element that is a struct
+SELECT qty, list_max([b for b in array_agg({'x': tiny})]) AS l FROM orders GROUP BY qty
+--> 1:34 array_agg | an element of type STRUCT(x TINYINT) cannot stand here | take one of its fields
+
+-- a field that the elements do not have
+SELECT qty, list_max([b.y for b in array_agg({'x': tiny})]) AS l FROM orders GROUP BY qty
+--> 1:23 b | STRUCT(x TINYINT) has no field y | name one that it has
+
+-- a fold of what is no list
+SELECT qty, list_max(MAX(tiny)) AS l FROM orders GROUP BY qty
+--> 1:22 MAX | TINYINT is no list | list_max takes a list, as array_agg is
+
+-- a filter that is no condition
+SELECT qty, list_max([x for x in list(tiny) if x]) AS l FROM orders GROUP BY qty
+--> 1:48 x | a list is filtered by a condition | compare it with something
+
+-- a list that is transformed and then filtered
+SELECT qty, list_max(list_filter(list_transform(list(tiny), lambda x: x + 1), lambda y: y > 1)) AS l FROM orders GROUP BY qty
+--> 1:34 list_transform | what was made of a list is not filtered or transformed again | filter first, and transform once
+
+-- a parameter for the place of an element
+SELECT qty, list_max(list_filter(list(tiny), lambda x, i: i > 1)) AS l FROM orders GROUP BY qty
+--> 1:53 x | this lambda has several parameters | write lambda x: …
+
+-- the sum of doubles of a list
+SELECT qty, list_sum(list(price)) AS l FROM orders GROUP BY qty
+--> 1:13 list_sum | list_sum over DOUBLE cannot stand around aggregates | cast its values to DECIMAL: sums of these are exact
+
+-- an aggregate of an element
+SELECT qty, list_max([MAX(x) for x in list(tiny)]) AS l FROM orders GROUP BY qty
+--> 1:27 x | x is an element of a list here, and an aggregate reads events | give the parameter a name that no column has
