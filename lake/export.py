@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from pyiceberg.io.pyarrow import schema_to_pyarrow
 from pyiceberg.schema import Schema, sanitize_column_names
@@ -25,6 +26,7 @@ from lake.nested import decode_json, parse_type, restorer
 
 CHUNK_ROWS = 262_144
 PAGE_ROWS = 4_096
+_INFINITY_US = (1 << 63) - 1
 
 
 class Exporter:
@@ -117,6 +119,9 @@ def _column_restorer(
     """Return how the JSON text of a nested column becomes values; None where it stays as it is."""
     if type_name == "TIMESTAMP_NS":
         return _nanosecond_texts
+    if type_name in TICKS:
+        ticks = TICKS[type_name]
+        return lambda column: _microseconds(column, ticks).cast(target)
     if column_type(type_name).physical is not Physical.JSON:
         return None
     tree = parse_type(type_name)
@@ -138,3 +143,20 @@ def _nanosecond_texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
     values = column.combine_chunks().view(pa.int64()).to_pylist()
     texts = [None if value is None else ticks_text(value, ticks) for value in values]
     return pa.chunked_array([pa.array(texts, pa.large_utf8())])
+
+
+def _microseconds(column: pa.ChunkedArray, ticks: int) -> pa.ChunkedArray:
+    """Return timestamps of so many ticks per second as those of Iceberg; infinity stays infinite.
+
+    Raises:
+        ValueError: One is beyond these.
+    """
+    whole = column.combine_chunks().view(pa.int64())
+    values = whole.fill_null(0).to_numpy(zero_copy_only=False)
+    factor = 1_000_000 // ticks
+    infinite = np.abs(values) == _INFINITY_US
+    if (~infinite & (np.abs(values) > _INFINITY_US // factor)).any():
+        raise ValueError("it is more than 292,000 years away")
+    micros = np.where(infinite, values, np.where(infinite, 0, values) * factor)
+    mask = whole.is_null().to_numpy(zero_copy_only=False)
+    return pa.chunked_array([pa.array(micros, pa.int64(), mask=mask).view(pa.timestamp("us"))])

@@ -117,6 +117,27 @@ def test_rows_lie_in_the_order_of_the_key_as_the_sort_order_says(house):
     assert [(row["b"], row["a"]) for row in lake.rows()] == rows
 
 
+@pytest.mark.parametrize("kind", ["TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS"])
+def test_infinity_is_infinity_whatever_a_timestamp_counts(house, kind):
+    view = plan("spend", {"key": kind}, {"orders": COUNT})
+    lake = house(view)
+    lake.state.put("spend", {(value,): (1,) for value in (1 - 2**63, 2**63 - 1, None)})
+    lake.state.commit()
+    lake.snapshot()
+    (file,) = data_files(lake.table().metadata_location)
+    keys = pq.read_table(file, partitioning=None).column(0).cast(pa.int64())
+    assert keys.to_pylist() == [1 - 2**63, 2**63 - 1, None]
+
+
+def test_a_moment_beyond_microseconds_is_refused_and_names_its_column(house):
+    view = plan("spend", {"key": "TIMESTAMP_S"}, {"orders": COUNT})
+    lake = house(view)
+    lake.state.put("spend", {(2**62,): (1,)})
+    lake.state.commit()
+    with pytest.raises(LakeError, match="column key of view spend has a value that its Iceberg"):
+        lake.snapshot()
+
+
 @pytest.mark.parametrize(
     ("kind", "value"),
     [
