@@ -9,7 +9,7 @@ UINTEGER, BIGINT                                 long
 UBIGINT, HUGEINT, UHUGEINT                       decimal(38, 0); a longer number fails the snapshot
 DECIMAL(p, s)                                    decimal(p, s)
 FLOAT, DOUBLE                                    float, double
-VARCHAR, UUID                                    string
+VARCHAR, UUID, ENUM                              string
 BLOB                                             binary; within nested types string, DuckDB's text
 DATE, TIME, TIMESTAMP, TIMESTAMPTZ               date, time, timestamp, timestamptz (µs)
 TIMESTAMP_S, TIMESTAMP_MS                        timestamp; within nested types string
@@ -143,7 +143,7 @@ def sort_order_of(plan: ViewPlan, schema: Schema) -> SortOrder:
     """Return the order in which the rows lie: by the key, as far as its columns are selected.
 
     NULL comes last in a row key, and NaN after every number, as Iceberg has it. A nested key has
-    no order in Iceberg, so the order ends before it.
+    no order in Iceberg, and an ENUM, which is text there, another one; so the order ends before it.
     """
     selected = {
         output.expression.index: output.name
@@ -152,7 +152,8 @@ def sort_order_of(plan: ViewPlan, schema: Schema) -> SortOrder:
     }
     fields = []
     for index, key in enumerate(plan.keys):
-        if index not in selected or column_type(key.type).physical is Physical.JSON:
+        column = column_type(key.type)
+        if index not in selected or column.physical is Physical.JSON or column.enum:
             break
         fields.append(
             SortField(

@@ -135,6 +135,8 @@ class Expressions:
                     value = int(text)
                 case _ if column.decimal or column.physical is Physical.TEXT:
                     value = text
+                case _ if column.enum:
+                    value = column.labels.index(text)
                 case _ if kind.startswith("TIMESTAMP") or kind == "DATE":
                     value = self._moment(node, kind)
         except duckdb.Error as problem:
@@ -270,7 +272,7 @@ class Expressions:
         kind = self._describe(node, "cast", (lowered,))
         source = column_type(lowered.type)
         target = column_type(kind)
-        exact_text = source.integer or source.decimal or source.name in _EXACT_TEXTS
+        exact_text = source.integer or source.decimal or source.enum or source.name in _EXACT_TEXTS
         fine = (
             source.name == target.name
             or (source.numeric and target.numeric and target.name != "FLOAT")

@@ -128,6 +128,8 @@ def rank_json(rank: Operand) -> str:
         return f"CAST(to_json(hex({sql})) AS VARCHAR)"
     if column.integer or column.physical in (Physical.BOOL, Physical.U128):
         return f"CAST({sql} AS VARCHAR)"
+    if column.enum:
+        return f"CAST(enum_code({sql}) AS VARCHAR)"
     if column.name in TICKS:
         return f"CAST({ticks_sql(sql, column.name)} AS VARCHAR)"
     return f"CAST(epoch_us({sql}) AS VARCHAR)"

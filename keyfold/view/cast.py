@@ -256,6 +256,8 @@ def _text_writer(source: ColumnType) -> Convert | None:
             return lambda micros: _with_zone(_era(timestamp_text(micros, utc=False)))
     if source.decimal:
         return lambda value: decimal_text(value, scale)
+    if source.enum:
+        return source.labels.__getitem__
     return str if source.integer or source.name in ("UHUGEINT", "UUID") else None
 
 

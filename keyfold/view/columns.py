@@ -39,6 +39,8 @@ def physical_column(physical: Physical, array: pa.Array) -> np.ndarray:
         physical: The form wanted.
         array: n values in the Arrow type that DuckDB gives for such a column.
     """
+    if pa.types.is_dictionary(array.type):
+        array = array.indices  # DuckDB's dictionary has all values of an ENUM, in their order
     n = len(array)
     match physical:
         case Physical.BOOL:
@@ -183,6 +185,8 @@ def arrow_type(column: ColumnType) -> pa.DataType:
             return pa.decimal256(39)
     if column.decimal:
         return pa.decimal128(18, column.scale)
+    if column.enum:
+        return pa.large_utf8()
     return {
         TIMESTAMPTZ: pa.timestamp("us", "UTC"),
         TIMESTAMP: pa.timestamp("us"),
@@ -226,6 +230,8 @@ def arrow_column(column: ColumnType, values: np.ndarray, valid: np.ndarray | Non
             target, n, [validity, pa.py_buffer(np.ascontiguousarray(values))]
         )
     integers = pa.array(values, pa.int64(), mask=mask)
+    if column.enum:
+        return pa.array(column.labels, target).take(integers)
     if pa.types.is_date32(target):
         return integers.cast(pa.int32()).view(target)
     return integers.view(target) if pa.types.is_temporal(target) else integers

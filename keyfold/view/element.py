@@ -48,6 +48,8 @@ def element_reader(column: ColumnType) -> Read:
             return float
         case Physical.BYTES:
             return blob_bytes
+    if column.enum:
+        return column.labels.index
     if column.name in TICKS:
         ticks = TICKS[column.name]
         return lambda text: ticks_of_text(_iso(text), ticks)

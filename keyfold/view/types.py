@@ -11,6 +11,7 @@ physical   SQL types                                       Python value
 ``i64``    TINYINT … BIGINT, UTINYINT … UINTEGER, DATE     int (days, µs, or the scaled decimal)
            (days), TIME, TIMESTAMP, TIMESTAMPTZ (µs),
            TIMESTAMP_S, _MS, _NS (s, ms, ns),
+           ENUM (the place of the value among all)
            DECIMAL of at most 18 digits (scaled)
 ``i128``   UBIGINT, HUGEINT, wider DECIMAL (scaled)        int
 ``u128``   UHUGEINT                                        int
@@ -20,8 +21,8 @@ physical   SQL types                                       Python value
 ``bytes``  BLOB, and the sketches in partials              bytes
 =========  ==============================================  =====================================
 
-UHUGEINT, UUID, BLOB and the three timestamps beside TIMESTAMP are kept, ordered and answered, and
-take part in no arithmetic: neither ``integer`` nor ``numeric``.
+UHUGEINT, UUID, BLOB, ENUM and the three timestamps beside TIMESTAMP are kept, ordered and answered,
+and take part in no arithmetic: neither ``integer`` nor ``numeric``.
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ INT_BITS = {
 UINT_BITS = {"UTINYINT": 8, "USMALLINT": 16, "UINTEGER": 32, "UBIGINT": 64}
 TIMESTAMPTZ = "TIMESTAMP WITH TIME ZONE"
 TIMESTAMP = "TIMESTAMP"
+_LABEL = re.compile(r"'((?:[^']|'')*)'")
 _DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 _NESTED = re.compile(r"(STRUCT\(|MAP\(|UNION\(|.*\[\d*\]$|JSON$)", re.DOTALL)
 _WHOLE = re.compile(r"[+-]?[0-9]{1,40}")
@@ -116,6 +118,16 @@ class ColumnType(msgspec.Struct, frozen=True):
         return int(self.name[8:].split(",")[0])
 
     @property
+    def enum(self) -> bool:
+        """True for enumerations."""
+        return self.physical is Physical.I64 and self.name.startswith("ENUM(")
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The values of an enumeration, in their order."""
+        return tuple(text.replace("''", "'") for text in _LABEL.findall(self.name))
+
+    @property
     def integer(self) -> bool:
         """True for whole-number types, signed or not."""
         return self.name in INT_BITS or self.name in UINT_BITS
@@ -144,6 +156,8 @@ def column_type(name: str) -> ColumnType:
         return ColumnType(name, Physical.BOOL)
     if name in ("VARCHAR", "UUID"):
         return ColumnType(name, Physical.TEXT)
+    if name.startswith("ENUM(") and name.endswith(")"):
+        return ColumnType(name, Physical.I64)
     if name in _RARE:
         return ColumnType(name, _RARE[name])
     if match := _DECIMAL.fullmatch(name):
@@ -214,6 +228,9 @@ def json_writer(column: ColumnType) -> Callable[[Any], str]:
             return lambda value: "true" if value else "false"
         case Physical.F64:
             return float_json if column.name == "FLOAT" else double_json
+    if column.enum:
+        texts = [_json_text(label).decode() for label in column.labels]
+        return texts.__getitem__
     if column.name in TICKS:
         ticks = TICKS[column.name]
         return lambda value: f'"{ticks_text(value, ticks)}"'
@@ -280,6 +297,9 @@ def _parser(column: ColumnType) -> Callable[[str], object]:
     if column.integer:
         low, high = integer_range(column)
         return lambda text: _parse_integer(text, low, high)
+    if column.enum:
+        labels = column.labels
+        return labels.index  # which raises ValueError where it is none
     if column.name in TICKS:
         ticks = TICKS[column.name]
         return lambda text: ticks_of_text(text, ticks)

@@ -31,6 +31,7 @@ CASES = [
     ("UHUGEINT", "decimal(38, 0)", [0, BIG], [Decimal(0), Decimal(BIG)]),
     ("UUID", "string", ["00000000-0000-0000-0000-00000000000a"],
      ["00000000-0000-0000-0000-00000000000a"]),
+    ("ENUM('b', 'a''s')", "string", [0, 1], ["b", "a's"]),
     ("BLOB", "binary", [b"", b"\0a\xff"], [b"", b"\0a\xff"]),
     ("TIMESTAMP_S", "timestamp", [-1], [dt.datetime(1969, 12, 31, 23, 59, 59)]),
     ("TIMESTAMP_MS", "timestamp", [-1], [dt.datetime(1969, 12, 31, 23, 59, 59, 999_000)]),

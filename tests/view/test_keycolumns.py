@@ -18,6 +18,7 @@ VALUES: dict[str, st.SearchStrategy[object]] = {
     "HUGEINT": st.integers(-(10**38) + 1, 10**38 - 1) | st.integers(-2, 2),
     "UHUGEINT": st.integers(0, 2**128 - 1) | st.integers(0, 2),
     "UUID": st.uuids().map(str),
+    "ENUM('b', 'a')": st.integers(0, 1),
     "BLOB": st.binary(max_size=4) | st.text("\0\x01\xff", max_size=5).map(str.encode),
     "TIMESTAMP_S": st.integers(-(2**62), 2**62),
     "TIMESTAMP_NS": st.integers(-(2**62), 2**62),
@@ -38,6 +39,8 @@ def physical(kind, array: pa.Array) -> list[object]:
             return [
                 None if v is None else int(f"{v:f}".replace(".", "")) for v in array.to_pylist()
             ]
+        case Physical.I64 if kind.enum:
+            return [None if v is None else kind.labels.index(v) for v in array.to_pylist()]
         case Physical.I64:
             width = pa.int32() if pa.types.is_date32(array.type) else pa.int64()
             return array.view(width).to_pylist()

@@ -198,3 +198,52 @@ CREATE MATERIALIZED VIEW v AS SELECT bit_and(x) AS a, bit_or(x) AS o, bit_xor(x)
 {"x":170141183460469231731687303715884105730}
 --> rows
 {"a":170141183460469231731687303715884105728,"o":170141183460469231731687303715884105731,"x":3}
+
+-- an enumeration is ordered as it was declared
+CREATE SOURCE e (k VARCHAR, x ENUM('low', 'it''s', 'high'), n BIGINT) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS
+SELECT k, MIN(x) AS a, MAX(x) AS b, arg_max(n, x) AS c, arg_min(x, n) AS d, max(x, 2) AS two, mode(x LIMIT 5) AS often, array_agg(DISTINCT x LIMIT 2) AS least,
+  MAX(x) > 'it''s' AS top, CAST(MIN(x) AS VARCHAR) || '!' AS t, list_min([y for y in array_agg(x) if y <> 'low']) AS f, COUNT(DISTINCT x) AS different
+FROM e GROUP BY k;
+--> events
+{"k":"a","x":"high","n":3}
+{"k":"a","x":"low","n":2}
+{"k":"a","x":"it's","n":1}
+{"k":"a","x":null,"n":0}
+{"k":"a","x":"high","n":4}
+{"k":"a","x":"other","n":4}
+{"k":"b"}
+--> rows
+{"k":"a","a":"low","b":"high","c":3,"d":"it's","two":["high","high"],"often":"high","least":["low","it's"],"top":true,"t":"low!","f":"it's","different":3}
+{"k":"b","a":null,"b":null,"c":null,"d":null,"two":null,"often":null,"least":null,"top":null,"t":null,"f":null,"different":0}
+--> ledger applied 6, dead_lettered 1
+
+-- an enumeration as a key, and as the order of rows
+CREATE SOURCE e (x ENUM('low', 'mid', 'high'), y ENUM('b', 'a'), n BIGINT) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS
+SELECT x, rn, y, n FROM (SELECT x, y, n, ROW_NUMBER() OVER (PARTITION BY x ORDER BY y DESC, n) AS rn FROM e) WHERE rn <= 2;
+--> events
+{"x":"high","y":"b","n":1}
+{"x":"low","y":"b","n":2}
+{"x":"low","y":"a","n":4}
+{"x":"low","y":"a","n":3}
+{"x":"mid","n":5}
+{"n":6,"y":"b"}
+--> rows
+{"x":"low","rn":1,"y":"a","n":3}
+{"x":"low","rn":2,"y":"a","n":4}
+{"x":"mid","rn":1,"y":null,"n":5}
+{"x":"high","rn":1,"y":"b","n":1}
+{"x":null,"rn":1,"y":"b","n":6}
+
+-- an enumeration of the one row of each key
+CREATE SOURCE e (x ENUM('low', 'mid', 'high'), y ENUM('b', 'a'), n BIGINT) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS
+SELECT x, y, n FROM (SELECT x, y, n, ROW_NUMBER() OVER (PARTITION BY x ORDER BY y, n DESC) AS rn FROM e) WHERE rn = 1;
+--> events
+{"x":"high","y":"a","n":1}
+{"x":"high","y":"b","n":2}
+{"x":"low","n":1}
+--> rows
+{"x":"low","y":null,"n":1}
+{"x":"high","y":"b","n":2}
