@@ -183,7 +183,7 @@ def expression_text(view: ViewPlan, expression: Expression) -> str:
         case Literal(value=value):
             return "NULL" if value is None else repr(value)
         case Item(back=back, path=path):
-            return ".".join(["x" * back, *path])
+            return ".".join(["outer_" * (back - 1) + "item", *path])
         case Fold():
             return _fold_text(view, expression)
         case Call(function=function, arguments=arguments):
@@ -196,7 +196,7 @@ def expression_text(view: ViewPlan, expression: Expression) -> str:
 
 
 def _fold_text(view: ViewPlan, fold: Fold) -> str:
-    value = expression_text(view, fold.value) if fold.value is not None else "x"
+    value = expression_text(view, fold.value) if fold.value is not None else "item"
     conditions = " AND ".join(expression_text(view, one) for one in fold.conditions)
     chosen = f" if {conditions}" if conditions else ""
-    return f"{fold.function}([{value} for x in {expression_text(view, fold.items)}{chosen}])"
+    return f"{fold.function}([{value} for item in {expression_text(view, fold.items)}{chosen}])"
