@@ -124,3 +124,26 @@ def test_wide_addition_is_that_of_integers_or_an_overflow(pairs):
 def test_wide_comparison_is_that_of_integers(pairs):
     a, b = column_of([x for x, _ in pairs]), column_of([y for _, y in pairs])
     assert less_i128(a, b).tolist() == [x < y for x, y in pairs]
+
+
+@pytest.mark.parametrize(
+    ("kind", "literals", "physical", "arrow"),
+    [
+        ("UHUGEINT", ["0", str(2**127), str(2**128 - 1)], None, [0, 2**127, 2**128 - 1, None]),
+        ("BLOB", ["", r"\x00\xFF"], [b"", b"\0\xff", None], [b"", b"\0\xff", None]),
+        ("ENUM('b', 'a')", ["b", "a"], [0, 1, 0], ["b", "a", None]),
+        ("UUID", ["0" * 31 + "A"], None, ["00000000-0000-0000-0000-00000000000a", None]),
+    ],
+)
+def test_a_type_that_arrow_has_otherwise_keeps_its_values(kind, literals, physical, arrow):
+    rows = ", ".join(f"('{text}')" for text in literals)
+    query = f"SELECT CAST(v AS {kind}) FROM (VALUES {rows}, (NULL)) t(v)"
+    array = contiguous(duckdb.connect().sql(query).to_arrow_table().column(0))
+    column = column_type(kind)
+    values = physical_column(column.physical, array)
+    if physical is not None:
+        assert values.tolist() == physical
+    valid = array.is_valid().to_numpy(zero_copy_only=False)
+    back = arrow_column(column, values, valid)
+    assert back.type == arrow_type(column)
+    assert back.to_pylist() == arrow
