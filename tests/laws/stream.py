@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import duckdb
 import numpy as np
@@ -29,7 +29,7 @@ from keyfold.state.reader import ViewReader, live_rows
 from keyfold.state.reads import row_reads
 from keyfold.state.record import CommitRecord, record_decoder
 from keyfold.state.writer import StateWriter
-from keyfold.view.plan import Catalog
+from keyfold.view.plan import Catalog, ViewPlan
 from keyfold.view.row import CompiledView
 from keyfold.view.rowkey import prefix_end
 
@@ -71,6 +71,18 @@ GROUP BY 1, 2""",
 """The same views as one batch run; retention is one minute of window and five of grace."""
 
 
+class Said(Protocol):
+    """A message of a log; its own timestamp is -1 where it has none."""
+
+    @property
+    def partition(self) -> int: ...
+
+    @property
+    def timestamp_ms(self) -> int: ...
+
+    def message(self) -> bytes: ...
+
+
 @dataclass(frozen=True)
 class Event:
     """An event, or a message that is none (``broken``)."""
@@ -82,6 +94,7 @@ class Event:
     weight: float | None = None
     second: int = 0
     broken: str = ""
+    timestamp_ms: int = -1
 
     def message(self) -> bytes:
         if self.broken:
@@ -220,12 +233,8 @@ class Stream:
 
     def stored(self, name: str) -> tuple[CompiledView, list[tuple[bytes, bytes]]]:
         """A view's durable rows as a reader sees them."""
-        view = self.catalog.view(name)
         prefix = self.state.views[name].prefix
-        reader = ViewReader(view, CompiledView(view), prefix, prefix_end(prefix))
-        hides = reader.compiled.hides(self.record().stream_time_us(view))
-        scan = row_reads(view, prefix, self.store).scan(prefix, prefix_end(prefix))
-        return reader.compiled, list(live_rows(reader, scan, hides))
+        return stored_rows(self.catalog.view(name), prefix, self.store, self.record())
 
     def rows(self, name: str) -> list[dict[str, Any]]:
         compiled, stored = self.stored(name)
@@ -244,12 +253,22 @@ class Stream:
         return batch_answer(seen, query or BATCH[name])
 
 
-def batch_of(taken: Sequence[tuple[int, int, Event]], ends: dict[int, int]) -> MessageBatch:
+def stored_rows(
+    view: ViewPlan, prefix: bytes, store: Store, record: CommitRecord
+) -> tuple[CompiledView, list[tuple[bytes, bytes]]]:
+    """The rows of a view as a reader sees them that stands at a commit record."""
+    reader = ViewReader(view, CompiledView(view), prefix, prefix_end(prefix))
+    hides = reader.compiled.hides(record.stream_time_us(view))
+    scan = row_reads(view, prefix, store).scan(prefix, prefix_end(prefix))
+    return reader.compiled, list(live_rows(reader, scan, hides))
+
+
+def batch_of(taken: Sequence[tuple[int, int, Said]], ends: dict[int, int]) -> MessageBatch:
     return MessageBatch(
         values=pa.array([event.message() for _, _, event in taken], pa.binary()),
         partitions=np.array([partition for partition, _, _ in taken], np.int32),
         offsets=np.array([offset for _, offset, _ in taken], np.int64),
-        timestamps_ms=np.full(len(taken), -1, np.int64),
+        timestamps_ms=np.array([event.timestamp_ms for _, _, event in taken], np.int64),
         next_offsets=ends,
     )
 

@@ -5,38 +5,21 @@ What is durable says of each source how far it was read; DuckDB is asked about t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from ingest.lane import Lane
 from keyfold.errors import ViewChangedError
 from keyfold.state import deadletter
 from keyfold.state.counter import SourceStatus, Status
 from keyfold.state.freshness import Freshness, freshness
-from keyfold.state.layout import COMMIT_KEY
 from keyfold.state.memory import MemoryStore
 from keyfold.state.protocol import Store
-from keyfold.state.reader import ViewReader, live_rows
-from keyfold.state.reads import row_reads
-from keyfold.state.record import CommitRecord, record_decoder
-from keyfold.state.writer import StateWriter
-from keyfold.view.row import CompiledView
-from keyfold.view.rowkey import prefix_end
-from tests.laws.stream import (
-    Event,
-    assert_same_rows,
-    batch_connection,
-    batch_of,
-    compiled,
-    events,
-    shared_connection,
-)
+from tests.laws.stream import Event, assert_same_rows, batch_connection, events
+from tests.laws.streams import Step, Streams
 
 _COLUMNS = "id BIGINT, user_id VARCHAR, amount DECIMAL(18,2), weight DOUBLE, ts TIMESTAMPTZ"
 _SOURCES = "".join(
@@ -81,15 +64,6 @@ KEYS = {
 }
 
 
-@dataclass(frozen=True)
-class Step:
-    """What happens to one source, and after it."""
-
-    source: str
-    size: int
-    then: str
-
-
 steps = st.lists(
     st.builds(
         Step,
@@ -101,125 +75,38 @@ steps = st.lists(
 )
 
 
-class Streams:
-    """Logs of two sources, and one state that follows them through crashes."""
+def make_streams(make_store: Callable[[], Store], logs: Mapping[str, Sequence[Event]]) -> Streams:
+    return Streams(make_store, logs, SQL)
 
-    def __init__(
-        self,
-        make_store: Callable[[], Store],
-        logs: dict[str, Sequence[Event]],
-        sql: str = SQL,
-    ) -> None:
-        self._make_store = make_store
-        self.sql = sql
-        self.logs: dict[str, dict[int, list[Event]]] = {}
-        for source, log in logs.items():
-            self.logs[source] = {0: [], 1: [], 2: []}
-            for event in log:
-                self.logs[source][event.partition].append(event)
-        self.start()
 
-    def start(self, **wish: Any) -> None:
-        """Open the state, as a process does that starts."""
-        self.catalog = compiled(self.sql)
-        self.store = self._make_store()
-        self.state = StateWriter(self.store, self.catalog, **wish)
-        self.lanes = {
-            source.name: Lane(source, self.state, shared_connection(), Path("nowhere"))
-            for source in self.catalog.sources
-        }
-
-    def crash(self, **wish: Any) -> None:
-        """Lose everything that was not committed."""
-        self.store.close()
-        self.start(**wish)
-
-    def read(self, source: str, size: int) -> int:
-        """Apply the next batch of a source; return how many messages it has."""
-        record = self.state.record
-        parts = [
-            record.views[view.name].part(source)
-            for view in self.catalog.views
-            if source in view.sources
+def batch_rows(streams: Streams, name: str) -> list[dict[str, Any]]:
+    """DuckDB's answer over the events before a view's durable offsets in each source."""
+    connection = batch_connection()
+    told = streams.record().views[name]
+    for source, log in streams.logs.items():
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE {source} ({_COLUMNS})")
+        offsets = told.part(source).offsets
+        seen = [
+            (e.id, e.user_id, e.amount, e.weight, e.second)
+            for partition, part in log.items()
+            for e in part[: offsets.get(partition, 0)]
+            if isinstance(e, Event) and not e.broken
         ]
-        taken: list[tuple[int, int, Event]] = []
-        ends = {}
-        for partition, log in self.logs[source].items():
-            start = min(part.offsets.get(partition, 0) for part in parts if not part.error)
-            some = log[start : start + max(1, size * (partition + 1) // 6)]
-            taken += [(partition, start + i, event) for i, event in enumerate(some)]
-            ends[partition] = start + len(some)
-        if taken:
-            self.lanes[source].apply(batch_of(taken, ends), 0)
-        return len(taken)
+        if seen:
+            connection.executemany(
+                f"INSERT INTO {source} VALUES "
+                "(?, ?, ?, ?, TIMESTAMPTZ '2026-03-01 00:00:00+00' + to_seconds(?))",
+                seen,
+            )
+    query = f"WITH u AS ({_UNION}) {BATCH[name]}"
+    rows: list[dict[str, Any]] = connection.sql(query).to_arrow_table().to_pylist()
+    return rows
 
-    def run(self, plan: Sequence[Step]) -> None:
-        for step in plan:
-            self.read(step.source, step.size)
-            if step.then == "commit":
-                self.commit()
-            elif step.then == "crash":
-                self.crash()
 
-    def finish(self, *sources: str) -> None:
-        """Read the rest of some sources, or of all, and commit."""
-        for source in sources or self.lanes:
-            while self.read(source, 7):
-                pass
-        self.commit()
-
-    def commit(self) -> None:
-        self.state.reclaim(5)
-        for lane in self.lanes.values():
-            lane.before_commit(0)
-        self.state.commit(0)
-        for lane in self.lanes.values():
-            lane.after_commit()
-
-    def record(self) -> CommitRecord:
-        """The durable commit record."""
-        raw = self.store.get(COMMIT_KEY)
-        assert raw is not None
-        return record_decoder.decode(raw)
-
-    def rows(self, name: str) -> list[dict[str, Any]]:
-        """A view's durable rows as a reader sees them."""
-        view = self.catalog.view(name)
-        prefix = self.state.views[name].prefix
-        reader = ViewReader(view, CompiledView(view), prefix, prefix_end(prefix))
-        hides = reader.compiled.hides(self.record().stream_time_us(view))
-        scan = row_reads(view, prefix, self.store).scan(prefix, prefix_end(prefix))
-        stored = list(live_rows(reader, scan, hides))
-        rows: list[dict[str, Any]] = reader.compiled.arrow_table(stored).to_pylist()
-        return rows
-
-    def batch_rows(self, name: str) -> list[dict[str, Any]]:
-        """DuckDB's answer over the events before a view's durable offsets in each source."""
-        connection = batch_connection()
-        told = self.record().views[name]
-        for source, log in self.logs.items():
-            connection.execute(f"CREATE OR REPLACE TEMP TABLE {source} ({_COLUMNS})")
-            offsets = told.part(source).offsets
-            seen = [
-                (e.id, e.user_id, e.amount, e.weight, e.second)
-                for partition, part in log.items()
-                for e in part[: offsets.get(partition, 0)]
-                if not e.broken
-            ]
-            if seen:
-                connection.executemany(
-                    f"INSERT INTO {source} VALUES "
-                    "(?, ?, ?, ?, TIMESTAMPTZ '2026-03-01 00:00:00+00' + to_seconds(?))",
-                    seen,
-                )
-        query = f"WITH u AS ({_UNION}) {BATCH[name]}"
-        rows: list[dict[str, Any]] = connection.sql(query).to_arrow_table().to_pylist()
-        return rows
-
-    def check(self) -> None:
-        """Compare all views with DuckDB."""
-        for name, keys in KEYS.items():
-            assert_same_rows(self.rows(name), self.batch_rows(name), keys)
+def check(streams: Streams) -> None:
+    """Compare all views with DuckDB."""
+    for name, keys in KEYS.items():
+        assert_same_rows(streams.rows(name), batch_rows(streams, name), keys)
 
 
 @settings(
@@ -235,12 +122,12 @@ def test_any_interleaving_cut_and_crash_point_equal_one_batch_run(
     refunds: Sequence[Event],
     plan: Sequence[Step],
 ) -> None:
-    streams = Streams(new_store(), {"orders": orders, "refunds": refunds})
+    streams = make_streams(new_store(), {"orders": orders, "refunds": refunds})
     streams.run(plan)
     streams.commit()
-    streams.check()
+    check(streams)
     streams.finish()
-    streams.check()
+    check(streams)
     for name in ("kinds", "users", "minutes"):
         told = streams.record().views[name]
         for source, log in streams.logs.items():
@@ -260,7 +147,7 @@ LOGS: dict[str, Sequence[Event]] = {
 @pytest.fixture
 def streams() -> Streams:
     store = MemoryStore()
-    return Streams(lambda: store, LOGS)
+    return make_streams(lambda: store, LOGS)
 
 
 def label(streams: Streams, now_ms: int, **states: str) -> Freshness:
@@ -285,7 +172,7 @@ def test_a_source_that_stopped_leaves_the_events_of_the_other_and_no_fresh_answe
     streams.read("refunds", 6)
     streams.commit()
     streams.finish("orders")  # of refunds nothing comes any more
-    streams.check()
+    check(streams)
     assert streams.record().views["kinds"].part("orders").ledger.keys() == {0, 1, 2}
     stopped = label(streams, 9_000, orders="live", refunds="stopped")
     assert (stopped.state, stopped.staleness_ms) == ("failed", 8_000)
@@ -314,7 +201,7 @@ def test_the_watermark_is_the_least_of_those_that_have_events(streams: Streams) 
 def test_a_view_that_fails_on_one_source_stops_in_both_and_goes_on_from_its_commit() -> None:
     logs = {**LOGS, "refunds": [Event(0, id=1, user_id="a", amount=1)] * 3}
     store = MemoryStore()
-    streams = Streams(lambda: store, logs)
+    streams = make_streams(lambda: store, logs)
     streams.read("orders", 6)
     streams.commit()
     before = streams.record().views["kinds"].part("orders").offsets
@@ -324,11 +211,11 @@ def test_a_view_that_fails_on_one_source_stops_in_both_and_goes_on_from_its_comm
     told = streams.record().views["kinds"]
     assert {told.error, *(part.error for part in told.parts.values())} == {"a reason"}
     assert told.part("orders").offsets == before
-    assert_same_rows(streams.rows("users"), streams.batch_rows("users"), KEYS["users"])
+    assert_same_rows(streams.rows("users"), batch_rows(streams, "users"), KEYS["users"])
     streams.crash()
     streams.finish()
     assert not streams.record().views["kinds"].error
-    streams.check()
+    check(streams)
 
 
 @pytest.mark.parametrize("rebuilt", ["kinds", "refunds"])
@@ -338,7 +225,7 @@ def test_a_union_is_built_again_of_all_its_sources(streams: Streams, rebuilt: st
     assert streams.rows("kinds") == []
     assert streams.rows("alone") != []
     streams.finish()
-    streams.check()
+    check(streams)
 
 
 def test_a_changed_select_of_a_union_is_noticed(streams: Streams) -> None:
@@ -348,7 +235,7 @@ def test_a_changed_select_of_a_union_is_noticed(streams: Streams) -> None:
         streams.crash()
     streams.crash(rebuild=["kinds", "users", "minutes"])
     streams.finish()
-    assert_same_rows(streams.rows("alone"), streams.batch_rows("alone"), KEYS["alone"])
+    assert_same_rows(streams.rows("alone"), batch_rows(streams, "alone"), KEYS["alone"])
 
 
 def test_the_order_of_the_sources_may_change(streams: Streams) -> None:
@@ -360,7 +247,7 @@ def test_the_order_of_the_sources_may_change(streams: Streams) -> None:
     named = named.replace("NULL,", "NULL AS id,")
     streams.sql = SQL.replace(_UNION, f"{named} UNION ALL {first}")
     streams.crash()
-    streams.check()
+    check(streams)
 
 
 def test_dropped_sources_take_their_unions_along(streams: Streams) -> None:
@@ -377,7 +264,7 @@ def test_dropped_sources_take_their_unions_along(streams: Streams) -> None:
 def test_dead_letters_of_a_union_are_those_of_all_its_sources() -> None:
     logs = {name: [*log, Event(0, broken="{")] for name, log in LOGS.items()}
     store = MemoryStore()
-    streams = Streams(lambda: store, logs)
+    streams = make_streams(lambda: store, logs)
     streams.finish()
     record = streams.record()
     assert record.views["kinds"].total().dead_lettered == 2
