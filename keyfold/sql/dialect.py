@@ -16,6 +16,7 @@ import duckdb
 from sqlglot import TokenType, exp
 from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.expressions import DataType
+from sqlglot.generator import Generator
 
 from keyfold.sql.calls import CALLS
 
@@ -30,6 +31,13 @@ JSONB = {
 
 def _renamed(name: str) -> Callable[[list[exp.Expr]], exp.Expr]:
     return lambda arguments: exp.Anonymous(this=name, expressions=arguments)
+
+
+def _map_sql(generator: Generator, node: exp.ToMap) -> str:
+    """Write ``MAP {}`` too, of which sqlglot makes ``MAP MAP()``."""
+    entries = node.this
+    empty = isinstance(entries, exp.Struct) and not entries.expressions
+    return "MAP {}" if empty else f"MAP {generator.sql(entries)}"
 
 
 _OWN_SYNTAX = ("CAST", "TRY_CAST", "EXTRACT", "SUBSTRING", "TRIM", "POSITION", "OVERLAY")
@@ -61,6 +69,11 @@ class ViewDialect(DuckDB):
 
     class Generator(DuckDB.Generator):  # type: ignore[valid-type,misc]
         """Writes what DuckDB does not know, for fingerprints and messages."""
+
+        TRANSFORMS: dict[type[exp.Expr], object] = {  # noqa: RUF012
+            **DuckDB.Generator.TRANSFORMS,
+            exp.ToMap: _map_sql,
+        }
 
         def ignorenulls_sql(self, expression: exp.IgnoreNulls) -> str:
             """Write ``x IGNORE NULLS``, which is kept here for FIRST_VALUE and LAST_VALUE."""

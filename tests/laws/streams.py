@@ -42,8 +42,19 @@ class Streams:
         make_store: Callable[[], Store],
         logs: Mapping[str, Sequence[Said]],
         sql: str,
+        *,
+        begun_is_ready: bool = False,
     ) -> None:
+        """Begin to follow.
+
+        Args:
+            make_store: Opens the store, once more after a crash.
+            logs: The messages of each source, in order.
+            sql: The pipeline.
+            begun_is_ready: Whether a view is ready once it has had something of each partition.
+        """
         self._make_store = make_store
+        self._begun_is_ready = begun_is_ready
         self.sql = sql
         self.logs: dict[str, dict[int, list[Said]]] = {}
         for source, log in logs.items():
@@ -107,9 +118,18 @@ class Streams:
         self.state.reclaim(5)
         for lane in self.lanes.values():
             lane.before_commit(0)
+        if self._begun_is_ready:
+            self._tell_ready()
         self.state.commit(0)
         for lane in self.lanes.values():
             lane.after_commit()
+
+    def _tell_ready(self) -> None:
+        for view in self.catalog.views:
+            for source in view.sources:
+                part = self.state.record.views[view.name].part(source)
+                begun = [part.offsets.get(p, 0) > 0 for p, log in self.logs[source].items() if log]
+                part.ready = part.ready or all(begun)
 
     def record(self) -> CommitRecord:
         """The durable commit record."""

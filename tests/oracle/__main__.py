@@ -17,6 +17,8 @@ from random import Random
 from tests.oracle.case import Case, without
 from tests.oracle.check import check
 from tests.oracle.grammar import make_case
+from tests.oracle.messages import Message
+from tests.oracle.values import EPOCH_MS
 
 TELL_EVERY_S = 10
 
@@ -77,9 +79,13 @@ def fails(case: Case) -> bool:
 
 def described(case: Case) -> str:
     """Write a case down as one reads it."""
-    events = "\n".join(f"  {m.partition}: {m.text}" for m in case.messages)
-    plan = ", ".join(f"{step.size} {step.then}" for step in case.plan)
+    events = "\n".join(f"  {m.source} {m.partition} {_stamp(m)}: {m.text}" for m in case.messages)
+    plan = ", ".join(f"{step.source} {step.size} {step.then}" for step in case.plan)
     return f"{case.sql}-- DuckDB is asked\n{case.batch}\n-- plan: {plan}\n-- events\n{events}"
+
+
+def _stamp(message: Message) -> str:
+    return "-" if message.timestamp_ms < 0 else f"{(message.timestamp_ms - EPOCH_MS) // 1_000} s"
 
 
 if __name__ == "__main__":

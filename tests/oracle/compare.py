@@ -10,11 +10,11 @@ from typing import Any
 from uuid import UUID
 
 from keyfold.view.bytestext import blob_bytes
-from tests.oracle.case import ABOUT, DOCUMENT, EXACT, JSON, MAP, OBJECT, TEXTS
 from tests.oracle.values import ROUGH_MAX
+from tests.oracle.view import ABOUT, DOCUMENT, EXACT, JSON, MAP, MAPS, OBJECT, TEXTS
 
 Rows = list[dict[str, Any]]
-_IN_JSON = {JSON, DOCUMENT, TEXTS, OBJECT, MAP}
+_IN_JSON = {JSON, DOCUMENT, TEXTS, OBJECT, MAP, MAPS}
 _OFF_MAX = 3
 """So far a number of different values may be off, of a hundred or so."""
 
@@ -59,6 +59,8 @@ def _told(value: Any, bound: str) -> Any:
             return {pair["k"]: pair["v"] for pair in value}
         case "map":
             return dict(value)
+        case "maps":
+            return [None if one is None else dict(one) for one in value]
         case "document":
             return read_json(value) if isinstance(value, str) else [_told(v, bound) for v in value]
         case "texts":

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.oracle.case import View
 from tests.oracle.values import KINDS, Kind, maybe
+from tests.oracle.view import View
 
 
 def computed(view: View) -> tuple[str, Kind]:
@@ -18,6 +18,7 @@ def computed(view: View) -> tuple[str, Kind]:
     options += [(f"CAST({c} AS BIGINT)", KINDS[0]) for c in view.of("text") if maybe(chance, 0.2)]
     options += [(f"{c}.t", texts) for c in view.of("struct")]
     options += [(f"{c}->>'a'", texts) for c in view.of("json")]
+    options += [(f"{c}['a']", KINDS[0]) for c in view.of("map")]
     return chance.choice(options)
 
 
@@ -31,6 +32,8 @@ def condition(view: View) -> str:
     options += [f"{c} IN ('a', 'b', '')" for c in view.of("text")]
     options += view.of("truth")
     options += [f"len({c}) > 0" for c in view.of("list", "structs")]
+    options += [f"cardinality({c}) > 1" for c in view.of("map")]
+    options += [f"map_contains({c}, 'b')" for c in view.of("map")]
     first = chance.choice(options)
     if maybe(chance, 0.3):
         return f"({first} {chance.choice(['AND', 'OR'])} {chance.choice(options)})"
@@ -48,7 +51,8 @@ def key(view: View) -> str:
     options += [f"{c}.x" for c in view.of("struct")] + [f"{c}.t" for c in view.of("struct")]
     options += [f"{c}[1]" for c in view.of("list")] + [f"len({c})" for c in view.of("list")]
     options += [f"{c}->>'a'" for c in view.of("json")]
-    options += view.of("list", "struct", "structs")
+    options += [f"{c}['a']" for c in view.of("map")] + [f"map_keys({c})[1]" for c in view.of("map")]
+    options += view.of("list", "struct", "structs", "map")
     options += [f"{chance.choice(view.scalars)} IS NULL", "date_trunc('hour', ts)"]
     chosen = chance.choice(options)
     return "x" if chosen == view.twin else chosen

@@ -7,27 +7,32 @@ from __future__ import annotations
 
 from random import Random
 
-from tests.laws.stream import Step
-from tests.oracle.case import EXACT, JSON, Case, View
+from tests.laws.streams import Step
+from tests.oracle.case import Case
 from tests.oracle.event import condition, key
 from tests.oracle.messages import make_messages
 from tests.oracle.numbered import numbered
 from tests.oracle.output import having, output
 from tests.oracle.relation import From, from_clause
-from tests.oracle.values import KINDS, NESTED, maybe
+from tests.oracle.source import make_source, unite
+from tests.oracle.values import KINDS, maybe
+from tests.oracle.view import EXACT, View, nested_bound
 
 
 def make_case(chance: Random) -> Case:
     """Make a case of a random source, which is the same for the same choices."""
     kinds = [(f"c{i}", chance.choice(KINDS)) for i in range(chance.randint(2, 7))]
-    watermark = chance.random() < 0.7
     ts_type = chance.choice(["TIMESTAMP", "TIMESTAMPTZ"])
-    columns = [(name, kind.type) for name, kind in kinds] + [("ts", ts_type)]
+    sources, union = [make_source(chance, "e", kinds, "ts", ts_type)], ""
     view = View(chance, list(kinds))
-    view.scalars = [name for name, kind in kinds if not kind.uses & NESTED] + ["ts"]
-    delay_s = chance.choice([0, 5])
+    view.scalars = [*view.plain(), "ts"]
+    if maybe(chance, 0.25):
+        view.many = True
+        others, union = unite(view, sources[0])
+        sources += others
+    watermark = all(source.watermark for source in sources)
 
-    read = from_clause(view, ts_type)
+    read = from_clause(view, ts_type, union)
     timed = view.window is not None and watermark
     retention_s = chance.choice([60, 600]) if timed and maybe(chance, 0.4) else None
     closed = timed and maybe(chance, 0.3)
@@ -40,15 +45,10 @@ def make_case(chance: Random) -> Case:
     chosen = f" WITH ({', '.join(options)})" if options else ""
 
     lives = retention_s is not None or closed
-    declared = ", ".join(f"{name} {type_}" for name, type_ in columns)
-    if watermark:
-        declared += f", WATERMARK FOR ts AS ts - INTERVAL '{delay_s}' SECOND"
-    sql = (
-        f"CREATE SOURCE e ({declared}) INCLUDE partition AS p INCLUDE offset AS o\n"
-        f"WITH (connector = 'events');\n{read.views}"
-    )
+    sql = "".join(source.statement for source in sources) + read.views
     beside = None
-    if view.by is None and "UNNEST" not in read.kept and maybe(chance, 0.15):
+    orders = view.by is None and not view.many and "UNNEST" not in read.kept
+    if orders and maybe(chance, 0.15):
         told, asked, bounds = numbered(view, read, _window_keys(view, lives))
     else:
         told, asked, bounds, beside = _grouped(view, read, lives)
@@ -56,21 +56,20 @@ def make_case(chance: Random) -> Case:
     if beside and maybe(chance, 0.3):  # views that differ in their aggregates share a query
         views.insert(chance.randint(0, 1), ("beside", beside))
     for name, query in views:
-        sql += f"CREATE MATERIALIZED VIEW {name}{chosen} AS\n{'' if read.views else read.with_}"
+        sql += f"CREATE MATERIALIZED VIEW {name}{chosen} AS\n{read.with_}"
         sql += f"{query}{' EMIT ON WINDOW CLOSE' if closed else ''};\n"
     return Case(
         sql=sql,
-        batch=read.with_ + (asked if lives else asked.replace("{shown}", "true")),
-        columns=(*columns, ("p", "INTEGER"), ("o", "BIGINT")),
+        batch=read.asked_with + (asked if lives else asked.replace("{shown}", "true")),
+        sources=tuple(sources),
         key=tuple(view.keys),
         bounds=bounds,
-        messages=make_messages(chance, kinds, watermark),
-        plan=_plan(chance),
+        messages=tuple(one for source in sources for one in make_messages(chance, source)),
+        plan=_plan(chance, [source.name for source in sources]),
         window=view.window,
         retention_s=retention_s,
         closed=closed,
         on_late=on_late,
-        delay_s=delay_s,
     )
 
 
@@ -159,8 +158,7 @@ def _window_keys(view: View, lives: bool) -> list[str]:
 
 def _key_bounds(view: View, names: list[str], keys: list[str]) -> dict[str, str]:
     """How key columns are compared; nested ones are JSON."""
-    nested = view.of("list", "struct", "structs")
-    return {name: JSON if key in nested else EXACT for name, key in zip(names, keys, strict=True)}
+    return {name: nested_bound(view, key) for name, key in zip(names, keys, strict=True)}
 
 
 def _grouping_of_sessions(view: View, by: list[str]) -> tuple[list[str], str, dict[str, str]]:
@@ -177,8 +175,12 @@ def _grouping_of_sessions(view: View, by: list[str]) -> tuple[list[str], str, di
     return selected, ", ".join(grouped), bounds
 
 
-def _plan(chance: Random) -> tuple[Step, ...]:
+def _plan(chance: Random, sources: list[str]) -> tuple[Step, ...]:
     return tuple(
-        Step(chance.randint(1, 15), chance.choice(["commit", "crash", "go on"]))
-        for _ in range(chance.randint(0, 8))
+        Step(
+            chance.choice(sources),
+            chance.randint(1, 15),
+            chance.choice(["commit", "crash", "go on"]),
+        )
+        for _ in range(chance.randint(0, 8 * len(sources)))
     )

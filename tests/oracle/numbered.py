@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tests.oracle.case import DOCUMENT, EXACT, JSON, View
 from tests.oracle.event import condition, key
 from tests.oracle.relation import From
 from tests.oracle.values import maybe
+from tests.oracle.view import EXACT, View, nested_bound
 
 
 def numbered(view: View, read: From, windows: list[str]) -> tuple[str, str, dict[str, str]]:
@@ -20,9 +20,8 @@ def numbered(view: View, read: From, windows: list[str]) -> tuple[str, str, dict
     keys = list(dict.fromkeys(key(view) for _ in range(chance.choice([0, 1, 1, 2]))))
     names = [f"k{i}" for i in range(len(keys))]
     values = [_value(view) for _ in range(chance.randint(1, 4))]
-    nested = view.of("list", "struct", "structs")
     bounds = dict.fromkeys(windows, EXACT)
-    bounds |= {k: JSON if sql in nested else EXACT for k, sql in zip(names, keys, strict=True)}
+    bounds |= {k: nested_bound(view, sql) for k, sql in zip(names, keys, strict=True)}
     bounds |= {f"a{i}": bound for i, (_, bound) in enumerate(values)}
     selected = [*windows, *(f"{sql} AS {k}" for k, sql in zip(names, keys, strict=True))]
     selected += [f"{value} AS a{i}" for i, (value, _) in enumerate(values)]
@@ -50,10 +49,8 @@ def numbered(view: View, read: From, windows: list[str]) -> tuple[str, str, dict
 
 def _value(view: View) -> tuple[str, str]:
     """A column, and how it is compared."""
-    name, kind = view.chance.choice([*view.columns, ("o", None)])
-    if kind is None or name in view.scalars:
-        return name, EXACT
-    return name, DOCUMENT if "json" in kind.uses else JSON
+    name, _ = view.chance.choice([*view.columns, ("o", None)])
+    return name, nested_bound(view, name)
 
 
 def _order(view: View) -> str:

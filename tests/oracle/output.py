@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tests.oracle.case import CLOSE, EXACT, MOMENT, ROUGH, TEXTS, View
 from tests.oracle.event import condition
 from tests.oracle.several import Call, different, listed, picked, sketched, tallied, topped
 from tests.oracle.values import maybe
+from tests.oracle.view import CLOSE, EXACT, MOMENT, ROUGH, TEXTS, View
 
 
 def output(view: View) -> tuple[str, str, str]:
@@ -57,7 +57,9 @@ def output(view: View) -> tuple[str, str, str]:
 def _call(view: View) -> tuple[str, str, str]:
     """Return the same of an aggregate alone."""
     chance = view.chance
-    makes = [_plain, _plain, picked, listed, topped, tallied, sketched]
+    makes = [_plain, _plain, tallied, sketched]
+    if not view.many:  # the others choose by the place in a source
+        makes += [picked, listed, topped]
     call = chance.choice(makes if view.merged else [*makes, different])(view)
     return call.under(condition(view) if maybe(chance, 0.25) else "")
 

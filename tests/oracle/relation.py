@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.oracle.case import View, Window
 from tests.oracle.event import computed, condition, key
 from tests.oracle.values import KINDS, maybe
+from tests.oracle.view import View, Window
 
 TUMBLES = [(60, 0), (300, 0), (60, 7), (300, -20)]
 """Sizes and offsets, in seconds."""
@@ -23,41 +23,61 @@ class From:
 
     Attributes:
         views: Plain views of the pipeline.
-        with_: WITH before SELECT; DuckDB has it in place of the plain views, too.
+        with_: WITH before SELECT.
+        asked_with: The same for DuckDB, which has it in place of the plain views, too.
         kept: FROM of the view.
         asked: FROM of the question to DuckDB.
     """
 
     views: str
     with_: str
+    asked_with: str
     kept: str
     asked: str
 
 
-def from_clause(view: View, ts_type: str) -> From:
-    """Choose what a view reads; its columns, windows and PARTITION BY go into ``view``."""
+def from_clause(view: View, ts_type: str, union: str) -> From:
+    """Choose what a view reads; its columns, windows and PARTITION BY go into ``view``.
+
+    Args:
+        view: The view.
+        ts_type: The type of its time column.
+        union: Of several sources, the UNION ALL; of one, nothing.
+    """
     chance = view.chance
-    views, with_, relation = "", "", "e"
+    views, named = [], []  # plain views, and what WITH names
+    relation = "m" if union else "e"
+    match chance.choice(["view", "with", "subquery"]) if union else "":
+        case "view":
+            views.append(("m", union))
+        case "with":
+            named.append(("m", union))
+        case "subquery":
+            relation = f"({union})"
     if maybe(chance, 0.35):
         column, kind = computed(view)
         where = f" WHERE {condition(view)}" if maybe(chance, 0.5) else ""
-        inner = f"SELECT *, {column} AS x FROM e{where}"
+        over = f"{relation} AS s" if relation.startswith("(") else relation
+        inner = f"SELECT *, {column} AS x FROM {over}{where}"
         view.twin = column
         view.columns.append(("x", kind))
         view.scalars.append("x")
         match chance.choice(["subquery", "with", "view", "nested"]):
             case "subquery":
                 relation = f"({inner})"
-            case "with":
-                with_, relation = f"WITH w AS ({inner}) ", "w"
-            case "view":
-                views, with_ = f"CREATE VIEW w AS {inner};\n", f"WITH w AS ({inner}) "
+            case "view" if not named:
+                views.append(("w", inner))
                 relation = "w"
             case "nested":
-                with_ = f"WITH u AS ({inner}), w AS (SELECT * FROM u WHERE {condition(view)}) "
+                named.append(("u", inner))
+                named.append(("w", f"SELECT * FROM u WHERE {condition(view)}"))
+                relation = "w"
+            case _:
+                named.append(("w", inner))
                 relation = "w"
     view.events = list(view.scalars)
-    kind = chance.choice(["", "", "", "tumble", "tumble", "shared", "shared", "session"])
+    kinds = ["", "", "", "tumble", "tumble", "shared", "shared", "session"]
+    kind = chance.choice(kinds[:-1] if union else kinds)
     match kind:
         case "tumble":
             kept, asked = _tumble(view, relation, ts_type)
@@ -70,22 +90,33 @@ def from_clause(view: View, ts_type: str) -> From:
     if kind != "session":
         lists = _lists(view)
         kept, asked = kept + lists, asked + lists
-    return From(views, with_, kept, asked)
+    plain = "".join(f"CREATE VIEW {name} AS {query};\n" for name, query in views)
+    return From(plain, _with(named), _with(views + named), kept, asked)
+
+
+def _with(named: list[tuple[str, str]]) -> str:
+    listed = ", ".join(f"{name} AS ({query})" for name, query in named)
+    return f"WITH {listed} " if listed else ""
 
 
 def _lists(view: View) -> str:
     """Maybe unnest a list."""
-    chance, names = view.chance, view.of("list", "structs")
+    chance, names = view.chance, view.of("list", "structs", "map")
     if not names or maybe(chance, 0.4):
         return ""
     name, place = chance.choice(names), maybe(chance, 0.5)
     join = chance.choice([", UNNEST({})", " CROSS JOIN UNNEST({})", " LEFT JOIN UNNEST({})"])
-    text = join.format(name) + (" WITH ORDINALITY" if place else "")
+    unnested = f"map_entries({name})" if name in view.of("map") else name
+    text = join.format(unnested) + (" WITH ORDINALITY" if place else "")
     text += " AS t(item, place)" if place else " AS t(item)"
-    item = "item" if name in view.of("list") else "item.x"
+    item = {"list": "item", "structs": "item.x", "map": "item.value"}[_use(view, name)]
     view.columns.append((item, KINDS[0]))
     view.scalars += [item] + (["place"] if place else [])
     return text + (" ON true" if "LEFT" in join else "")
+
+
+def _use(view: View, name: str) -> str:
+    return next(use for use in ("list", "structs", "map") if name in view.of(use))
 
 
 def _call(view: View, name: str, relation: str, *spans_s: int) -> str:

@@ -9,8 +9,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.oracle.case import ABOUT, CLOSE, DOCUMENT, EXACT, JSON, MAP, OBJECT, TEXTS, View
 from tests.oracle.values import maybe
+from tests.oracle.view import (
+    ABOUT,
+    CLOSE,
+    EXACT,
+    JSON,
+    MAP,
+    MAPS,
+    OBJECT,
+    TEXTS,
+    View,
+    nested_bound,
+)
+
+LISTED = {EXACT: JSON, MAP: MAPS}
+"""How a list is compared, by how its values are."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +95,7 @@ def listed(view: View) -> Call:
         case "list":
             name = chance.choice(["array_agg", "list"])
             asked = _first(most, value, by, ranked)
-            return Call(f"{name}({value}{order}{limit})", asked, JSON if bound == EXACT else bound)
+            return Call(f"{name}({value}{order}{limit})", asked, LISTED.get(bound, bound))
         case "string":
             separator = chance.choice([", ", "", "''"])
             texts = _first(most, f"CAST({text} AS VARCHAR)", by, known)
@@ -170,7 +184,7 @@ def different(view: View) -> Call:
     both = f"FILTER (WHERE {{where}} AND {one} IS NOT NULL AND {other} IS NOT NULL)"
     options = [Call(f"COUNT(DISTINCT {one})")]
     options += [Call(f"COUNT(DISTINCT {one}, {other})", f"COUNT(DISTINCT ({one}, {other})) {both}")]
-    options += [Call(f"COUNT(DISTINCT {c})") for c in view.of("list", "struct", "structs")]
+    options += [Call(f"COUNT(DISTINCT {c})") for c in view.of("list", "struct", "structs", "map")]
     for c in view.of("int", "decimal"):
         options += [Call(f"SUM(DISTINCT {c})"), Call(f"AVG(DISTINCT {c})", bound=CLOSE)]
     return chance.choice(options)
@@ -178,8 +192,8 @@ def different(view: View) -> Call:
 
 def _value(view: View) -> tuple[str, str]:
     """A value of the event, maybe a nested one, and how it is compared."""
-    nested = view.of("list", "struct", "structs", "json")
+    nested = view.of(*"list", "struct", "structs", "json", "map")
     if not nested or maybe(view.chance, 0.7):
         return view.chance.choice(view.events), EXACT
     name = view.chance.choice(nested)
-    return name, DOCUMENT if name in view.of("json") else JSON
+    return name, nested_bound(view, name)

@@ -14,6 +14,8 @@ from random import Random
 Value = tuple[str, str]
 EPOCH = "2026-03-01 00:00:00"
 """Event times are seconds from here on."""
+EPOCH_MS = 1_772_323_200_000
+"""The same, ms since 1970."""
 TEXTS = ["", "a", "b", "B", "a b", "ä€", "Ω𝄞", "it's", '"', "%s", "0", "-1", "NULL", "\x01"]
 ROUGH_MAX = 1e6
 
@@ -116,6 +118,14 @@ def _structs(chance: Random) -> Value:
     return f"[{told}]", f"[{meant}]::STRUCT(x INTEGER, t VARCHAR)[]"
 
 
+def _map(chance: Random) -> Value:
+    names = chance.sample(["a", "b", "x y", ""], chance.randint(0, 3))
+    pairs = [(name, chance.choice(["1", "2", "null"])) for name in names]
+    told = ",".join(f'"{name}":{value}' for name, value in pairs)
+    meant = ",".join(f"'{name}':{value}" for name, value in pairs)
+    return f"{{{told}}}", f"MAP {{{meant}}}::MAP(VARCHAR, BIGINT)"
+
+
 def _document(chance: Random) -> Value:
     text = chance.choice(['{"a":1}', '{"a":"x"}', '{"a":null}', '{"b":[1]}', "[]", "7"])
     return text, f"'{text}'::JSON"
@@ -152,5 +162,20 @@ KINDS = [
     kind("STRUCT(x INTEGER, t VARCHAR)", _struct, "struct", '{"x":"y"}', "1"),
     kind("STRUCT(x INTEGER, t VARCHAR)[]", _structs, "structs", '[{"x":"y"}]'),
     kind("JSON", _document, "json"),
+    kind("MAP(VARCHAR, BIGINT)", _map, "map", '{"a":"x"}', "[1]", '{"a":1,"a":2}'),
 ]  # fmt: skip
-NESTED = {"list", "struct", "structs", "json"}
+NESTED = {"list", "struct", "structs", "json", "map"}
+_NARROWER = {
+    "BIGINT": {"INTEGER", "TINYINT"},
+    "INTEGER": {"TINYINT"},
+    "HUGEINT": {"BIGINT", "INTEGER"},
+    "DECIMAL(18,2)": {"INTEGER", "TINYINT"},
+    "DOUBLE": {"REAL", "TINYINT"},
+    "VARCHAR": {"BIGINT", "BOOLEAN", "DATE", "TIME"},
+    "TIMESTAMP": {"DATE"},
+}
+
+
+def narrower(wide: Kind) -> list[Kind]:
+    """Kinds of which every value is one of ``wide``, and that it is the union of."""
+    return [wide, *(one for one in KINDS if one.type in _NARROWER.get(wide.type, ()))]

@@ -54,3 +54,15 @@ SELECT m, m['a'] AS a, COUNT(*) AS n, SUM(m['b']) AS b FROM e GROUP BY m, m['a']
 {"m":{"a":1,"b":2},"a":1,"n":2,"b":4}
 {"m":{"b":3},"a":null,"n":1,"b":3}
 {"m":null,"a":null,"n":1,"b":null}
+
+-- an empty map
+CREATE SOURCE e (m MAP<VARCHAR, BIGINT>) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS
+SELECT coalesce(m, MAP {}) AS k, COUNT(*) FILTER (WHERE m = MAP {}) AS n FROM e GROUP BY k;
+--> events
+{"m":{"a":1}}
+{"m":{}}
+{}
+--> rows
+{"k":{"a":1},"n":0}
+{"k":{},"n":1}
