@@ -1,6 +1,7 @@
 """Variance and covariance: any cut of the events, within the bound that the family states."""
 
 import math
+import sys
 from collections.abc import Iterator
 from fractions import Fraction
 
@@ -101,6 +102,82 @@ def test_a_small_spread_around_a_large_mean_is_not_lost(con):
     load(con, {"x": "DOUBLE"}, [(value,) for value in values])
     state = merged(con, VARIANCE, list(range(1, 300)), 300)
     assert math.isclose(answer(VARIANCE, Final("var_pop", "DOUBLE"), state), 2 / 3, rel_tol=1e-9)
+
+
+FAR = [1.7e308, -1.7e308, 1.1e308, 1e200, -1e160, 1e150, -1e100, 0.1, 1.0, 0.0, 5e-324]
+BEYOND = Fraction(sys.float_info.max)
+ENDLESS = [math.inf, -math.inf, math.nan]
+
+
+def spread_of(values: list[float]) -> tuple[Fraction, Fraction]:
+    """The exact mean and sum of squared deviations."""
+    numbers = [Fraction(value) for value in values]
+    mean = sum(numbers, Fraction()) / len(numbers)
+    return mean, sum(((number - mean) ** 2 for number in numbers), Fraction())
+
+
+def at_most(bound: Fraction, got: float, exactly: Fraction) -> bool:
+    return math.isfinite(got) and abs(Fraction(got) - exactly) <= bound
+
+
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_far_values_are_nan_by_their_own_spread_and_not_by_the_batches(con, data):
+    some = data.draw(st.lists(st.sampled_from(FAR), min_size=1, max_size=3))
+    values = data.draw(st.lists(st.sampled_from(some), min_size=2, max_size=14))
+    cuts = data.draw(st.lists(st.integers(0, len(values)), max_size=5))
+    others = data.draw(st.permutations([0.1] * 2 + [float(i) for i in range(len(values) - 2)]))
+    load(con, {"y": "DOUBLE", "x": "DOUBLE"}, list(zip(others, values, strict=True)))
+    mean, m2 = spread_of(values)
+    state = merged(con, VARIANCE, cuts, len(values))
+    paired = merged(con, pairs(), cuts, len(values))
+
+    def got(name: str) -> float:
+        return answer(pairs(), Final(name, "DOUBLE"), paired)
+
+    variance = answer(VARIANCE, Final("var_pop", "DOUBLE"), state)
+    largest = max(abs(Fraction(value)) for value in values)
+    assert at_most(Fraction(1e-12) * largest + Fraction(5e-324), got("regr_avgx"), mean)
+    if m2 > BEYOND:
+        assert math.isnan(variance)
+        for name in ("covar_pop", "corr", "regr_slope", "regr_intercept", "regr_r2", "regr_sxx"):
+            assert math.isnan(got(name)), name
+        assert math.isclose(got("regr_syy"), exact(others)[1], rel_tol=1e-9)
+        return
+    bound = Fraction(BOUND) * (m2 + abs(mean) * Fraction(math.sqrt(m2))) + Fraction(1e-300)
+    assert at_most(bound, variance, m2 / len(values))
+    assert at_most(len(values) * bound, got("regr_sxx"), m2)
+    if m2 == 0:
+        assert (variance, got("regr_sxx"), got("covar_pop")) == (0, 0, 0)
+        assert math.isnan(got("corr"))
+        assert math.isnan(got("regr_slope"))
+        assert got("regr_intercept") is None
+
+
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_what_is_no_number_makes_the_same_answers_in_any_batches(con, data):
+    real = st.sampled_from([*ENDLESS, 1.0, 2.0, 1.7e308])
+    rows = data.draw(st.lists(st.tuples(real | st.none(), real), max_size=7))
+    cuts = data.draw(st.lists(st.integers(0, len(rows)), max_size=5))
+    load(con, {"y": "DOUBLE", "x": "DOUBLE"}, rows)
+    for kept, finals in ((VARIANCE, SPREADS), (pairs(), PAIRS)):
+        once, cut = (merged(con, kept, where, len(rows)) for where in ([], cuts))
+        for function in finals:
+            final = Final(function, "UINTEGER" if function == "regr_count" else "DOUBLE")
+            one, other = (answer(kept, final, state) for state in (once, cut))
+            assert repr(one) == repr(other) or math.isclose(one, other, rel_tol=1e-12), function
+
+
+@pytest.mark.parametrize("n", [3, 10, 49])
+def test_values_that_are_all_equal_have_no_spread_in_any_batches(con, n):
+    """A plain sum of ten 0.1 over ten is another double than 0.1."""
+    load(con, {"y": "DOUBLE", "x": "DOUBLE"}, [(float(i), 0.1) for i in range(n)])
+    for cuts in ([1], [n - 1], [n // 2], list(range(1, n))):
+        state = merged(con, pairs(), cuts, n)
+        assert answer(pairs(), Final("regr_sxx", "DOUBLE"), state) == 0
+        assert answer(pairs(), Final("regr_avgx", "DOUBLE"), state) == 0.1
+        assert answer(pairs(), Final("regr_r2", "DOUBLE"), state) is None
 
 
 @pytest.mark.parametrize(
