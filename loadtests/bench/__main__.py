@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from loadtests.bench import curves, families, fresh, ingest, lookup, nexmark, snapshot
+from loadtests.bench import curves, families, fresh, ingest, lookup, nexmark, retention, snapshot
 from loadtests.bench.figure import Figure
 from loadtests.bench.process import ROOT
 from loadtests.bench.report import machine, page, row, write_json
@@ -27,6 +27,7 @@ PARTS: dict[str, tuple[Benchmark, ...]] = {
     "Lookups": lookup.ALL,
     "Freshness and restart": fresh.ALL,
     "Snapshots": (snapshot.snapshot,),
+    "Retention": (retention.retention,),
     "What the settings trade": curves.ALL,
 }
 

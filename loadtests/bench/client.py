@@ -7,7 +7,7 @@ A process of its own, so that it can have a CPU of its own::
 It writes ``Latencies`` as JSON. It needs nothing beyond the standard library and numpy, and about
 40 µs per request. It sleeps until shortly before the next request is due and then looks at the
 clock, since a timer alone is late by more than an answer takes. Every answer has to be a 200 that
-names the key.
+names the key. SIGTERM ends it before its time: what was asked by then is answered, and counts.
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ from __future__ import annotations
 import argparse
 import random
 import select
+import signal
 import socket
 import sys
+import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -38,16 +41,38 @@ class _Waiting:
 
 
 def ask_at_rate(
-    port: int, path: str, rows: int, per_second: float, seconds: float, connections: int, seed: int
+    port: int,
+    path: str,
+    rows: int,
+    per_second: float,
+    seconds: float,
+    connections: int,
+    seed: int,
+    *,
+    stride: int = 1,
+    suffix: str = "",
+    enough: Callable[[], bool] = lambda: False,
 ) -> Latencies:
     """Ask for rows with keys uniform over ``user-00000000`` … and return the latencies.
+
+    Args:
+        port: Of the server, on this machine.
+        path: Of the rows, up to the user.
+        rows: How many users there are.
+        per_second: The rate.
+        seconds: For how long.
+        connections: At most so many requests wait at once.
+        seed: Of the users.
+        stride: From the number of one user to that of the next.
+        suffix: What stands behind the user in the path.
+        enough: Ends it before its time; what was asked by then is answered.
 
     Raises:
         RuntimeError: An answer is no 200 with the row, or does not come in 30 s.
     """
     count = int(per_second * seconds)
     draw = random.Random(seed)
-    users = [b"user-%08d" % draw.randrange(rows) for _ in range(count)]
+    users = [b"user-%08d" % (draw.randrange(rows) * stride) for _ in range(count)]
     free: deque[socket.socket] = deque()
     for _ in range(connections):
         connection = socket.create_connection(("127.0.0.1", port), timeout=_ANSWER_S_MAX)
@@ -55,16 +80,21 @@ def ask_at_rate(
         free.append(connection)
     every = list(free)
     try:
-        return _ask(free, path.encode(), users, per_second)
+        return _ask(free, (path.encode(), suffix.encode()), users, per_second, enough)
     finally:
         for connection in every:
             connection.close()
 
 
 def _ask(
-    free: deque[socket.socket], path: bytes, users: list[bytes], per_second: float
+    free: deque[socket.socket],
+    around: tuple[bytes, bytes],
+    users: list[bytes],
+    per_second: float,
+    enough: Callable[[], bool],
 ) -> Latencies:
     count = len(users)
+    path, suffix = around
     due = [due_s(index, per_second) for index in range(count)]
     sent, answered = [0.0] * count, [0.0] * count
     waiting: dict[socket.socket, _Waiting] = {}
@@ -75,7 +105,8 @@ def _ask(
         while index < count and free and due[index] <= now:
             connection = free.popleft()
             sent[index] = now
-            connection.sendall(b"GET %b%b HTTP/1.1\r\nhost: bench\r\n\r\n" % (path, users[index]))
+            target = path + users[index] + suffix
+            connection.sendall(b"GET %b HTTP/1.1\r\nhost: bench\r\n\r\n" % target)
             waiting[connection] = _Waiting(index, users[index])
             index += 1
             now = _CLOCK() - began
@@ -95,7 +126,9 @@ def _ask(
                 del waiting[connection]
                 free.append(connection)
                 done += 1
-    return latencies(due, sent, answered)
+        if enough():
+            count = min(count, max(1, index))
+    return latencies(due[:count], sent[:count], answered[:count])
 
 
 def _whole(asked: _Waiting) -> bool:
@@ -127,10 +160,15 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--connections", type=int, default=8)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--stride", type=int, default=1)
+    parser.add_argument("--suffix", default="")
     given = parser.parse_args()
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
     told = ask_at_rate(
-        given.port, given.path, given.rows, given.rate, given.seconds, given.connections, given.seed
-    )
+        given.port, given.path, given.rows, given.rate, given.seconds, given.connections,
+        given.seed, stride=given.stride, suffix=given.suffix, enough=ended.is_set,
+    )  # fmt: skip
     sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
 
 

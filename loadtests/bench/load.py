@@ -94,6 +94,10 @@ class Asking:
     popen: subprocess.Popen[str]
     seconds: float
 
+    def end(self) -> None:
+        """Let it end before its time."""
+        self.popen.terminate()
+
     def result(self) -> Latencies:
         """Return what it measured.
 
@@ -115,11 +119,18 @@ def asking(
     seconds: float,
     cpus: Sequence[int],
     seed: int = 1,
+    *,
+    stride: int = 1,
+    suffix: str = "",
 ) -> Iterator[Asking]:
-    """Start a client at a fixed rate; it is ended with the block at the latest."""
+    """Start a client at a fixed rate; it is ended with the block at the latest.
+
+    Its users are multiples of ``stride``; what stands behind them in the path is ``suffix``.
+    """
     argv = (
         *PYTHON, "loadtests.bench.client", str(port), path, str(rows), "--rate", str(per_second),
         "--seconds", str(seconds), "--connections", str(LATENCY_CONNECTIONS), "--seed", str(seed),
+        "--stride", str(stride), "--suffix", suffix,
     )  # fmt: skip
     popen = subprocess.Popen(  # noqa: S603 (our own module)
         argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

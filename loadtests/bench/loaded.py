@@ -15,7 +15,7 @@ import random
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,16 +66,30 @@ class Loaded:
 
 def loaded(rows: int) -> Loaded:
     """Return the data directory with so many rows; made where it is missing."""
-    place = _WORK / f"rows-{rows}"
+    stream = Stream(rows, rows, "new")
+    return made(f"rows-{rows}", SQL, rows, lambda data: fill_log(data, SOURCE, stream), f"{stream}")
+
+
+def made(name: str, sql: str, rows: int, fill: Callable[[Path], None], filled_with: str) -> Loaded:
+    """Return a data directory in which a pipeline has read an event log; made where missing.
+
+    Args:
+        name: Of the directory, below ``.bench``.
+        sql: The pipeline, whose source is ``orders``.
+        rows: How many events there are, and rows.
+        fill: Writes the event log into a data directory.
+        filled_with: Says what it writes; with another word it is made anew.
+    """
+    place = _WORK / name
     done = place / "done"
     there = Loaded(place / "data", place / "pipeline.sql", rows)
-    made_of = f"{SQL}{Stream(rows, rows, 'new')}"
+    made_of = f"{sql}{filled_with}"
     if done.exists() and done.read_text() == made_of:
         return there
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
-    there.sql.write_text(SQL)
-    fill_log(there.directory, SOURCE, Stream(rows, rows, "new"))
+    there.sql.write_text(sql)
+    fill(there.directory)
     with ingest(there, [*cpu(0), *cpu(1)]) as process:
         what = f"loading {rows} rows"
         until(
@@ -142,7 +156,7 @@ def ingest(there: Loaded, cpus: Sequence[int], **others: object) -> Iterator[Pro
 
 
 @contextlib.contextmanager
-def idle_writer(there: Loaded, cpus: Sequence[int]) -> Iterator[None]:
+def idle_writer(there: Loaded, cpus: Sequence[int]) -> Iterator[Process]:
     """Run the writer with nothing to do, as it does beside a server, its compactions done."""
     with ingest(there, cpus) as process:
         what = "the writer's start"
@@ -157,7 +171,7 @@ def idle_writer(there: Loaded, cpus: Sequence[int]) -> Iterator[None]:
             return len(seen) > _SETTLED_LOOKS
 
         until(settled, process, "the end of the compactions", READY_S_MAX * 5)
-        yield
+        yield process
 
 
 @contextlib.contextmanager
