@@ -86,7 +86,7 @@ def _plain(view: View) -> Call:
         ]
     for c in view.of("bits"):
         options += [Call(f"{name}({c})") for name in ("bit_and", "bit_or", "bit_xor")]
-    moments = view.of("moments")
+    moments = view.of("moments", "spread")
     if moments:
         y, x = chance.choice(moments), chance.choice(moments)
         one = ("var_pop", "var_samp", "stddev_pop", "stddev_samp", "variance", "stddev")

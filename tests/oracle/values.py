@@ -71,6 +71,12 @@ def _rough(chance: Random) -> Value:
     return repr(value), f"'{value!r}'::DOUBLE"
 
 
+def _tenths(chance: Random) -> Value:
+    """Few values that are no doubles: groups of equal ones, whose spread must be nothing."""
+    value = chance.choice([0.1, 0.1, 0.1, 0.7])
+    return repr(value), f"'{value!r}'::DOUBLE"
+
+
 def _wild(chance: Random) -> Value:
     text = chance.choice(
         ["1e308", "-1e308", "5e-324", "0.0", "-0.0", '"NaN"', '"Infinity"', '"-Infinity"', "1.5"]
@@ -163,6 +169,7 @@ KINDS = [
     kind("STRUCT(x INTEGER, t VARCHAR)[]", _structs, "structs", '[{"x":"y"}]'),
     kind("JSON", _document, "json"),
     kind("MAP(VARCHAR, BIGINT)", _map, "map", '{"a":"x"}', "[1]", '{"a":1,"a":2}'),
+    kind("DOUBLE", _tenths, "spread"),
 ]  # fmt: skip
 NESTED = {"list", "struct", "structs", "json", "map"}
 _NARROWER = {
