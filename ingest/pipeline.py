@@ -28,10 +28,13 @@ from keyfold.state.writer import StateWriter
 _log = logging.getLogger("keyfold.ingest")
 HEARTBEAT_MS = 50
 RECLAIM_INTERVAL_MS = 1_000
-# While a pass is under way; right with the next turn where there is much to delete.
+# While a pass is under way and has nothing to delete.
 RECLAIM_PAUSE_MS = 50
 # A quarter of the time since the last look, within these bounds.
 RECLAIM_MS_MIN, RECLAIM_MS_MAX = 2, 20
+# Where there is much to delete, so that a look is as long as it may be: what it finds is a commit,
+# and each commit holds the readers up for as long whether it deletes few rows or many.
+RECLAIM_BUSY_MS = 4 * RECLAIM_MS_MAX
 RECLAIM_KEYS_MAX = 50_000
 LETTERS_BYTES_MAX = 64 << 20
 # The status has a place of 1 MiB (keyfold/state/counter.py), at 80 bytes at most for a partition.
@@ -177,7 +180,7 @@ class Pipeline:
         until_s = time.perf_counter() + budget_ms / 1_000
         found = self._state.reclaim(RECLAIM_KEYS_MAX, lambda: time.perf_counter() >= until_s)
         if found:
-            pause_ms = 0
+            pause_ms = RECLAIM_BUSY_MS
         else:
             pause_ms = RECLAIM_PAUSE_MS if self._state.reclaiming else RECLAIM_INTERVAL_MS
         self._reclaim_at_ms = at_ms + pause_ms

@@ -6,12 +6,13 @@ import gc
 import json
 import threading
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ingest.pipeline import HEARTBEAT_MS, LETTERS_BYTES_MAX, Pipeline
+from ingest.pipeline import HEARTBEAT_MS, LETTERS_BYTES_MAX, RECLAIM_BUSY_MS, Pipeline
 from keyfold.eventlog.format import source_directory
 from keyfold.eventlog.writer import EventLogWriter
 from keyfold.settings import Settings
@@ -22,6 +23,7 @@ from keyfold.state.layout import COMMIT_KEY, counter_path
 from keyfold.state.memory import MemoryStore
 from keyfold.state.record import record_decoder
 from keyfold.state.writer import StateWriter
+from keyfold.view.rowkey import prefix_end
 
 SQL = """
 CREATE SOURCE orders (u VARCHAR) WITH (connector = 'events');
@@ -35,7 +37,11 @@ class Loop:
     """A pipeline over a real event log, with clocks that are moved by hand."""
 
     def __init__(
-        self, directory: Path, letters_bytes_max: int = LETTERS_BYTES_MAX, **settings: Any
+        self,
+        directory: Path,
+        letters_bytes_max: int = LETTERS_BYTES_MAX,
+        sql: str = SQL,
+        **settings: Any,
     ) -> None:
         self.directory = directory
         self.now_ms = 1_000_000
@@ -43,7 +49,7 @@ class Loop:
         self.stop = threading.Event()
         self.stop_after: int | None = None
         self.store = MemoryStore()
-        self.state = StateWriter(self.store, compile_sql(SQL))
+        self.state = StateWriter(self.store, compile_sql(sql))
         self.counter = CounterWriter(counter_path(directory))
         self.reader = CounterReader(counter_path(directory))
         self.pipeline = Pipeline(
@@ -215,6 +221,40 @@ def test_a_stop_commits_what_was_read_and_says_that_it_was_clean(tmp_path: Path)
     assert sequence == loop.state.record.sequence
     again = StateWriter(loop.store, loop.state.catalog)
     assert again.record.views["spend"].total().taken == 10
+    loop.close()
+
+
+def test_expired_rows_go_in_few_commits_however_fast_the_loop_turns(tmp_path: Path) -> None:
+    """A look of 2 ms each turn would be a commit each, which the readers wait for."""
+    sql = """
+    CREATE SOURCE orders (u VARCHAR, ts TIMESTAMP, WATERMARK FOR ts AS ts)
+    WITH (connector = 'events', timestamp.unit = 's', max_future_skew = '36500 days');
+    CREATE MATERIALIZED VIEW spend WITH (retention = '1 hour') AS
+    SELECT u, window_start, COUNT(*) AS n FROM TUMBLE(orders, ts, INTERVAL '1' MINUTE)
+    GROUP BY u, window_start;
+    """
+    rows = 20_000
+    loop = Loop(tmp_path, sql=sql, commit_interval_ms=20, poll_timeout_ms=1)
+    loop.push("orders", [b'{"u":"%d","ts":1000000000}' % i for i in range(rows)])
+    loop.until("spend", rows)
+    loop.push("orders", [b'{"u":"a","ts":1100000000}'])
+    loop.until("spend", rows + 1)
+    prefix = loop.state.views["spend"].prefix
+
+    def left() -> int:
+        return sum(1 for _ in loop.store.keys(prefix, prefix_end(prefix)))
+
+    committed_ms = []
+    sequence = loop.reader.read()[0]
+    for _ in range(1_000):
+        loop.turns(1, ms=5)
+        if loop.reader.read()[0] != sequence:
+            sequence = loop.reader.read()[0]
+            committed_ms.append(loop.ran_ms)
+        if committed_ms and left() == 1:
+            break
+    assert left() == 1
+    assert all(later - one >= RECLAIM_BUSY_MS for one, later in pairwise(committed_ms))
     loop.close()
 
 
