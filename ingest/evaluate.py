@@ -25,6 +25,7 @@ from keyfold.state.layout import MEMBERS
 from keyfold.view.distinct import Members, members, value_sets
 from keyfold.view.plan import ViewPlan
 from keyfold.view.rowkey import slices, with_prefix
+from keyfold.view.tiles import Tiles
 
 _POISON = (
     duckdb.ConversionException,
@@ -93,6 +94,7 @@ class Evaluator:
         self._plan = plan
         self._prefix = prefix
         self._sets = value_sets(plan.aggregates)
+        self._tiles = Tiles(plan) if plan.tiled else None
         self._alone = Grouping(connection, [plan])
         self._grouping = grouping if grouping is not None and grouping.shared else None
 
@@ -174,14 +176,19 @@ class Evaluator:
 
     def _delta_of(self, grouping: Grouping, groups: Groups) -> Delta:
         keys = with_prefix(self._prefix, groups.keys)
+        row_keys, sets_keys = slices(keys), keys
+        if self._tiles is not None:
+            begin = len(self._prefix)
+            moved = [self._tiles.sets_key(key, begin) for key in row_keys]
+            sets_keys = pa.array(moved, pa.large_binary())
         return Delta(
-            keys=slices(keys),
+            keys=row_keys,
             slots=grouping.slots(self._plan.name, groups),
             applied=groups.applied,
             filtered=groups.filtered,
             late={},
             members=[
-                members(number, one, MEMBERS, keys, found)
+                members(number, one, MEMBERS, sets_keys, found)
                 for number, (one, found) in enumerate(zip(self._sets, groups.lists, strict=True))
             ],
         )

@@ -112,7 +112,7 @@ def lookup_keys(body: bytes, view: ViewLookup, keys_max: int) -> list[list[objec
             f"the lookup has {len(given)} keys, more than {keys_max}",
             hint="send it in parts, or raise lookup_keys_max",
         )
-    panes = view.plan.window.panes if view.plan.window is not None else 1
+    panes = view.plan.panes_read
     if len(given) * panes > PANES_MAX:
         raise RefusedError(
             "too_large",

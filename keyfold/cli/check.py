@@ -162,7 +162,7 @@ def window_text(view: ViewPlan) -> str:
     window = view.window
     size = f"{'gap ' if window.session else ''}{duration(window.size_us)}"
     if window.panes > 1:
-        kept += f", up to {window.panes} panes of {duration(window.pane_us)} merged by a lookup"
+        kept += f", up to {view.panes_read} panes of {duration(window.pane_us)} merged by a lookup"
     if view.emit_on_close:
         kept += ", shown once it is closed"
     return f"{window.kind} {size} on {window.column}{kept}"

@@ -11,6 +11,7 @@ from keyfold.cli.check import Compiled, compile_file, duration, window_text
 from keyfold.cli.show import add_row, out, table
 from keyfold.errors import SqlError, did_you_mean
 from keyfold.state.layout import MEMBERS, view_prefix
+from keyfold.state.spans import PLACES_BYTES
 from keyfold.view.aggregate import Aggregate
 from keyfold.view.distinct import SET_NUMBER_BYTES, value_sets
 from keyfold.view.expression import Answer, Call, Expression, Fold, Item, Key, Literal
@@ -161,9 +162,13 @@ def value_costs(view: ViewPlan) -> list[str]:
         ]
         more = "".join(f" + {text}" for text in told)
         size = key + SET_NUMBER_BYTES + sum(fixed for fixed, _ in sizes)
+        size += PLACES_BYTES if view.tiled else 0
         where = f" where {one.where}" if one.where else ""
         listed = ", ".join(operand.sql for operand in one.operands)
-        costs.append(f"{size} bytes{more}, for each DISTINCT {listed}{where}")
+        tile = ""
+        if view.tiled and view.window is not None:
+            tile = f" in each tile of {duration(view.window.size_us)}"
+        costs.append(f"{size} bytes{more}, for each DISTINCT {listed}{where}{tile}")
     return costs
 
 

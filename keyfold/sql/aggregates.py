@@ -23,6 +23,7 @@ from keyfold.view import expression as ex
 from keyfold.view.aggregate import Aggregate, Final, Operand
 from keyfold.view.family.registry import FAMILIES
 from keyfold.view.plan import Answer
+from keyfold.view.tiles import tiled
 from keyfold.view.types import Physical
 
 _TALLY_TYPES = {"mode": "{}", "values": "{}[]", "histogram": "MAP({}, UBIGINT)", "string": "{}"}
@@ -98,7 +99,11 @@ class Partials:
         )
         place = {old: new for new, old in enumerate(order)}
         answers = [Answer(place[answer.aggregate], answer.final) for answer in self.answers]
-        return tuple(kept[i] for i in order), tuple(answers)
+        in_order = [kept[i] for i in order]
+        window = self._relation.window
+        if window is not None and window.kind == "hop" and window.panes > 1:
+            in_order += tiled(in_order)
+        return tuple(in_order), tuple(answers)
 
     def _answer(
         self,
@@ -252,14 +257,6 @@ class Partials:
         self, node: exp.Expr, call: Call, arguments: list[exp.Expr], where: str
     ) -> Aggregate:
         """Return the partial of different values."""
-        window = self._relation.window
-        if window is not None and (window.panes > 1 or window.session):
-            raise self._text.error(
-                node,
-                f"{call.function}(DISTINCT …) cannot be kept in windows of {window.kind.upper()}",
-                "windows are merged from parts, and different values of two parts do not add up: "
-                "use TUMBLE, or APPROX_COUNT_DISTINCT",
-            )
         family, operands = call.family, []
         for argument in arguments:
             if isinstance(argument, exp.Tuple):

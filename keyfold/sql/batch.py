@@ -52,9 +52,7 @@ class BatchQuery:
         columns = [f"{value} AS k{i}" for i, value in enumerate(values)]
         slots = [sql for aggregate in self.aggregates for sql in aggregate.update_sql()]
         columns += [f"{sql} AS s{i}" for i, sql in enumerate(slots)]
-        for i, one in enumerate(value_sets(self.aggregates)):
-            forms = [_key_form(operand.sql, operand.type) for operand in one.operands]
-            columns.append(f"{one.update_sql(forms)} AS m{i}")
+        columns += self._members_sql()
         where = f" WHERE ({self.condition})" if self.condition else ""
         groups = _places(range(len(self.keys)))
         if self.sets:
@@ -62,6 +60,14 @@ class BatchQuery:
             groups = f"GROUPING SETS ({listed})"
         by = f" GROUP BY {groups}" if groups else ""  # without a key it is one row
         return f"SELECT {', '.join(columns)} FROM {self.relation}{where}{by}"
+
+    def _members_sql(self) -> list[str]:
+        """Return the columns with the members of its sets."""
+        columns = []
+        for i, one in enumerate(value_sets(self.aggregates)):
+            forms = [_key_form(operand.sql, operand.type) for operand in one.operands]
+            columns.append(f"{one.update_sql(forms)} AS m{i}")
+        return columns
 
     def _sessions_sql(self, gap_us: int) -> str:
         """Return the same where a group is a session, as far as the batch shows it.
@@ -83,6 +89,7 @@ class BatchQuery:
         kept.append(f"min({start}) AS k{len(names)}")
         slots = [sql for aggregate in self.aggregates for sql in aggregate.update_sql()]
         kept += [f"{sql} AS s{i}" for i, sql in enumerate(slots)]
+        kept += self._members_sql()
         groups = ", ".join([*names, "__session"])
         return f"SELECT {', '.join(kept)} FROM ({events}) GROUP BY {groups}"
 

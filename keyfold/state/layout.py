@@ -11,7 +11,9 @@ key                                         value
 ``01`` + number (u64 BE)                    ``DeadLetter``, MessagePack
 ``10`` + view id (u32 BE) + row key         the partials of a row (keyfold/view/partial.py)
 ``11`` + the key of a row, as above,        nothing: that this value is in a set of the row
-+ set (u16 BE) + value                      (keyfold/view/distinct.py)
++ set (u16 BE) + value                      (keyfold/view/distinct.py). In HOP and CUMULATE the row
+                                            is the first of a tile, and the value says where the
+                                            tile has it (keyfold/state/spans.py)
 ==========================================  ====================================================
 
 A view that is rebuilt gets a new id, so its old rows and its new ones never mix.

@@ -9,7 +9,7 @@ commit grows long. What is found here is deleted with the next commit.
 - Windows end at the multiples of their size (or step), so between two of them nothing new expires
   and there is no pass.
 - A pane that several windows share goes with the last of them, whose key it is stored under (of
-  ``cumulate``: with the widest).
+  ``cumulate``: with the widest; with different values: with the last one of its tile).
 - A session goes later than it is hidden, once nothing can prolong it any more: an event that is not
   late lies less than a gap before the horizon, in every partition that has a say
   (``CommitRecord.reclaim_time_us``). Its end is no part of its key, so it is read of the rows that
@@ -147,4 +147,9 @@ class Reclaimer:
         """The last bound of a window at or before ``horizon``; of sessions, of a start."""
         if self._window.session:
             horizon -= self._window.size_us
-        return self._window.floor_us(horizon, self._window.expiry_us)
+        window = self._window
+        if self._plan.tiled:
+            # The last window of a tile begins with the last pane, whose bound is the last one.
+            last_us = 0 if window.kind == "cumulate" else window.pane_us
+            return window.floor_us(horizon + last_us, window.size_us) - last_us
+        return window.floor_us(horizon, window.expiry_us)

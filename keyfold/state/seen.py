@@ -82,6 +82,15 @@ class SeenValues:
         self._recent_bytes += sum(map(len, absent)) + _ENTRY_BYTES * len(absent)
         return ~known
 
+    def forget(self, keys: Sequence[bytes]) -> None:
+        """Take members out: their rows go, and so do those in the store, with the next commit."""
+        gone = set(keys)
+        if gone:
+            self._recent -= gone
+            self._older -= gone
+            if self._new:
+                self._new = [key for key in self._new if key not in gone]
+
     def take_new(self) -> list[bytes]:
         """Return the members that are new, in key order; they are in the store from now on."""
         taken, self._new = sorted(self._new), []

@@ -13,13 +13,15 @@ remembered longer, in bounded memory: most events belong to it or come after it,
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from keyfold.state.hot import HotPartials
 from keyfold.state.keyfilter import KeyFilter
 from keyfold.state.protocol import Reader
+from keyfold.state.sessionvalues import SessionValues
+from keyfold.view.distinct import Members
 from keyfold.view.plan import ViewPlan
 from keyfold.view.rowkey import NULL, VALUE, value_decoder, value_encoder
 from keyfold.view.session import end_reader, end_slots
@@ -46,6 +48,7 @@ class Sessions:
         bytes_max: int,
         *,
         store_empty: bool = False,
+        values: SessionValues | None = None,
     ) -> None:
         """Prepare.
 
@@ -55,7 +58,9 @@ class Sessions:
             store: Where its rows are.
             bytes_max: Memory for the newest sessions and, half of it, the filter of groups.
             store_empty: The store has no row of the view, so what is there comes from here.
+            values: Its different values; None without DISTINCT.
         """
+        self._values = values
         self._has_slot, self._end_slot = end_slots(plan)
         self._end_of = end_reader(plan)
         self._hot = hot
@@ -85,17 +90,32 @@ class Sessions:
             del self._newest[next(iter(self._newest))]
         return gone
 
-    def merge(self, keys: Sequence[bytes], delta: Sequence[np.ndarray]) -> None:
+    def forget(self, rows: Collection[bytes]) -> None:
+        """Hear which rows, of any view, are deleted with the commit that is being made."""
+        for key in rows:
+            group = key[:-START_BYTES]
+            newest = self._newest.get(group)
+            if newest is not None and group + _encode(newest[0]) == key:
+                del self._newest[group]
+
+    def merge(
+        self,
+        keys: Sequence[bytes],
+        delta: Sequence[np.ndarray],
+        found: Sequence[Members] = (),
+    ) -> None:
         """Merge the sessions of a batch into the state.
 
         Args:
             keys: n different row keys, with the view's prefix.
             delta: One array of n values per slot.
+            found: The members in the delta of each of the view's sets.
 
         Raises:
             OverflowError: As ``HotPartials.merge`` says.
         """
-        targets, over, taken = self._place(keys, delta)
+        targets, over, made = self._place(keys, delta)
+        taken = [key for key in over if key not in made]
         columns = list(delta)
         if over:
             targets = [_last(over, key) for key in targets]
@@ -103,6 +123,8 @@ class Sessions:
             partials = self._hot.take_out(taken)
             targets += [_last(over, key) for key in taken]
             columns = [np.concatenate(both) for both in zip(columns, partials, strict=True)]
+        if self._values is not None:
+            columns = self._values.follow(keys, targets, columns, found, taken, made)
         if len(set(targets)) == len(targets):
             self._hot.merge(targets, columns)
             return
@@ -111,12 +133,12 @@ class Sessions:
 
     def _place(
         self, keys: Sequence[bytes], delta: Sequence[np.ndarray]
-    ) -> tuple[list[bytes], dict[bytes, bytes], list[bytes]]:
+    ) -> tuple[list[bytes], dict[bytes, bytes], set[bytes]]:
         """Say where sessions belong.
 
         Returns:
             For each the row that it goes into; a row → the one that takes it over, which may be
-            taken over in turn; and which of these were there before the batch.
+            taken over in turn; and the rows that were not there before the batch.
         """
         timed = delta[self._has_slot].tolist()
         ends = delta[self._end_slot].tolist()
@@ -156,7 +178,7 @@ class Sessions:
             self._keep(group, touched, (first, last))
             if newest is None or last >= newest[1]:
                 self._newest[group] = (first, last)
-        return targets, over, [key for key in over if key not in made]
+        return targets, over, made
 
     def _touching(self, group: bytes, span: Span, in_store: bool) -> list[Span]:
         """Return the sessions that one touches which begins before the newest, in order."""

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby, islice
-from operator import itemgetter
+from functools import partial
+from itertools import groupby, islice, repeat
 
 from keyfold.state.protocol import Pair, Reader
 from keyfold.view.pane import Folding, Panes
 from keyfold.view.plan import ViewPlan
 from keyfold.view.rowkey import NULL, encode_value, prefix_end
+from keyfold.view.tiles import BEFORE, OWN, TileReading, Tiles
 from keyfold.view.types import Physical
 
 PANE_ROWS = 256
@@ -31,6 +32,8 @@ _TURN_PANES = 512
 _TAG_MAX = NULL[0]
 _AFTER_TAGS = bytes([_TAG_MAX + 1])
 _Scan = Callable[[bytes], Iterator[Pair]]
+_Part = tuple[bytes, int]
+"""A stored partial, and what its pane is to the window."""
 
 
 class PanedReads:
@@ -38,7 +41,11 @@ class PanedReads:
 
     def __init__(self, plan: ViewPlan, prefix: bytes, store: Reader) -> None:
         self._panes = Panes(plan)
-        self._fold = Folding(plan).fold
+        tiles = Tiles(plan) if plan.tiled else None
+        # Where windows are made of two tiles, panes before a window have a say in it.
+        self._tiles = tiles if tiles is not None and tiles.hops else None
+        self._plain = Folding(plan).fold
+        self._reading = TileReading(plan).fold if self._tiles is not None else None
         self._store = store
         self._begin = len(prefix)
         self._end = prefix_end(prefix)
@@ -50,20 +57,35 @@ class PanedReads:
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """Return the partials of each row in order, None where there is none."""
         stored = [self._stored_keys(key) for key in keys]
-        found = iter(self._store.get_many([one for group in stored for one in group]))
+        found = iter(self._store.get_many([one for group in stored for one, _ in group]))
         return self._folded(
-            [[v for v in islice(found, len(group)) if v is not None] for group in stored]
+            [
+                [
+                    (value, role)
+                    for (_, role), value in zip(group, islice(found, len(group)), strict=True)
+                    if value is not None
+                ]
+                for group in stored
+            ]
         )
 
-    def _folded(self, groups: Sequence[list[bytes]]) -> list[bytes | None]:
+    def _folded(self, groups: Sequence[list[_Part]]) -> list[bytes | None]:
         """Merge the partials of each row; None where it has none."""
-        merged = iter(self._fold([group for group in groups if group]))
-        return [next(merged) if group else None for group in groups]
+        there = [any(role != BEFORE for _, role in group) for group in groups]
+        merged = iter(self._fold([one for one, known in zip(groups, there, strict=True) if known]))
+        return [next(merged) if known else None for known in there]
+
+    def _fold(self, groups: Sequence[Sequence[_Part]]) -> list[bytes]:
+        """Merge the partials of each row, of which it has one or more."""
+        values = [[value for value, _ in group] for group in groups]
+        if self._reading is None:
+            return self._plain(values)
+        return self._reading(values, [[role for _, role in group] for group in groups])
 
     def in_turns(self, keys: Sequence[bytes]) -> Iterator[list[bytes | None]]:
         """Yield what ``get_many`` returns, in lists that each take about a millisecond to make."""
         scan = self._store.moment(self._end)
-        groups: list[list[bytes]] = []
+        groups: list[list[_Part]] = []
         looked = 0
         for key in keys:
             stored = self._stored_keys(key)
@@ -78,7 +100,7 @@ class PanedReads:
         """Yield (key, partials) with start <= key < end in key order, of one moment's state."""
         scan = self._store.moment(self._end)
         keys: list[bytes] = []
-        groups: list[list[bytes]] = []
+        groups: list[list[_Part]] = []
         most, held = _FOLD_MIN, 0
         for key, partials in self._windows(scan, start):
             if key >= end:
@@ -91,22 +113,26 @@ class PanedReads:
                 keys, groups, held, most = [], [], 0, min(2 * most, _FOLD_MAX)
         yield from zip(keys, self._fold(groups), strict=True)
 
-    def _stored_keys(self, key: bytes) -> list[bytes]:
-        """The keys of the panes of one row; none where there can be no such window."""
+    def _stored_keys(self, key: bytes) -> list[tuple[bytes, int]]:
+        """The keys and roles of the panes of one row, in order; none where it is no window."""
         panes = self._panes
         at = panes.place(key, self._begin)
         assert at is not None, "a whole key has its window"
         bound = panes.bound(key, at)
         if bound is None:
-            return [key]
+            return [(key, OWN)]
         if not panes.is_window(bound) or panes.moved(key, self._begin, at, bound) != key:
             return []
-        return [panes.moved(key, self._begin, at, pane) for pane in panes.of(bound)]
+        of, role = panes.of(bound), _roles(self._tiles, bound)
+        if self._tiles is not None:
+            first = panes.first_from(self._tiles.first_pane(bound))
+            of = [*range(first, bound, panes.step), *of]
+        return [(panes.moved(key, self._begin, at, pane), role(pane)) for pane in of]
 
-    def _windows(self, scan: _Scan, start: bytes) -> Iterator[tuple[bytes, list[bytes]]]:
+    def _windows(self, scan: _Scan, start: bytes) -> Iterator[tuple[bytes, list[_Part]]]:
         """Yield (row key, its partials in the order of their panes) of all rows from a key on."""
         while (group := self._next_group(scan, start)) is not None:
-            yield from _Group(self._panes, scan, group, self._begin).rows(start)
+            yield from _Group(self._panes, self._tiles, scan, group, self._begin).rows(start)
             start = max(start, group + _AFTER_TAGS)
 
     def _next_group(self, scan: _Scan, start: bytes) -> bytes | None:
@@ -122,17 +148,24 @@ class PanedReads:
         return pair[0][:at]
 
 
-def _among(scan: _Scan, keys: Sequence[bytes]) -> list[bytes]:
-    """Return the values of those of some keys, in order, that are there."""
-    found: list[bytes] = []
+def _roles(tiles: Tiles | None, window: int) -> Callable[[int], int]:
+    """Return what says of a pane what it is to a window."""
+    if tiles is None:
+        return lambda _: OWN
+    return partial(tiles.role, window)
+
+
+def _among(scan: _Scan, keys: Sequence[tuple[bytes, int]]) -> list[_Part]:
+    """Return the values, with their roles, of those of some keys, in order, that are there."""
+    found: list[_Part] = []
     pairs: Iterator[Pair] | None = None
     pair: Pair | None = None
-    for key in keys:
+    for key, role in keys:
         if pairs is None or (pair is not None and pair[0] < key):
             pairs = scan(key)
             pair = next(pairs, None)
         if pair is not None and pair[0] == key:
-            found.append(pair[1])
+            found.append((pair[1], role))
             pair = next(pairs, None)
     return found
 
@@ -140,8 +173,11 @@ def _among(scan: _Scan, keys: Sequence[bytes]) -> list[bytes]:
 class _Group:
     """The rows of one group of a scan, window by window."""
 
-    def __init__(self, panes: Panes, scan: _Scan, group: bytes, begin: int) -> None:
+    def __init__(
+        self, panes: Panes, tiles: Tiles | None, scan: _Scan, group: bytes, begin: int
+    ) -> None:
         self._panes = panes
+        self._tiles = tiles
         self._scan = scan
         self._group = group
         self._at = len(group)
@@ -150,7 +186,7 @@ class _Group:
         self._held: dict[int, list[Pair] | None] = {}
         self._next: int | None = None
 
-    def rows(self, start: bytes) -> Iterator[tuple[bytes, list[bytes]]]:
+    def rows(self, start: bytes) -> Iterator[tuple[bytes, list[_Part]]]:
         """Yield (row key, its partials in the order of their panes) from a key on."""
         panes, at = self._panes, self._at
         from_bound = None
@@ -160,14 +196,14 @@ class _Group:
                 yield from self._without_window(start)
                 return
         window = None if from_bound is None else panes.first_from(from_bound)
-        self._look(self._key(panes.first_pane(window)) if window is not None else self._group)
+        self._look(self._key(self._first_pane(window)) if window is not None else self._group)
         while self._held or self._next is not None:
             if not self._held:
                 assert self._next is not None
                 first = panes.first_window(self._next)
                 window = first if window is None else max(window, first)
             assert window is not None
-            first_pane, last_pane = panes.first_pane(window), panes.last_pane(window)
+            first_pane, last_pane = self._first_pane(window), panes.last_pane(window)
             for pane in [pane for pane in self._held if pane < first_pane]:
                 del self._held[pane]
             self._hold(last_pane)
@@ -175,6 +211,10 @@ class _Group:
                 yield from self._window(window, start)
             window += panes.step
         yield from self._without_window(start)
+
+    def _first_pane(self, window: int) -> int:
+        """The first pane that has a say in a window."""
+        return (self._tiles or self._panes).first_pane(window)
 
     def _key(self, bound: int) -> bytes:
         return self._group + encode_value(Physical.I64, bound)
@@ -211,27 +251,34 @@ class _Group:
                     break
             self._held[pane] = rows if len(rows) <= PANE_ROWS else None
 
-    def _window(self, window: int, start: bytes) -> Iterator[tuple[bytes, list[bytes]]]:
+    def _window(self, window: int, start: bytes) -> Iterator[tuple[bytes, list[_Part]]]:
         """Yield the rows of a window: those of its panes, by the key that they have in common."""
-        for key, partials in (
-            self._whole() if None not in self._held.values() else (self._in_pieces(window, start))
-        ):
+        whole = None not in self._held.values()
+        for key, parts in self._whole(window) if whole else self._in_pieces(window, start):
+            if self._tiles is not None and all(role == BEFORE for _, role in parts):
+                continue
             moved = self._panes.moved(key, self._begin, self._at, window)
             if moved >= start:
-                yield moved, partials
+                yield moved, parts
 
-    def _whole(self) -> Iterator[tuple[bytes, list[bytes]]]:
-        merged: dict[bytes, list[bytes]] = {}
-        for rows in self._held.values():
+    def _whole(self, window: int) -> Iterator[tuple[bytes, list[_Part]]]:
+        merged: dict[bytes, list[_Part]] = {}
+        role_of = _roles(self._tiles, window)
+        for pane, rows in self._held.items():
+            role = role_of(pane)
             for key, value in rows or ():
-                merged.setdefault(key, []).append(value)
+                merged.setdefault(key, []).append((value, role))
         return ((key, merged[key]) for key in sorted(merged))
 
-    def _in_pieces(self, window: int, start: bytes) -> Iterator[tuple[bytes, list[bytes]]]:
-        streams = [rows or self._pieces(pane, window, start) for pane, rows in self._held.items()]
+    def _in_pieces(self, window: int, start: bytes) -> Iterator[tuple[bytes, list[_Part]]]:
+        role_of = _roles(self._tiles, window)
+        streams = [
+            zip(rows or self._pieces(pane, window, start), repeat(role_of(pane)))
+            for pane, rows in self._held.items()
+        ]
         # Of equal keys, heapq.merge takes the earlier stream first.
-        for key, pairs in groupby(heapq.merge(*streams, key=itemgetter(0)), itemgetter(0)):
-            yield key, [value for _, value in pairs]
+        for key, parts in groupby(heapq.merge(*streams, key=_key_of), _key_of):
+            yield key, [(value, role) for (_, value), role in parts]
 
     def _pieces(self, pane: int, window: int, start: bytes) -> Iterator[Pair]:
         """Yield the rows of a large pane, piece by piece: other panes are read in between."""
@@ -249,10 +296,14 @@ class _Group:
         """The key that a row has in all panes: that of window 0."""
         return self._panes.moved(key, self._begin, self._at, 0)
 
-    def _without_window(self, start: bytes) -> Iterator[tuple[bytes, list[bytes]]]:
+    def _without_window(self, start: bytes) -> Iterator[tuple[bytes, list[_Part]]]:
         """Yield the rows whose time is NULL; they stand behind all windows."""
         head = self._group + NULL
         for key, value in self._scan(max(head, start)):
             if not key.startswith(head):
                 return
-            yield key, [value]
+            yield key, [(value, OWN)]
+
+
+def _key_of(one: tuple[Pair, int]) -> bytes:
+    return one[0][0]

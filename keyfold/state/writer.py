@@ -11,6 +11,7 @@ offsets that went with it, so the source is read again from where the state stan
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +22,6 @@ import numpy as np
 from keyfold.state import deadletter
 from keyfold.state.adopt import Adoption, Wish, adopt
 from keyfold.state.deadletter import DeadLetter
-from keyfold.state.hot import HotPartials
 from keyfold.state.layout import (
     CATALOG_KEY,
     COMMIT_KEY,
@@ -43,50 +43,10 @@ from keyfold.state.record import (
     record_decoder,
     record_encoder,
 )
-from keyfold.state.retention import Reclaimer
-from keyfold.state.seen import SeenValues
-from keyfold.state.sessions import Sessions
-from keyfold.view.distinct import DistinctFold, Members
-from keyfold.view.family.law import zero
-from keyfold.view.partial import PartialCodec
-from keyfold.view.plan import Catalog, ViewPlan
-from keyfold.view.rowkey import encode_key, prefix_end
-
-
-@dataclass(slots=True)
-class ViewState:
-    """The writer's side of one view.
-
-    Attributes:
-        plan: Its plan.
-        prefix: What stands before its row keys.
-        hot: Its hot partials.
-        seen: The members of its sets; None without DISTINCT.
-        fold: Adds new members to partials.
-        reclaimer: Finds its expired rows; None without retention.
-        sessions: What is merged goes through here; None where its windows are no sessions.
-    """
-
-    plan: ViewPlan
-    prefix: bytes
-    hot: HotPartials
-    seen: SeenValues | None
-    fold: DistinctFold
-    reclaimer: Reclaimer | None
-    sessions: Sessions | None
-
-    @property
-    def dirty_count(self) -> int:
-        """Keys of it that the next commit will write."""
-        return self.hot.dirty_count + (self.seen.new_count if self.seen is not None else 0)
-
-    def clear(self) -> None:
-        """Forget what is not committed."""
-        self.hot.clear()
-        if self.seen is not None:
-            self.seen.clear()
-        if self.sessions is not None:
-            self.sessions.clear()
+from keyfold.state.viewstate import open_view
+from keyfold.view.distinct import Members
+from keyfold.view.plan import Catalog
+from keyfold.view.rowkey import prefix_end
 
 
 @dataclass(slots=True)
@@ -185,7 +145,10 @@ class StateWriter:
                 self.record.sources[name] = start
         views = max(1, len(catalog.views))
         self.views = {
-            plan.name: self._open_view(plan, hot_bytes_max // views) for plan in catalog.views
+            plan.name: open_view(
+                plan, view_prefix(self._stored.view_ids[plan.name]), store, hot_bytes_max // views
+            )
+            for plan in catalog.views
         }
         self._reclaim_order = deque(self.views)
         self._pending.puts.append((FORMAT_KEY, str(FORMAT).encode()))
@@ -207,10 +170,12 @@ class StateWriter:
             members: The members in the delta of each of the view's sets.
         """
         state = self.views[view]
-        if state.seen is not None:
-            new = [state.seen.add(one.keys) for one in members]
-            delta = state.fold.apply(delta, members, new, len(keys))
-        (state.sessions or state.hot).merge(keys, delta)
+        if state.sessions is not None:
+            state.sessions.merge(keys, delta, members)
+            return
+        if state.counting is not None:
+            keys, delta = state.counting.count(keys, delta, members)
+        state.hot.merge(keys, delta)
 
     def bury(self, letter: DeadLetter) -> None:
         """Keep a dead letter with the next commit, as one of the present build."""
@@ -299,13 +264,12 @@ class StateWriter:
                 if source is not None and told.level_with(source):
                     told.as_of_ms = source.as_of_ms
             record.views[name].gather()
-        puts = _Rows()
+        puts, members = _Rows(), _Rows()
         pending, self._pending = self._pending, _Pending()
         for view in self.views.values():
             puts.extend(*view.hot.take_dirty())
-            if view.seen is not None:
-                new = view.seen.take_new()
-                puts.extend(new, [b""] * len(new))
+            if view.values is not None:
+                members.extend(*view.values.take_new())
             if view.sessions is not None:
                 pending.deletes.extend(view.sessions.take_gone())
         pending.puts.extend(self._kept_dead_letters())
@@ -315,7 +279,11 @@ class StateWriter:
             # A partition may have brought a row back that was found expired: the row wins now,
             # stays hidden by its window, and is found again.
             deleted.difference_update(puts.keys)
-            ranges += self._members_of(deleted)
+            ranges += self._members_of(deleted, members.keys)
+            for view in self.views.values():
+                if view.sessions is not None:
+                    view.sessions.forget(deleted)
+        puts.extend(members.keys, members.values)
         for key, value in pending.puts:
             puts.extend([key], [value])
         self._store.write(puts, list(deleted), ranges, (COMMIT_KEY, record_encoder.encode(record)))
@@ -329,11 +297,21 @@ class StateWriter:
         """Release the store. What was not committed is dropped."""
         self._store.close()
 
-    def _members_of(self, row_keys: Collection[bytes]) -> list[Pair]:
-        """The ranges of the members that go with rows."""
-        prefixes = {view.prefix for view in self.views.values() if view.seen is not None}
+    def _members_of(self, row_keys: Collection[bytes], written: Sequence[bytes]) -> list[Pair]:
+        """The ranges of the members that go with rows, each once.
+
+        Where a member is written under a row that goes, another row of its tile came back, and
+        takes them along when it goes.
+        """
+        views = {view.prefix: view.values for view in self.views.values() if view.values}
         width = len(view_prefix(0))
-        return [members_span(key) for key in row_keys if key[:width] in prefixes]
+        spans = {
+            values.gone_with(key): None
+            for key in row_keys
+            if (values := views.get(key[:width])) is not None
+        }
+        written = sorted(written)
+        return [(start, end) for start, end in spans if not _between(written, start, end)]
 
     def _kept_dead_letters(self) -> list[Pair]:
         """The new dead letters that are not among the oldest already, as rows."""
@@ -356,27 +334,6 @@ class StateWriter:
         span = (dead_letter_key(record.dead_letter_first), dead_letter_key(first))
         record.dead_letter_first = first
         return [span]
-
-    def _open_view(self, plan: ViewPlan, bytes_max: int) -> ViewState:
-        prefix = view_prefix(self._stored.view_ids[plan.name])
-        codec = PartialCodec(plan.slots)
-        no_rows = next(iter(self._store.scan(prefix, prefix_end(prefix))), None) is None
-        reclaimer = Reclaimer(plan, prefix) if plan.retention_us is not None else None
-        fetch, seen = self._store.get_many, None
-        if plan.has_sets:
-            bytes_max //= 2
-            seen = SeenValues(fetch, bytes_max, store_empty=no_rows)
-        sessions_bytes_max = bytes_max // 4 if plan.session else 0
-        bytes_max -= sessions_bytes_max
-        hot = HotPartials(plan.aggregates, codec, fetch, bytes_max, store_empty=no_rows)
-        if no_rows and plan.standing_keys:
-            keys = [prefix + encode_key(plan.key_types, key) for key in plan.standing_keys]
-            hot.merge(keys, zero(plan.slots, len(keys)))
-        sessions = None
-        if plan.session:
-            sessions = Sessions(plan, hot, self._store, sessions_bytes_max, store_empty=no_rows)
-        fold = DistinctFold(plan.aggregates)
-        return ViewState(plan, prefix, hot, seen, fold, reclaimer, sessions)
 
     def _adopt(self, adoption: Adoption) -> None:
         """Take over what is kept from now on; the next commit writes what changed."""
@@ -419,6 +376,12 @@ def advance_times(
     idle = source.idle(idle_timeout_us)
     awake = [time_us for partition, time_us in seen.items() if partition not in idle]
     source.watermark_us = min(awake or seen.values()) - delay_us
+
+
+def _between(keys: Sequence[bytes], start: bytes, end: bytes) -> bool:
+    """Whether some of the keys, in order, lie in a range."""
+    at = bisect_left(keys, start)
+    return at < len(keys) and keys[at] < end
 
 
 def _latest(known_us: int | None, time_us: int) -> int:

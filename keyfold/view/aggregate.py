@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal as OneOf
 
 import msgspec
 import numpy as np
@@ -43,6 +44,8 @@ class Aggregate(msgspec.Struct, frozen=True):
         where: The FILTER condition as DuckDB SQL, or empty.
         more: The arguments after the first; left out of the stored form where there are none.
         distinct: Whether each value counts once (keyfold/view/distinct.py); left out where not.
+        tile: Of different values in windows of HOP, which further number of them this is
+            (keyfold/view/tiles.py); left out elsewhere.
     """
 
     family: str
@@ -51,6 +54,7 @@ class Aggregate(msgspec.Struct, frozen=True):
     where: str = ""
     more: tuple[Operand, ...] | msgspec.UnsetType = msgspec.UNSET
     distinct: bool | msgspec.UnsetType = msgspec.UNSET
+    tile: OneOf["before", "next"] | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def operands(self) -> tuple[Operand, ...]:
@@ -68,6 +72,8 @@ class Aggregate(msgspec.Struct, frozen=True):
     def text(self) -> str:
         """What stands between the parentheses of a call."""
         listed = ", ".join(operand.sql for operand in self.operands) or "*"
+        if self.tile:
+            return f"DISTINCT {listed}, {'before' if self.tile == 'before' else 'in'} the next tile"
         return f"DISTINCT {listed}" if self.distinct else listed
 
     def words(self, function: str) -> str:

@@ -7,6 +7,9 @@ ordinary partial in the row, kept up as values join the set. So a reader never l
 The members lie in the store as keys without values (keyfold/state/layout.py), in the same encoding
 as row keys, so a set of any size costs a batch what that batch brings. Aggregates over the same
 arguments and condition share their set.
+
+In windows that share events a set is that of several rows (keyfold/view/tiles.py), and the sets of
+sessions become one as the sessions do (keyfold/state/sessionvalues.py).
 """
 
 from __future__ import annotations

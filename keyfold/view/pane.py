@@ -142,7 +142,15 @@ class Folding:
         sizes = np.array([len(group) for group in groups], np.int64)
         if not len(sizes) or sizes.max() == 1:
             return [group[0] for group in groups]
-        columns = self._codec.decode([partial for group in groups for partial in group])
+        return self.merged(self._codec.decode([one for group in groups for one in group]), sizes)
+
+    def merged(self, columns: list[np.ndarray], sizes: np.ndarray) -> list[bytes]:
+        """Return the merge of partials that are columns already.
+
+        Args:
+            columns: The slots of all partials, group by group.
+            sizes: int[n], how many partials each group has, one or more.
+        """
         while sizes.max() > 1:
             starts = np.repeat(np.cumsum(sizes) - sizes, sizes)
             ranks = np.arange(len(starts)) - starts

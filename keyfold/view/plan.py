@@ -303,9 +303,12 @@ class ViewPlan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def shown(self) -> ViewPlan:
         """The plan by which readers read a row: its partial may not be what is stored."""
-        if self.top is None:
-            return self
-        return msgspec.structs.replace(self, aggregates=(self.top.row,), top=None)
+        if self.top is not None:
+            return msgspec.structs.replace(self, aggregates=(self.top.row,), top=None)
+        if self.tiled:
+            shown = tuple(aggregate for aggregate in self.aggregates if not aggregate.tile)
+            return msgspec.structs.replace(self, aggregates=shown)
+        return self
 
     @property
     def slots(self) -> tuple[Slot, ...]:
@@ -316,6 +319,19 @@ class ViewPlan(msgspec.Struct, frozen=True, kw_only=True):
     def has_sets(self) -> bool:
         """Whether there are sets of different values beside its rows."""
         return any(aggregate.distinct for aggregate in self.aggregates)
+
+    @property
+    def tiled(self) -> bool:
+        """Whether these are kept by tiles, since its windows share events (view/tiles.py)."""
+        return self.has_sets and self.window is not None and self.window.panes > 1
+
+    @property
+    def panes_read(self) -> int:
+        """Panes that a row is merged of, at most."""
+        if self.window is None:
+            return 1
+        panes = self.window.panes
+        return 2 * panes - 1 if self.tiled and self.window.kind == "hop" else panes
 
     @property
     def key_types(self) -> tuple[ColumnType, ...]:

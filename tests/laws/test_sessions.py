@@ -33,6 +33,11 @@ ITEMS = (
     "COUNT(*) AS n, COUNT(amount) AS paid, SUM(amount) AS total, MIN(id) AS least, "
     "MAX(ts) AS last, AVG(amount) AS mean"
 )
+DIFFERENT = (
+    f"{ITEMS}, COUNT(DISTINCT id) AS ids, SUM(DISTINCT amount) AS amounts, COUNT(DISTINCT user_id) "
+    "FILTER (WHERE id > 2) AS users, COUNT(DISTINCT id) FILTER (WHERE id < 5) AS some, "
+    "AVG(DISTINCT id) AS middle, COUNT(DISTINCT weight) AS weights"
+)
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,7 @@ class View:
         late_s: How far behind its partition an event is left out, s; None: never.
         kept_s: The retention, s; None where there is none.
         closed: Whether open sessions are hidden.
+        items: What is selected of a session.
     """
 
     by: str = "user_id"
@@ -56,6 +62,7 @@ class View:
     late_s: int | None = None
     kept_s: int | None = None
     closed: bool = False
+    items: str = ITEMS
 
     @property
     def keys(self) -> list[str]:
@@ -75,9 +82,16 @@ VIEWS = {
         kept_s=120,
         closed=True,
     ),
+    "different": View(items=DIFFERENT),
+    "large_different": View("user_id, large", 45, having="COUNT(*) > 1", items=DIFFERENT),
+    "everybody_different": View("", 7, items=DIFFERENT),
+    "kept_different": View(
+        options="retention = '2 minutes'", late_s=150, kept_s=120, items=DIFFERENT
+    ),
 }
 EXPIRING = {
     "kept": View(gap_s=4, options="retention = '3 s'", late_s=7, kept_s=3),
+    "different": View(gap_s=4, options="retention = '3 s'", late_s=7, kept_s=3, items=DIFFERENT),
     "buried": View(
         gap_s=6, options="on_late = 'dead_letter', retention = '2 s'", late_s=6, kept_s=2
     ),
@@ -93,7 +107,7 @@ def _statement(name: str, view: View) -> str:
     options = f"WITH ({view.options}) " if view.options else ""
     keys, by = ", ".join(view.keys), f" PARTITION BY {view.by}" if view.by else ""
     return (
-        f"CREATE MATERIALIZED VIEW {name} {options}AS SELECT {keys}, window_end, {ITEMS} "
+        f"CREATE MATERIALIZED VIEW {name} {options}AS SELECT {keys}, window_end, {view.items} "
         f"FROM SESSION(said{by}, ts, INTERVAL '{view.gap_s}' SECOND) GROUP BY {keys}, window_end"
         f"{f' HAVING {view.having}' if view.having else ''}"
         f"{' EMIT ON WINDOW CLOSE' if view.closed else ''};"
@@ -159,7 +173,7 @@ starts AS (
 placed AS (
   SELECT *, (SELECT max(b.ts) FROM starts AS b WHERE {same} AND b.ts <= a.ts) AS window_start
   FROM said AS a)
-SELECT {keys}, max(ts) + {gap} AS window_end, {ITEMS} FROM placed GROUP BY {keys}
+SELECT {keys}, max(ts) + {gap} AS window_end, {view.items} FROM placed GROUP BY {keys}
 HAVING {" AND ".join(conditions)}"""
 
 

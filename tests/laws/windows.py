@@ -49,15 +49,22 @@ VIEWS: dict[str, tuple[tuple[str, str], str, str, str, str]] = {
     "sum_user": (CUMULATE_OFFSET, "window_end, user_id, window_start", "", "id % 2 = 0", ""),
     "sum_all": (CUMULATE, "window_end", "5 minutes", "", "COUNT(*) > 2"),
 }
+_DIFFERENT = (
+    f"{_ITEMS}, COUNT(DISTINCT id) AS ids, SUM(DISTINCT amount) AS amounts, "
+    "COUNT(DISTINCT user_id) FILTER (WHERE id % 7 > 2) AS users, "
+    "COUNT(DISTINCT amount) FILTER (WHERE amount > 0) AS some, AVG(DISTINCT id % 7) AS middle"
+)
+DIFFERENT = ("user_hop", "hop_user", "hop_ends", "hop_all", "hop_whole", "user_sum", "sum_user")
 CLOSED = ("user_hop", "hop_all", "hop_whole", "user_sum", "sum_user")
 KEYS = {name: view[1].split(", ") for name, view in VIEWS.items()}
 KEYS |= {f"{name}_closed": KEYS[name] for name in CLOSED}
+KEYS |= {f"{name}_different": KEYS[name] for name in DIFFERENT}
 
 
-def _select(source: str, key: str, where: str, having: str) -> str:
+def _select(source: str, key: str, where: str, having: str, items: str = _ITEMS) -> str:
     keys = key.replace("large", "amount > 10 AS large")
     return (
-        f"SELECT {keys}, {_ITEMS} FROM {source}{f' WHERE {where}' if where else ''} "
+        f"SELECT {keys}, {items} FROM {source}{f' WHERE {where}' if where else ''} "
         f"GROUP BY {key}{f' HAVING {having}' if having else ''}"
     )
 
@@ -76,6 +83,14 @@ SQL += "\n" + "\n".join(
     if name in CLOSED
 )
 """Some of the views once more, hiding windows until they are closed."""
+SQL += "\n" + "\n".join(
+    f"CREATE MATERIALIZED VIEW {name}_different "
+    f"{f'''WITH (retention = '{retention}')''' if retention else ''} AS "
+    f"{_select(window[0], key, where, having, _DIFFERENT)};"
+    for name, (window, key, retention, where, having) in VIEWS.items()
+    if name in DIFFERENT
+)
+"""And some with different values."""
 BATCH = {
     name: _select(f"(SELECT * FROM {window[1]}{LIVE if retention else ''})", key, where, having)
     for name, (window, key, retention, where, having) in VIEWS.items()
@@ -88,3 +103,4 @@ BATCH |= {
     )
     for name in CLOSED
 }
+BATCH |= {f"{name}_different": BATCH[name].replace(_ITEMS, _DIFFERENT) for name in DIFFERENT}

@@ -57,10 +57,10 @@ def output(view: View) -> tuple[str, str, str]:
 def _call(view: View) -> tuple[str, str, str]:
     """Return the same of an aggregate alone."""
     chance = view.chance
-    makes = [_plain, _plain, tallied, sketched]
+    makes = [_plain, _plain, tallied, sketched, different]
     if not view.many:  # the others choose by the place in a source
         makes += [picked, listed, topped]
-    call = chance.choice(makes if view.merged else [*makes, different])(view)
+    call = chance.choice(makes)(view)
     return call.under(condition(view) if maybe(chance, 0.25) else "")
 
 

@@ -78,11 +78,6 @@ class View:
     def of(self, *uses: str) -> list[str]:
         return [name for name, kind in self.columns if kind.uses & set(uses)]
 
-    @property
-    def merged(self) -> bool:
-        """Whether windows are made of parts, of which different values do not add up."""
-        return self.window is not None and self.window.kind != "tumble"
-
 
 def nested_bound(view: View, sql: str) -> str:
     """How an expression is compared that may be a nested column."""

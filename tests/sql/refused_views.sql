@@ -715,16 +715,6 @@ FROM orders GROUP BY user_id
 SELECT user_id, percentile_cont(0.5) WITHIN GROUP (ORDER BY amount) AS p FROM orders GROUP BY user_id
 --> 1:17 percentile_cont | WITHIN GROUP cannot be kept | docs/sql.md lists the aggregates that can be kept, under Aggregates
 
--- different values in windows that share events
-SELECT window_start, COUNT(DISTINCT qty) AS n
-FROM HOP(orders, ts, INTERVAL '1' MINUTE, INTERVAL '2' MINUTE) GROUP BY window_start
---> 1:22 COUNT | count(DISTINCT …) cannot be kept in windows of HOP | windows are merged from parts, and different values of two parts do not add up: use TUMBLE, or APPROX_COUNT_DISTINCT
-
--- different values in sessions
-SELECT window_start, COUNT(DISTINCT qty) AS n
-FROM SESSION(orders, ts, INTERVAL '1' MINUTE) GROUP BY window_start
---> 1:22 COUNT | count(DISTINCT …) cannot be kept in windows of SESSION | windows are merged from parts, and different values of two parts do not add up: use TUMBLE, or APPROX_COUNT_DISTINCT
-
 -- a sum of different doubles
 SELECT user_id, SUM(DISTINCT price) AS n FROM orders GROUP BY user_id
 --> 1:30 price | sum(DISTINCT …) over DOUBLE cannot be kept | cast it to DECIMAL: sums of these are exact

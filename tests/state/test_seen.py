@@ -74,6 +74,18 @@ def test_any_sequence_of_members_equals_a_set(plan: list[object], keys_max: int)
         assert seen.new_count == len(model - members.stored)
 
 
+def test_members_that_were_forgotten_are_new_again_and_not_written() -> None:
+    members = Members()
+    seen = seen_over(members, 10)
+    assert add(seen, [1, 2, 3]) == {key(1), key(2), key(3)}
+    members.stored |= set(seen.take_new())
+    assert add(seen, [4, 5]) == {key(4), key(5)}
+    seen.forget([key(2), key(4)])
+    members.stored -= {key(2)}
+    assert seen.take_new() == [key(5)]
+    assert add(seen, [1, 2, 4, 5]) == {key(2), key(4)}
+
+
 def test_members_in_memory_are_bounded_while_commits_come_in_time() -> None:
     members = Members()
     seen = SeenValues(members.fetch, 400_000, store_empty=True, keys_min=10)
