@@ -12,7 +12,7 @@ from dataclasses import replace
 import msgspec
 from sqlglot import exp
 
-from keyfold.sql.bind import HIDDEN_OFFSET, HIDDEN_PARTITION
+from keyfold.sql.bind import HIDDEN_OFFSET
 from keyfold.sql.calls import BOUND_MAX, CALLS, DISTINCT_LISTS, NEAREST, REFUSED_HINT, TOP, Call
 from keyfold.sql.dialect import aggregate_functions, call_name, find_aggregate, sql_text
 from keyfold.sql.ordered import Ordered, rank_json, rank_of, taken_apart, with_separator
@@ -217,13 +217,6 @@ class Partials:
     def _picked(self, call: Call, shape: Ordered, where: str) -> Aggregate:
         """Return the partial of one event's value."""
         value, family = shape.arguments[0], call.family
-        if self._relation.branches:
-            raise self._text.error(
-                value,
-                "what is picked or listed is taken by its place in a source, and a UNION ALL has "
-                "several",
-                "use MIN or MAX, or a view of each source",
-            )
         match call.function:
             case "string":
                 value_type, value_sql = "VARCHAR", kept_text(self._relation, value)
@@ -245,10 +238,17 @@ class Partials:
                     node, f"{rank.type} has no order that is kept", "order by one of its fields"
                 )
             family += "_desc" if down else ""
+        elif self._relation.branches:
+            raise self._text.error(
+                value,
+                "without an order it is taken by its place in its source, and a UNION ALL has "
+                "several",
+                "name an order: last_value(x ORDER BY ts), array_agg(x ORDER BY ts)",
+            )
         if shape.ignores_nulls or not call.nulls:
             known = f"({sql_text(value)}) IS NOT NULL"
             where = f"({where}) AND {known}" if where else known
-        more = [rank, Operand(HIDDEN_PARTITION, "INTEGER"), Operand(HIDDEN_OFFSET, "BIGINT")]
+        more = [rank, self._relation.place, Operand(HIDDEN_OFFSET, "BIGINT")]
         if call.bounded and shape.limit is not None:
             more += [Operand(shape.limit.name, "BIGINT"), Operand(rank_json(rank), "VARCHAR")]
         return Aggregate(family, value_sql, value_type, where, tuple(more))

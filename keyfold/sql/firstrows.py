@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from sqlglot import exp
 
-from keyfold.sql.bind import HIDDEN_OFFSET, HIDDEN_PARTITION
+from keyfold.sql.bind import HIDDEN_OFFSET
 from keyfold.sql.dialect import bare, find_aggregate, sql_text, without_parens
 from keyfold.sql.items import Item, key_column, select_items, selected_item
 from keyfold.sql.lowered import Lowered
@@ -173,7 +173,7 @@ def _value(relation: Relation, item: Item) -> tuple[str, str]:
 def _row(relation: Relation, rows: Numbered, values: list[tuple[str, str]]) -> Aggregate:
     """Return the partial of one row of a group."""
     operands = [Operand(sql_text(rank), relation.type_of(rank)) for rank in rows.ranks]
-    operands += [Operand(HIDDEN_PARTITION, "INTEGER"), Operand(HIDDEN_OFFSET, "BIGINT")]
+    operands += [relation.place, Operand(HIDDEN_OFFSET, "BIGINT")]
     # Lists make several rows of an event: which comes first must not depend on DuckDB's threads.
     listed = ", ".join(f"{sql}, 'ASC NULLS LAST'" for sql, _ in values)
     apart = f"hex(create_sort_key({listed}))" if relation.lists and values else "''"
@@ -186,8 +186,9 @@ def _row(relation: Relation, rows: Numbered, values: list[tuple[str, str]]) -> A
 def _group(rows: Numbered, row: Aggregate, kept: int) -> Aggregate:
     """Return the partial of the first rows of a group."""
     ranks, values = row.operands[: len(rows.order)], row.operands[values_at(rows.order) :]
+    place = row.operands[len(rows.order)]
     line = (
-        f"concat('[[', {_listed(ranks)}, '],', {HIDDEN_PARTITION}, ',', {HIDDEN_OFFSET}, ']', "
+        f"concat('[[', {_listed(ranks)}, '],', {place.sql}, ',', {HIDDEN_OFFSET}, ']', "
         f"chr(9), '[', {_listed(values)}, ']')"
     )
     operands = (*(row.more or ()), Operand(line, "VARCHAR"))

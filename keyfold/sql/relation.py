@@ -18,10 +18,14 @@ from keyfold.sql.bind import HIDDEN_OFFSET, HIDDEN_PARTITION, Binder, quoted
 from keyfold.sql.dialect import sql_text
 from keyfold.sql.location import SqlText
 from keyfold.sql.sourceplan import visible_columns
+from keyfold.view.aggregate import Operand
 from keyfold.view.plan import Column, SourcePlan, Window
 from keyfold.view.types import ColumnType, column_type
 
 WINDOW_US = "__window_us"
+HIDDEN_PLACE = "__place"
+"""The partition of an event and the number of its source, in what a UNION ALL makes of a batch."""
+_PARTITION_BITS = 32
 _NOT_IN_ARROW = re.compile(r"HUGEINT|UUID|JSON|ENUM|TIME WITH TIME ZONE")
 """Types that a batch, which comes as Arrow, has under another name: HUGEINT as DECIMAL(38,0), …"""
 WINDOW_COLUMNS = ("window_start", "window_end")
@@ -48,12 +52,15 @@ class Branch:
 
     Attributes:
         reads: What it reads.
+        number: That of its source, by the names of the sources, so that it is the same in whatever
+            order the SELECTs stand.
         columns: Name of each column of the union → the expression over what is read.
         condition: Its WHERE, or empty.
         condition_columns: The columns that this reads.
     """
 
     reads: Relation
+    number: int
     columns: Mapping[str, exp.Expr]
     condition: str
     condition_columns: frozenset[str]
@@ -63,7 +70,8 @@ class Branch:
         trees = [tree for name, tree in self.columns.items() if name in names]
         used = {column.name for tree in trees for column in tree.find_all(exp.Column)}
         used |= self.condition_columns
-        return tuple(c.name for c in visible_columns(self.reads.source) if c.name in used)
+        read = [c.name for c in visible_columns(self.reads.source) if c.name in used]
+        return (*read, HIDDEN_OFFSET) if HIDDEN_OFFSET in names else tuple(read)
 
     def batch_sql(self, names: Collection[str]) -> str:
         """Return the query that makes these columns of the union of a batch of the source."""
@@ -72,6 +80,9 @@ class Branch:
             for name, tree in self.columns.items()
             if name in names
         ]
+        if HIDDEN_OFFSET in names:
+            place = f"({self.number}::BIGINT << {_PARTITION_BITS}) + {HIDDEN_PARTITION}"
+            made += [HIDDEN_OFFSET, f"{place} AS {HIDDEN_PLACE}"]
         where = f" WHERE {self.condition}" if self.condition else ""
         rows = self.reads.reading(self.columns_read(names))
         return f"SELECT {', '.join([HIDDEN_PARTITION, *made])} FROM {rows}{where}"
@@ -113,6 +124,13 @@ class Relation:
     lists: tuple[Elements, ...] = ()
     partition: tuple[exp.Expr, ...] = ()
     branches: tuple[Branch, ...] = ()
+
+    @property
+    def place(self) -> Operand:
+        """What offsets are of: the partition, and of several sources, which one it is of."""
+        if self.branches:
+            return Operand(HIDDEN_PLACE, "BIGINT")
+        return Operand(HIDDEN_PARTITION, "INTEGER")
 
     @property
     def session(self) -> bool:

@@ -89,7 +89,7 @@ def union_of(
         _column(text, binder, parts, place, written)
         for place, (written, _) in enumerate(parts[0][1].tables[0].columns.values())
     ]
-    branches = []
+    names, branches = sorted(seen), []
     for _, read, types in parts:
         trees = [tree for _, tree in read.tables[0].columns.values()]
         made = {
@@ -99,7 +99,10 @@ def union_of(
             for column, tree, kind in zip(columns, trees, types, strict=True)
         }
         used = {c.name for one in read.conditions for c in one.find_all(exp.Column)}
-        branches.append(Branch(read.relation, made, together(read.conditions), frozenset(used)))
+        number = names.index(read.relation.source.name)
+        branches.append(
+            Branch(read.relation, number, made, together(read.conditions), frozenset(used))
+        )
     return SourcePlan(
         name=name or "the UNION ALL",
         connector="",

@@ -215,12 +215,6 @@ def _check_union(text: SqlText, read: Read) -> None:
             "SESSION over a UNION ALL cannot be kept",
             "use TUMBLE or HOP, or a view of sessions of each source",
         )
-    if read.numbered is not None:
-        raise text.error(
-            read.numbered.place,
-            "ROW_NUMBER() over a UNION ALL cannot be kept",
-            "number the rows in a view of each source",
-        )
 
 
 def _check_window(what: str, location: SqlLocation, of_window: int | None, reads: Relation) -> None:

@@ -20,6 +20,7 @@ from keyfold.state.memory import MemoryStore
 from keyfold.state.protocol import Store
 from tests.laws.stream import Event, assert_same_rows, batch_connection, events
 from tests.laws.streams import Step, Streams
+from tests.laws.windows import shared
 
 _COLUMNS = "id BIGINT, user_id VARCHAR, amount DECIMAL(18,2), weight DOUBLE, ts TIMESTAMPTZ"
 _SOURCES = "".join(
@@ -39,11 +40,22 @@ _USERS = (
     "GROUP BY user_id HAVING COUNT(*) > 1"
 )
 _MINUTES = f"SELECT window_start, kind, {_ITEMS}"
+_NUMBERED = (
+    "SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY ts DESC, kind, amount, id) AS rn "
+    "FROM u"
+)  # rows that tie are the same
+_LATEST = f"SELECT user_id, kind, amount, id, ts FROM ({_NUMBERED}) WHERE rn = 1"
+_LAST_THREE = f"SELECT user_id, rn, kind, amount, id, ts FROM ({_NUMBERED}) WHERE rn <= 3"
+_HOP, _HOPPED = shared("HOP", 60, 240)
+_HOPS = "SELECT window_start, COUNT(DISTINCT user_id) AS users, SUM(DISTINCT amount) AS amounts"
 SQL = f"""{_SOURCES}CREATE VIEW u AS {_UNION};
 CREATE MATERIALIZED VIEW kinds AS {_KINDS};
 CREATE MATERIALIZED VIEW users AS {_USERS};
 CREATE MATERIALIZED VIEW minutes WITH (retention = '5 minutes') AS
 {_MINUTES} FROM TUMBLE(u, ts, INTERVAL '1' MINUTE) GROUP BY window_start, kind;
+CREATE MATERIALIZED VIEW latest AS {_LATEST};
+CREATE MATERIALIZED VIEW last_three AS {_LAST_THREE};
+CREATE MATERIALIZED VIEW hops AS {_HOPS} FROM {_HOP.replace("orders", "u")} GROUP BY window_start;
 CREATE MATERIALIZED VIEW alone AS SELECT user_id, COUNT(*) AS n FROM orders GROUP BY user_id;
 """
 BATCH = {
@@ -54,12 +66,18 @@ FROM (SELECT *, time_bucket(INTERVAL '1 minute', ts) AS window_start FROM u)
 WHERE window_start + INTERVAL '6 minutes' > greatest(
   (SELECT MAX(ts) - INTERVAL '5 s' FROM orders), (SELECT MAX(ts) - INTERVAL '20 s' FROM refunds))
 GROUP BY window_start, kind""",
+    "latest": _LATEST,
+    "last_three": _LAST_THREE,
+    "hops": f"{_HOPS} FROM {_HOPPED.replace('orders', 'u')} GROUP BY window_start",
     "alone": "SELECT user_id, COUNT(*) AS n FROM orders GROUP BY user_id",
 }
 KEYS = {
     "kinds": ["kind", "user_id"],
     "users": ["user_id"],
     "minutes": ["window_start", "kind"],
+    "latest": ["user_id"],
+    "last_three": ["user_id", "rn"],
+    "hops": ["window_start"],
     "alone": ["user_id"],
 }
 
@@ -233,7 +251,7 @@ def test_a_changed_select_of_a_union_is_noticed(streams: Streams) -> None:
     streams.sql = SQL.replace("-amount * 2", "-amount")
     with pytest.raises(ViewChangedError, match="view kinds differs"):
         streams.crash()
-    streams.crash(rebuild=["kinds", "users", "minutes"])
+    streams.crash(rebuild=[name for name in KEYS if name != "alone"])
     streams.finish()
     assert_same_rows(streams.rows("alone"), batch_rows(streams, "alone"), KEYS["alone"])
 

@@ -475,33 +475,19 @@ CREATE MATERIALIZED VIEW v AS SELECT window_start, COUNT(*) AS n
 FROM SESSION((SELECT ts FROM a UNION ALL SELECT t FROM b), ts, INTERVAL '1' MINUTE) GROUP BY window_start;
 --> 4:6 SESSION | SESSION over a UNION ALL cannot be kept | use TUMBLE or HOP, or a view of sessions of each source
 
--- ROW_NUMBER over a UNION ALL
-CREATE SOURCE a (k VARCHAR, x INT, day DATE, ts TIMESTAMP, WATERMARK FOR ts AS ts) WITH (connector = 'events');
-CREATE SOURCE b (k VARCHAR, y INT[], t TIMESTAMP) WITH (connector = 'events');
-CREATE MATERIALIZED VIEW v AS SELECT k, ts
-FROM (SELECT k, ts, ROW_NUMBER() OVER (PARTITION BY k ORDER BY ts) AS r FROM (SELECT k, ts FROM a UNION ALL SELECT k, t FROM b)) WHERE r = 1;
---> 4:21 ROW_NUMBER | ROW_NUMBER() over a UNION ALL cannot be kept | number the rows in a view of each source
-
 -- the latest of a UNION ALL
 CREATE SOURCE a (k VARCHAR, x INT, day DATE, ts TIMESTAMP, WATERMARK FOR ts AS ts) WITH (connector = 'events');
 CREATE SOURCE b (k VARCHAR, y INT[], t TIMESTAMP) WITH (connector = 'events');
 CREATE MATERIALIZED VIEW v AS SELECT k, LATEST(x) AS x
 FROM (SELECT k, x FROM a UNION ALL SELECT k, 1 FROM b) GROUP BY k;
---> 3:48 x | what is picked or listed is taken by its place in a source, and a UNION ALL has several | use MIN or MAX, or a view of each source
-
--- the first by an order of a UNION ALL
-CREATE SOURCE a (k VARCHAR, x INT, day DATE, ts TIMESTAMP, WATERMARK FOR ts AS ts) WITH (connector = 'events');
-CREATE SOURCE b (k VARCHAR, y INT[], t TIMESTAMP) WITH (connector = 'events');
-CREATE MATERIALIZED VIEW v AS SELECT k, ARG_MIN(x, ts) AS x
-FROM (SELECT k, x, ts FROM a UNION ALL SELECT k, 1, t FROM b) GROUP BY k;
---> 3:49 x | what is picked or listed is taken by its place in a source, and a UNION ALL has several | use MIN or MAX, or a view of each source
+--> 3:48 x | without an order it is taken by its place in its source, and a UNION ALL has several | name an order: last_value(x ORDER BY ts), array_agg(x ORDER BY ts)
 
 -- a list of a UNION ALL
 CREATE SOURCE a (k VARCHAR, x INT, day DATE, ts TIMESTAMP, WATERMARK FOR ts AS ts) WITH (connector = 'events');
 CREATE SOURCE b (k VARCHAR, y INT[], t TIMESTAMP) WITH (connector = 'events');
 CREATE MATERIALIZED VIEW v AS SELECT k, ARRAY_AGG(x LIMIT 3) AS x
 FROM (SELECT k, x FROM a UNION ALL SELECT k, 1 FROM b) GROUP BY k;
---> 3:51 x | what is picked or listed is taken by its place in a source, and a UNION ALL has several | use MIN or MAX, or a view of each source
+--> 3:51 x | without an order it is taken by its place in its source, and a UNION ALL has several | name an order: last_value(x ORDER BY ts), array_agg(x ORDER BY ts)
 
 -- retention where a source of a UNION ALL has no event time
 CREATE SOURCE a (k VARCHAR, x INT, day DATE, ts TIMESTAMP, WATERMARK FOR ts AS ts) WITH (connector = 'events');

@@ -232,3 +232,84 @@ FROM HOP(u, ts, INTERVAL '1' MINUTE, INTERVAL '2' MINUTE) GROUP BY window_start;
 {"window_start":"2026-02-28T23:59:00","total":1}
 {"window_start":"2026-03-01T00:00:00","total":3}
 {"window_start":"2026-03-01T00:01:00","total":2}
+
+-- the first row of each key of two sources
+CREATE SOURCE e (k VARCHAR, x BIGINT, ts TIMESTAMP) WITH (connector = 'events');
+CREATE SOURCE f (k VARCHAR, y INTEGER, sent TIMESTAMP) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS
+SELECT k, x, ts FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY ts DESC) AS rn FROM (SELECT k, x, ts FROM e UNION ALL SELECT k, y, sent FROM f)) WHERE rn = 1;
+--> events
+{"k":"a","x":1,"ts":"2026-01-01T00:00:00"}
+{"k":"a","x":2,"ts":"2026-01-03T00:00:00"}
+{"k":"b","x":3,"ts":"2026-01-01T00:00:00"}
+--> events f
+{"k":"a","y":4,"sent":"2026-01-02T00:00:00"}
+{"k":"b","y":5,"sent":"2026-01-02T00:00:00"}
+{"k":"c","y":6}
+--> rows
+{"k":"a","x":2,"ts":"2026-01-03T00:00:00"}
+{"k":"b","x":5,"ts":"2026-01-02T00:00:00"}
+{"k":"c","x":6,"ts":null}
+--> ledger applied 6
+
+-- rows that tie are in the order of the names of their sources, wherever these stand
+CREATE SOURCE e (k VARCHAR, x BIGINT) WITH (connector = 'events');
+CREATE SOURCE d (k VARCHAR, x BIGINT) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS
+SELECT k, x, rn FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY k) AS rn FROM (SELECT k, x FROM e UNION ALL SELECT k, x FROM d)) WHERE rn <= 3;
+--> events
+{"k":"a","x":1}
+{"k":"a","x":2}
+{"k":"b","x":3}
+--> events d
+{"k":"b","x":4}
+{"k":"a","x":5}
+{"k":"a","x":6}
+--> rows
+{"k":"a","x":5,"rn":1}
+{"k":"a","x":6,"rn":2}
+{"k":"a","x":1,"rn":3}
+{"k":"b","x":4,"rn":1}
+{"k":"b","x":3,"rn":2}
+--> ledger applied 6
+
+-- numbered rows of windows of two sources, of what a SELECT lets through
+CREATE SOURCE e (x BIGINT, ts TIMESTAMP) WITH (connector = 'events');
+CREATE SOURCE f (x DOUBLE, ts TIMESTAMP) WITH (connector = 'events');
+CREATE VIEW u AS SELECT 'e' AS s, x, ts FROM e WHERE x < 9 UNION ALL SELECT 'f', x, ts FROM f;
+CREATE MATERIALIZED VIEW v AS
+SELECT window_start, place, x, s FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start ORDER BY x DESC NULLS FIRST) AS place FROM TUMBLE(u, ts, INTERVAL '1' MINUTE)) WHERE place <= 2;
+--> events
+{"x":1,"ts":"2026-01-01T00:00:00"}
+{"x":9,"ts":"2026-01-01T00:00:10"}
+{"x":3,"ts":"2026-01-01T00:01:00"}
+{"x":"many","ts":"2026-01-01T00:01:00"}
+--> events f
+{"x":2.5,"ts":"2026-01-01T00:00:00"}
+{"x":"NaN","ts":"2026-01-01T00:01:00"}
+{"x":null,"ts":"2026-01-01T00:01:20"}
+{"x":0.5,"ts":"2026-01-01T00:00:30"}
+--> rows
+{"window_start":"2026-01-01T00:00:00","place":1,"x":2.5,"s":"f"}
+{"window_start":"2026-01-01T00:00:00","place":2,"x":1.0,"s":"e"}
+{"window_start":"2026-01-01T00:01:00","place":1,"x":null,"s":"f"}
+{"window_start":"2026-01-01T00:01:00","place":2,"x":"NaN","s":"f"}
+--> ledger applied 6, filtered 1, dead_lettered 1
+
+-- what is picked and listed in an order, of two sources
+CREATE SOURCE e (k VARCHAR, x BIGINT, ts TIMESTAMP) WITH (connector = 'events');
+CREATE SOURCE f (k VARCHAR, x BIGINT, ts TIMESTAMP) WITH (connector = 'events');
+CREATE VIEW u AS SELECT * FROM f UNION ALL SELECT * FROM e;
+CREATE MATERIALIZED VIEW v AS
+SELECT k, last_value(x ORDER BY ts) AS l, arg_min(x, ts) AS a, array_agg(x ORDER BY ts LIMIT 3) AS xs, string_agg(k, '' ORDER BY ts) AS t, max(x, 2) AS top FROM u GROUP BY k;
+--> events
+{"k":"a","x":1,"ts":"2026-01-01T00:00:00"}
+{"k":"a","x":2,"ts":"2026-01-03T00:00:00"}
+{"k":"a","x":3,"ts":"2026-01-03T00:00:00"}
+--> events f
+{"k":"a","x":4,"ts":"2026-01-03T00:00:00"}
+{"k":"a","x":5,"ts":"2026-01-01T00:00:00"}
+{"k":"a","x":null,"ts":"2025-01-01T00:00:00"}
+--> rows
+{"k":"a","l":4,"a":1,"xs":[null,1,5],"t":"aaaaaa","top":[5,4]}
+--> ledger applied 6
