@@ -13,7 +13,16 @@ import msgspec
 from sqlglot import exp
 
 from keyfold.sql.bind import HIDDEN_OFFSET
-from keyfold.sql.calls import BOUND_MAX, CALLS, DISTINCT_LISTS, NEAREST, REFUSED_HINT, TOP, Call
+from keyfold.sql.calls import (
+    BOUND_MAX,
+    CALLS,
+    DISTINCT_LISTS,
+    NEAR_QUANTILE,
+    NEAREST,
+    REFUSED_HINT,
+    TOP,
+    Call,
+)
 from keyfold.sql.dialect import aggregate_functions, call_name, find_aggregate, sql_text
 from keyfold.sql.ordered import Ordered, rank_json, rank_of, taken_apart, with_separator
 from keyfold.sql.relation import Relation
@@ -59,7 +68,7 @@ class Partials:
         call = node
         condition: exp.Expr | None = None
         if isinstance(call, exp.WithinGroup):
-            raise self._text.error(call, "WITHIN GROUP cannot be kept", REFUSED_HINT)
+            raise self._text.error(call, "WITHIN GROUP cannot be kept", NEAR_QUANTILE)
         if isinstance(call, exp.Filter):
             condition = call.expression.this
             call = call.this
