@@ -16,13 +16,14 @@ import numpy as np
 from keyfold.state.layout import MEMBERS, members_span
 from keyfold.state.protocol import Pair, Reader
 from keyfold.state.seen import SeenValues
-from keyfold.view.columns import DTYPE, i128_of
+from keyfold.view.columns import i128_of
 from keyfold.view.distinct import SET_NUMBER_BYTES, DistinctFold, Members, value_sets
 from keyfold.view.plan import ViewPlan
 from keyfold.view.rowkey import value_decoder
 from keyfold.view.types import Physical, column_type
 
 _ROW_AT = len(MEMBERS)
+_SUMMED = (Physical.BOOL, Physical.I64, Physical.I128)
 
 
 class SessionValues:
@@ -92,7 +93,8 @@ class SessionValues:
             if came:
                 rows += [row for row, _ in came]
                 tails += [tail for _, tail in came]
-                values = np.concatenate([values, self._values(number, [tail for _, tail in came])])
+                moved_values = self._values(number, [tail for _, tail in came], values.dtype)
+                values = np.concatenate([values, moved_values])
             # Several sessions that become one may have a value each.
             first: dict[bytes, int] = {}
             for at, (row, tail) in enumerate(zip(rows, tails, strict=True)):
@@ -129,13 +131,13 @@ class SessionValues:
         for at, tails in enumerate(moved, begin):
             yield from ((at, tail) for tail in tails if tail.startswith(head))
 
-    def _values(self, number: int, tails: Sequence[bytes]) -> np.ndarray:
-        """Return the physical values of members; of what varies in length, anything."""
+    def _values(self, number: int, tails: Sequence[bytes], dtype: np.dtype) -> np.ndarray:
+        """Return the physical values of members; of what is never summed up, zeros."""
         physical = self._physicals[number]
-        if physical.varies:
-            return np.zeros(len(tails), np.int64)
+        if physical not in _SUMMED:
+            return np.zeros(len(tails), dtype)
         decode = value_decoder(physical)
         values = [decode(tail, SET_NUMBER_BYTES + 1)[0] for tail in tails]
         if physical is Physical.I128:
             values = [i128_of(value) for value in values]
-        return np.array(values, DTYPE[physical])
+        return np.array(values, dtype)

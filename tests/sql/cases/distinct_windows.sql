@@ -339,3 +339,24 @@ CREATE MATERIALIZED VIEW v WITH (on_late = 'drop') AS SELECT window_start AS s, 
 --> rows
 {"s":"2026-01-01T00:00:00","n":2}
 --> ledger applied 4, late 1
+
+-- SESSION: values of other types in sessions that become one
+CREATE SOURCE e (k VARCHAR, u UUID, h UHUGEINT, b BLOB, d DOUBLE, ts TIMESTAMP) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS SELECT k, window_start AS s, COUNT(DISTINCT u) AS u, COUNT(DISTINCT h) AS h, COUNT(DISTINCT b) AS b, COUNT(DISTINCT d) AS d FROM SESSION(e PARTITION BY k, ts, INTERVAL '10' SECOND) GROUP BY k, window_start;
+--> events
+{"k":"a","u":"00000000-0000-0000-0000-000000000001","h":"340282366920938463463374607431768211455","b":"x","d":0.5,"ts":"2026-01-01T00:00:20"}
+{"k":"a","u":"00000000-0000-0000-0000-000000000001","h":"340282366920938463463374607431768211455","b":"x","d":"NaN","ts":"2026-01-01T00:00:00"}
+{"k":"a","u":"ffffffff-0000-0000-0000-000000000001","h":"1","b":"y","d":"NaN","ts":"2026-01-01T00:00:10"}
+--> rows
+{"k":"a","s":"2026-01-01T00:00:00","u":2,"h":2,"b":2,"d":2}
+
+-- HOP: values of other types
+CREATE SOURCE e (u UUID, h UHUGEINT, b BLOB, ts TIMESTAMP) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS SELECT window_start AS s, COUNT(DISTINCT u) AS u, COUNT(DISTINCT h) AS h, COUNT(DISTINCT b) AS b FROM HOP(e, ts, INTERVAL '1' MINUTE, INTERVAL '2' MINUTE) GROUP BY window_start;
+--> events
+{"u":"00000000-0000-0000-0000-000000000001","h":"340282366920938463463374607431768211455","b":"x","ts":"1970-01-01T00:00:20"}
+{"u":"00000000-0000-0000-0000-000000000001","h":"1","b":"y","ts":"1970-01-01T00:01:20"}
+--> rows
+{"s":"1969-12-31T23:59:00","u":1,"h":1,"b":1}
+{"s":"1970-01-01T00:00:00","u":1,"h":2,"b":2}
+{"s":"1970-01-01T00:01:00","u":1,"h":1,"b":1}
