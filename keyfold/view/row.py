@@ -358,10 +358,12 @@ def _arrow_from_python(kind: ColumnType, values: list[Any]) -> pa.Array:
 
 def _key_text(column: ColumnType, value: object) -> str:
     """The text form of a key value that came as JSON."""
-    if isinstance(value, str):
-        return value
-    if column.physical is Physical.JSON:
+    if column.physical is Physical.JSON and (
+        not isinstance(value, str) or column.name.startswith(("JSON", "UNION"))
+    ):
         return msgspec.json.encode(value).decode()
+    if isinstance(value, str):  # of a list, struct or map too: none of them is a text itself
+        return value
     if isinstance(value, (dict, list)):
         raise RequestError(f"a key value of type {column.name} cannot be {value!r}")
     text = str(value).lower() if isinstance(value, bool) else str(value)

@@ -265,7 +265,7 @@ def text_parser(column: ColumnType) -> Callable[[str], object]:
             return parse(text)
         except (ValueError, InvalidOperation, OverflowError, msgspec.DecodeError):
             raise RequestError(
-                f"{text!r} is not a value of type {column.name}", hint=_FORM.get(column.name, "")
+                f"{text!r} is not a value of type {column.name}", hint=_form(column)
             ) from None
 
     return read
@@ -280,7 +280,14 @@ _FORM = {
     "BLOB": "write a byte that is no printable ASCII, a quote or a backslash as \\xAA",
     "UUID": "write it as 550e8400-e29b-41d4-a716-446655440000",
     **dict.fromkeys(TICKS, "write it as 2026-01-31T12:00:00, with as many digits as it counts"),
+    "JSON": 'write it as JSON text, a string with its quotes: "x", which is %22x%22 in a URL',
 }
+_NESTED_FORM = "write it as JSON text"
+
+
+def _form(column: ColumnType) -> str:
+    """Say how a value of a type is written."""
+    return _FORM.get(column.name, _NESTED_FORM if column.physical is Physical.JSON else "")
 
 
 def _parser(column: ColumnType) -> Callable[[str], object]:

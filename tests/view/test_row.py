@@ -281,6 +281,24 @@ def test_a_nested_key_is_written_as_json_and_read_from_json_values():
     assert view.json_row(stored_key, stored()) == '{"tags":["a","é"]}'
 
 
+def test_a_json_key_in_a_lookup_is_the_value_itself_and_in_a_path_its_text():
+    view = CompiledView(keyed_by("j", "JSON"))
+    json_type = column_type("JSON")
+    for value, text in [(1, "1"), ("1", '"1"'), ("x", '"x"'), ([1, "a"], '[1,"a"]'), ("", '""')]:
+        stored_key = encode_key([json_type], [text])
+        assert view.key_from_json([value]) == stored_key == view.key_from_text([text])
+        assert json.loads(view.json_row(stored_key, stored())) == {"j": value}
+    with pytest.raises(RequestError, match="'x' is not a value of type JSON") as refused:
+        view.key_from_text(["x"])
+    assert "%22x%22" in refused.value.hint
+
+
+def test_a_nested_key_that_is_no_json_text_says_what_it_is():
+    with pytest.raises(RequestError) as refused:
+        CompiledView(keyed_by("tags", "VARCHAR[]")).key_from_text(["a"])
+    assert refused.value.hint == "write it as JSON text"
+
+
 def test_a_column_may_have_any_name():
     names = ["100%s", '"quoted"', "{x}", "a\nb", "%"]
     outputs = tuple(Output(name, "BIGINT", ex.Answer(0, "BIGINT")) for name in names)
