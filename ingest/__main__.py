@@ -34,22 +34,24 @@ def main() -> None:
     parser.add_argument("--rebuild", action="append", default=[])
     parser.add_argument("--rebuild-request", default="")
     parser.add_argument("--drop", action="append", default=[])
+    parser.add_argument("--run", default="")
     arguments = parser.parse_args()
     settings = start_role("ingest")
     keep_memory()
     # The state is opened again when a source joins, and by a restart with the same flags: what is
     # rebuilt by then is not rebuilt again.
     request = arguments.rebuild_request or secrets.token_hex(8)
-    run(settings, arguments.file, Wish(arguments.rebuild, request, arguments.drop))
+    run(settings, arguments.file, Wish(arguments.rebuild, request, arguments.drop), arguments.run)
 
 
-def run(settings: Settings, file: Path, wish: Wish) -> None:
+def run(settings: Settings, file: Path, wish: Wish, run_name: str = "") -> None:
     """Keep the views of a file until stopped.
 
     Args:
         settings: The settings.
         file: The SQL file.
         wish: What to build again and what to drop, with a name for the rebuild.
+        run_name: What is published as ``Status.run``.
 
     Raises:
         SettingsError: The file cannot be read, or a setting or option is wrong.
@@ -72,7 +74,7 @@ def run(settings: Settings, file: Path, wish: Wish) -> None:
         raw = store.get(CATALOG_KEY)
         stored = catalog_decoder.decode(raw) if raw else None
         joining = Joining(text, str(file), stored, settings.data_dir, stop_event())
-        tally = Tally(clock_ms())
+        tally = Tally(clock_ms(), run_name)
         try:
             while True:
                 _keep(settings, store, counter, joining, tally, wish)

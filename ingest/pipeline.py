@@ -61,6 +61,7 @@ class Tally:
     """What the process has done since it started; one pipeline goes on where another ended."""
 
     started_ms: int
+    run: str = ""
     commits: int = 0
     commit_seconds: float = 0.0
     batches: int = 0
@@ -105,7 +106,10 @@ class Pipeline:
             if plan.name not in self._missing.sources
         ]
         self._status = Status(
-            pid=pid, started_ms=self._tally.started_ms, missing=dict(self._missing.views)
+            pid=pid,
+            started_ms=self._tally.started_ms,
+            run=self._tally.run,
+            missing=dict(self._missing.views),
         )
         # On the monotonic clock, as all that is called ``at_ms``.
         self._committed_at_ms = self._heartbeat_at_ms = 0

@@ -8,6 +8,9 @@
 - A role that refuses its first start (exit code 2) would refuse again: everything stops, with that
   code. Where it had run before, something changed beside the running service (its SQL file, say):
   the other roles go on, and it is tried again as one that died.
+- A run that has the writer and serving workers has a name. The writer publishes it once it has
+  opened the state with the SQL file, and the workers are not ready before that: until then they
+  answer with the catalog of the run before.
 - The listening socket is bound here, once, and inherited by the serving workers: while one of them
   is dead, connections wait in the kernel's queue or go to the others, and none is refused.
 
@@ -65,13 +68,21 @@ class Role:
     last_argv: tuple[str, ...] = ()
 
 
-def ingest_role(sql_file: Path, rebuild: Collection[str] = (), drop: Collection[str] = ()) -> Role:
-    """Return the writer of a pipeline."""
+def run_name() -> str:
+    """Return a new name for a run."""
+    return secrets.token_hex(8)
+
+
+def ingest_role(
+    sql_file: Path, rebuild: Collection[str] = (), drop: Collection[str] = (), run: str = ""
+) -> Role:
+    """Return the writer of a pipeline, for a run of that name."""
     flags = tuple(flag for view in rebuild for flag in ("--rebuild", view))
     flags += tuple(flag for view in drop for flag in ("--drop", view))
     if rebuild:
         # A restart has the same flags; by this the writer knows that it did this rebuild already.
         flags += ("--rebuild-request", secrets.token_hex(8))
+    flags += ("--run", run) if run else ()
     return Role("ingest", "ingest", (*_PYTHON, "ingest", str(sql_file), *flags))
 
 
@@ -81,14 +92,21 @@ def lake_role() -> Role:
     return Role("lake", "lake", command, last_argv=(*command, "once"))
 
 
-def serving_roles(listener: socket.socket, workers: int) -> list[Role]:
-    """Return the serving workers, which all accept from one socket."""
+def serving_roles(listener: socket.socket, workers: int, run: str = "") -> list[Role]:
+    """Return the serving workers, which all accept from one socket.
+
+    Args:
+        listener: The socket.
+        workers: How many.
+        run: The run whose writer they wait for before they are ready; empty: for none.
+    """
     door = listener.fileno()
+    flags = ("--run", run) if run else ()
     return [
         Role(
             "serving",
             f"serving-{worker}",
-            (*_PYTHON, "serving", "--fd", str(door), "--worker", str(worker)),
+            (*_PYTHON, "serving", "--fd", str(door), "--worker", str(worker), *flags),
             descriptors=(door,),
             first_restart_at_once=True,
         )

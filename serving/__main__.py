@@ -28,10 +28,11 @@ def main() -> None:
     arguments = argparse.ArgumentParser(prog="python -m serving")
     arguments.add_argument("--fd", type=int, default=None, help="descriptor of a bound socket")
     arguments.add_argument("--worker", type=int, default=0, help="number of this worker, from 0")
+    arguments.add_argument("--run", default="", help="the run whose writer is waited for")
     given = arguments.parse_args()
     settings = start_role(f"serving-{given.worker}")
     listener = bound(settings) if given.fd is None else socket.socket(fileno=given.fd)
-    serve(settings, given.worker, listener)
+    serve(settings, given.worker, listener, given.run)
 
 
 def bound(settings: Settings) -> socket.socket:
@@ -43,11 +44,11 @@ def bound(settings: Settings) -> socket.socket:
     return listener
 
 
-def serve(settings: Settings, number: int, listener: socket.socket) -> None:
+def serve(settings: Settings, number: int, listener: socket.socket, run_name: str = "") -> None:
     """Answer on a bound socket until the stop event or a signal."""
     # Its notices of starting and stopping say nothing that ours do not.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    worker = Worker(settings, number)
+    worker = Worker(settings, number, run_name)
     front = Front(worker, lambda: server.server_state.connections)
     config = uvicorn.Config(
         with_cors(front, settings.cors_origins),

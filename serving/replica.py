@@ -59,6 +59,7 @@ class LiveState:
         self.reader: StateReader | None = None
         self.views: dict[bytes, ViewLookup] = {}
         self.problem = "the state has not been opened yet"
+        self._adopted_run = ""
 
     def start(self) -> None:
         """Open the state if it is there, and keep it fresh from now on.
@@ -131,6 +132,18 @@ class LiveState:
             if self.reader is reader:
                 raise
             raise not_ready("the state was replaced while it was read") from error
+
+    def adopted(self, run: str) -> bool:
+        """Say whether the catalog is that of a run's writer, and not one from before.
+
+        Args:
+            run: Name of the run; where it is empty, any catalog is as good.
+        """
+        if run != self._adopted_run and self.reader is not None:
+            published, _, status = self.reader.status()
+            if status.run == run and self.reader.record.sequence >= published:
+                self._adopted_run = run
+        return run == self._adopted_run
 
     def stuck_s(self) -> float:
         """Return for how long the replica has been behind what was published; 0.0 normally."""

@@ -270,6 +270,8 @@ def missing_for_ready(worker: Worker) -> list[str]:
     reader = worker.state.reader
     if reader is None:
         return [f"state: {worker.state.problem}"]
+    if not worker.state.adopted(worker.run):
+        return ["state: ingest has not opened it with the SQL file of this run yet"]
     _, _, status = reader.status()
     missing: list[str] = []
     for source in reader.catalog.catalog.sources:

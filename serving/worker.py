@@ -21,6 +21,8 @@ class Worker:
 
     Attributes:
         settings: The settings.
+        number: Of the worker, from 0.
+        run: Name of the run that it belongs to, whose writer it waits for; empty for none.
         state: The newest state.
         metrics: What is counted.
         pushes: The logs of the ``events`` sources.
@@ -28,9 +30,10 @@ class Worker:
         request_timeout_s: Time to send a request, and to get its answer.
     """
 
-    def __init__(self, settings: Settings, number: int) -> None:
+    def __init__(self, settings: Settings, number: int, run: str = "") -> None:
         self.settings = settings
         self.number = number
+        self.run = run
         self.state = LiveState(settings)
         self.metrics = ServingMetrics(settings.data_dir / "serving", number)
         self.pushes = PushLogs(settings.data_dir, number, settings.workers)

@@ -366,7 +366,9 @@ def test_roles_are_started_with_the_interpreter_and_arguments_that_they_know() -
     assert ingest_role(Path("p.sql"), drop=["a"]).argv[4:] == ("p.sql", "--drop", "a")
     # Each start asks anew; a restart of the role asks for the same again, which is done once.
     assert request != ingest_role(Path("p.sql"), ["a", "b"]).argv[-1]
+    assert ingest_role(Path("p.sql"), run="r1").argv[4:] == ("p.sql", "--run", "r1")
     with listen("127.0.0.1", 0) as door:
+        assert serving_roles(door, 1, "r1")[0].argv[-2:] == ("--run", "r1")
         second = serving_roles(door, 2)[1]
         assert second.argv[1:] == (
             *("-P", "-m", "serving"),

@@ -24,6 +24,7 @@ from keyfold.supervise import (
     ingest_role,
     lake_role,
     listen,
+    run_name,
     serving_roles,
     stop_on_signals,
 )
@@ -33,9 +34,10 @@ _logger = logging.getLogger("keyfold.run")
 
 def run_pipeline(settings: Settings, file: Path, wish: Wish, *, lake: bool) -> NoReturn:
     """Run all three roles until a signal, then exit."""
-    writer = _writer(settings, file, wish)
+    run = run_name()
+    writer = _writer(settings, file, wish, run)
     roles = [writer, *([lake_role()] if lake else [])]
-    _supervise("run", settings, roles, serve=True)
+    _supervise("run", settings, roles, serve=True, run=run)
 
 
 def run_ingest(settings: Settings, file: Path, wish: Wish) -> NoReturn:
@@ -60,7 +62,9 @@ def lake_job(settings: Settings, *arguments: str) -> NoReturn:
     sys.exit(subprocess.run(command, env=environment, check=False).returncode)  # noqa: S603
 
 
-def _supervise(name: str, settings: Settings, roles: list[Role], *, serve: bool) -> NoReturn:
+def _supervise(
+    name: str, settings: Settings, roles: list[Role], *, serve: bool, run: str = ""
+) -> NoReturn:
     set_up_logging(name, settings)
     stop = threading.Event()
     stop_on_signals(stop)
@@ -68,7 +72,7 @@ def _supervise(name: str, settings: Settings, roles: list[Role], *, serve: bool)
         if serve:
             door = stack.enter_context(listen(settings.host, settings.port))
             settings = settings.model_copy(update={"port": door.getsockname()[1]})
-            roles = [*roles, *serving_roles(door, settings.workers)]
+            roles = [*roles, *serving_roles(door, settings.workers, run)]
             url = address_url(door)
             _logger.info("serving on %s", url, extra={"docs": f"{url}/docs"})
         code = Supervisor(settings, roles).run(stop)
@@ -76,7 +80,7 @@ def _supervise(name: str, settings: Settings, roles: list[Role], *, serve: bool)
     sys.exit(code)
 
 
-def _writer(settings: Settings, file: Path, wish: Wish) -> Role:
+def _writer(settings: Settings, file: Path, wish: Wish, run: str = "") -> Role:
     """Return the writer; a wrong file is refused here, rather than in the log of a child."""
     # Views over sources without columns are checked by the writer, once it has detected them.
     compiled = compile_file(file, look=False)
@@ -96,4 +100,4 @@ def _writer(settings: Settings, file: Path, wish: Wish) -> Role:
                 hint="take it out of the file as well, or leave the flag away",
             )
     check_fit(settings.data_dir, file_text(file), str(file), wish)
-    return ingest_role(file, wish.rebuild, wish.drop)
+    return ingest_role(file, wish.rebuild, wish.drop, run)

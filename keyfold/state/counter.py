@@ -97,6 +97,7 @@ class Status(msgspec.Struct):
         pid: Of the ingest process.
         started_ms: When it started.
         stopped: True once it ended cleanly.
+        run: Name of the run that started it (keyfold/supervise.py); empty where none did.
         sources: By name.
         missing: Views that are not kept, by name.
         metrics: Figures of the ingest process for ``/metrics``.
@@ -105,6 +106,7 @@ class Status(msgspec.Struct):
     pid: int = 0
     started_ms: int = 0
     stopped: bool = False
+    run: str = ""
     sources: dict[str, SourceStatus] = {}
     missing: dict[str, MissingView] = {}
     metrics: list[Sample] = []

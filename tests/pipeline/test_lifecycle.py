@@ -189,6 +189,22 @@ def names(run: Run) -> set[str]:
 # --- starting and stopping -------------------------------------------------------------------
 
 
+def test_after_a_restart_ready_means_with_the_sql_file_of_this_run(tmp_path: Path) -> None:
+    with pipeline(tmp_path, with_views(SOURCE, spend=SPEND)) as run:
+        until(run.ready, what="being ready")
+        run.push("events", events_of(0, 100))
+        take(run, "events", 100)
+        rows = run.rows("spend")
+    with pipeline(tmp_path, with_views(SOURCE, by_id=BY_ID), "--drop", "spend") as run:
+        until(run.ready, what="being ready")
+        # No waiting: what answers now is what a deployment would send its users to.
+        assert [view["name"] for view in run.get("/views")["views"]] == ["by_id"]
+        assert len(run.rows("by_id")) == 10
+    with pipeline(tmp_path, with_views(SOURCE, by_id=BY_ID, spend=SPEND)) as run:
+        until(run.ready, what="being ready")
+        assert run.rows("spend") == rows
+
+
 def test_a_second_writer_of_a_data_directory_is_refused(tmp_path: Path) -> None:
     with pipeline(tmp_path, with_views(SOURCE, spend=SPEND), "--no-lake") as run:
         until(run.ready, what="ready views")

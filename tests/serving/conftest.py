@@ -39,8 +39,9 @@ def until(condition: Callable[[], Any], what: str, wait_s: float = WAIT_S) -> An
 class Server:
     """One serving process on a socket that outlives it, as the supervisor would have it."""
 
-    def __init__(self, data_dir: Path, worker: int = 0, **settings: Any) -> None:
+    def __init__(self, data_dir: Path, worker: int = 0, run: str = "", **settings: Any) -> None:
         self.worker = worker
+        self.run = run
         self.settings = Settings(data_dir=data_dir, log_format="json", **settings)
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port: int = self.listener.getsockname()[1]
@@ -52,7 +53,10 @@ class Server:
         door = self.listener.fileno()
         number = self.worker if worker is None else worker
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "serving", "--fd", str(door), "--worker", str(number)],
+            [
+                *(sys.executable, "-m", "serving", "--fd", str(door)),
+                *("--worker", str(number), "--run", self.run),
+            ],
             env={**os.environ, **role_environment(self.settings)},
             pass_fds=[door],
             cwd=Path(__file__).parents[2],

@@ -70,6 +70,29 @@ def test_a_view_that_has_not_caught_up(tmp_path: Path, serve: Callable[..., Serv
     state.close()
 
 
+def test_a_worker_is_not_ready_before_the_writer_of_its_run_has_opened_the_state(
+    tmp_path: Path, serve: Callable[..., Server]
+) -> None:
+    state = State(tmp_path / "data")
+    server = serve(state.directory, run="second").up().at(state.record.sequence)
+    alone = serve(state.directory, worker=1).up().at(state.record.sequence)
+    waits = ["state: ingest has not opened it with the SQL file of this run yet"]
+    for run in ("", "first"):
+        state.status.run = run
+        state.publish()
+        assert (server.get("/readyz").status_code, alone.get("/readyz").status_code) == (503, 200)
+        assert server.get("/readyz").json()["missing"] == waits
+    state.close()
+    again = State(tmp_path / "data", sql=CHANGED, rebuild=["often"], ready=False)
+    again.status.run = "second"
+    last = again.commit()
+    # From here on it is the catalog of this run, whose views say for themselves what is missing.
+    until(lambda: server.get("/readyz").json()["missing"] != waits, "the catalog is taken over")
+    assert server.get("/healthz").json()["replica"]["commit"] >= last
+    assert "view often: " in server.get("/readyz").text
+    again.close()
+
+
 def test_every_commit_is_seen(state: State, serve: Callable[..., Server]) -> None:
     server = serve(state.directory).up().at(state.record.sequence)
     for count in range(1, 60):
