@@ -92,6 +92,15 @@ def test_a_quantile_is_within_its_bound(size):
     assert sum(one > 0.0133 for one in off) <= 5
 
 
+@pytest.mark.parametrize("size", [1_000, 30_000])
+def test_the_ends_are_exact_of_any_number_of_values(size):
+    values = np.random.default_rng(size).permutation(100_000).astype(float).tolist()
+    state = in_batches("kll", values, size)
+    ends = {"0": 0.0, "0.0": 0.0, "1": 99_999.0, "1.0": 99_999.0}
+    for rank, end in ends.items():
+        assert answer(KEPT["kll"], Final("approx_quantile", "DOUBLE", rank), state) == end
+
+
 @settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_a_quantile_of_few_values_is_exact(con, data):

@@ -107,11 +107,16 @@ def _distinct(stored: bytes) -> int:
 
 
 def _quantile(_: Types, rank: str = "0.5") -> Reading:
+    share = float(rank)
+
     def of(stored: bytes) -> float | None:
         sketch = kll_doubles_sketch.deserialize(stored)
         if sketch.is_empty():  # it passes over NaN
             return None
-        return float(sketch.get_quantile(float(rank), True))
+        # The sketch keeps its ends exactly, and its samples need not have them.
+        if share in (0.0, 1.0):
+            return float(sketch.get_max_value() if share else sketch.get_min_value())
+        return float(sketch.get_quantile(share, True))
 
     return _reading(of, None, 0.0, np.float64)
 
