@@ -15,6 +15,8 @@ import msgspec
 
 from keyfold.state.protocol import Pair
 from keyfold.state.reader import ViewReader
+from keyfold.view.plan import Output
+from keyfold.view.types import Physical, column_type
 from serving.lookup import ROWS_PER_TURN, Label
 from serving.problem import Answer, RefusedError
 
@@ -83,8 +85,8 @@ def label_headers(cursor: str | None, label: Label, *, commit: bool) -> list[tup
 
 
 async def page_answer(
-    rows: Sequence[str], media_type: str, columns: Sequence[str], cursor: str | None, label: Label,
-    *, commit: bool,
+    rows: Sequence[str], media_type: str, outputs: Sequence[Output], cursor: str | None,
+    label: Label, *, commit: bool,
 ) -> Answer:  # fmt: skip
     """Return a page of JSON rows as JSON, NDJSON or CSV."""
     if media_type == JSON:
@@ -92,7 +94,7 @@ async def page_answer(
     if media_type == NDJSON:
         body = "".join([row + "\n" for row in rows]).encode()
     else:
-        body = await _csv(rows, columns)
+        body = await _csv(rows, outputs)
     return Answer(200, body, FORMATS[media_type], label_headers(cursor, label, commit=commit))
 
 
@@ -108,7 +110,7 @@ async def arrow_answer(
 def _arrow(view: ViewReader, pairs: Sequence[Pair]) -> bytes:
     import pyarrow as pa  # noqa: PLC0415  # only for this format
 
-    table = view.compiled.arrow_table(pairs)
+    table = view.compiled.answer_table(pairs)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
@@ -116,14 +118,24 @@ def _arrow(view: ViewReader, pairs: Sequence[Pair]) -> bytes:
     return body
 
 
-async def _csv(rows: Sequence[str], columns: Sequence[str]) -> bytes:
-    lines = [",".join([_csv_text(name) for name in columns])]
+async def _csv(rows: Sequence[str], outputs: Sequence[Output]) -> bytes:
+    lines = [",".join([_csv_text(output.name) for output in outputs])]
+    # Of a JSON column "1" is a string and 1 a number, so its strings keep their quotes.
+    fields = [
+        _csv_json if column_type(output.type).physical is Physical.JSON else _csv_field
+        for output in outputs
+    ]
     for at, row in enumerate(rows, 1):
         # The column's own text is kept: a DECIMAL keeps all of its digits.
-        lines.append(",".join([_csv_field(bytes(raw)) for raw in _RAW_ROW.decode(row).values()]))
+        raws = _RAW_ROW.decode(row).values()
+        lines.append(",".join([field(bytes(raw)) for field, raw in zip(fields, raws, strict=True)]))
         if at % ROWS_PER_TURN == 0:
             await asyncio.sleep(0)
     return ("\r\n".join(lines) + "\r\n").encode()
+
+
+def _csv_json(raw: bytes) -> str:
+    return "" if raw == b"null" else _csv_text(raw.decode())
 
 
 def _csv_field(raw: bytes) -> str:

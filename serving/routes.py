@@ -259,9 +259,9 @@ async def _rows_answer(
     page = await view.page(
         query.wanted, query.cursor, query.limit, now_ms, view.view.compiled.json_row
     )
-    columns = [output.name for output in view.plan.outputs]
+    outputs = view.plan.outputs
     return await page_answer(
-        page.rows, media_type, columns, page.next_cursor, page.label, commit=query.commit
+        page.rows, media_type, outputs, page.next_cursor, page.label, commit=query.commit
     )
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NoReturn
 
@@ -36,6 +37,23 @@ _encode = msgspec.json.Encoder().encode
 Write = Callable[[Any], str]
 
 
+@dataclass(frozen=True, slots=True)
+class Forms:
+    """How the parts of a nested type are written.
+
+    Attributes:
+        struct: From the fields' names and writers.
+        mapping: From the name of the keys' type and the values' writer.
+        listing: From the elements' writer.
+        scalar: From the name of a type without parts.
+    """
+
+    struct: Callable[[list[tuple[str, Write]]], Write]
+    mapping: Callable[[str, Write], Write]
+    listing: Callable[[Write], Write]
+    scalar: Callable[[str], Write]
+
+
 def inexact_part(name: str) -> str:
     """Return the first type inside a nested type of which DuckDB's JSON is no JSON, or nothing.
 
@@ -51,12 +69,8 @@ def nested_writer(name: str) -> Callable[[str], str]:
     Raises (the returned function):
         ValueError: It is no JSON, or does not fit the type.
     """
-    try:
-        write, rest = _type(name)
-    except ValueError:
-        rest = name
-    if rest:  # a type that is not taken apart, as UNION
-        write = _any
+    # A type that is not taken apart is one as UNION.
+    write = type_writer(name, Forms(_struct, _map, _list, _scalar)) or _any
 
     def read(text: str) -> str:
         try:
@@ -71,7 +85,16 @@ def _fail(_: object = None) -> NoReturn:
     raise ValueError
 
 
-def _type(text: str) -> tuple[Write, str]:
+def type_writer(name: str, forms: Forms) -> Write | None:
+    """Return the writer of a nested type; None for one that is not taken apart, as UNION."""
+    try:
+        write, rest = _type(name, forms)
+    except ValueError:
+        return None
+    return None if rest else write
+
+
+def _type(text: str, forms: Forms) -> tuple[Write, str]:
     """Read one type at the start of ``text``; return its writer and what follows."""
     text = text.lstrip()
     write: Write
@@ -82,21 +105,23 @@ def _type(text: str) -> tuple[Write, str]:
             label = _NAME.match(rest, 1)
             if label is None:
                 _fail()
-            part, rest = _type(rest[label.end() :])
+            part, rest = _type(rest[label.end() :], forms)
             quoted = label[1].startswith('"')
             fields.append((label[1][1:-1].replace('""', '"') if quoted else label[1], part))
-        write, rest = _struct(fields), rest[1:]
+        write, rest = forms.struct(fields), rest[1:]
     elif text.startswith("MAP("):
-        _, rest = _type(text.removeprefix("MAP("))
-        part, rest = _type(rest[1:])
-        write, rest = _map(part), rest[1:]
+        inner = text.removeprefix("MAP(")
+        _, rest = _type(inner, forms)
+        key = inner[: len(inner) - len(rest)]
+        part, rest = _type(rest[1:], forms)
+        write, rest = forms.mapping(key, part), rest[1:]
     else:
         scalar = _SCALAR.match(text)
         if scalar is None:
             _fail()
-        write, rest = _scalar(scalar[0].strip()), text[scalar.end() :]
+        write, rest = forms.scalar(scalar[0].strip()), text[scalar.end() :]
     while suffix := _LIST.match(rest):
-        write, rest = _list(write), rest[suffix.end() :]
+        write, rest = forms.listing(write), rest[suffix.end() :]
     return write, rest
 
 
@@ -114,11 +139,13 @@ def _struct(fields: list[tuple[str, Write]]) -> Write:
     return write_struct
 
 
-def _map(part: Write) -> Write:
+def _map(key_type: str, part: Write) -> Write:
+    label = _scalar(key_type) if key_type.startswith("TIMESTAMP") else _text
+
     def write_map(value: Any) -> str:
         if value is None:
             return "null"
-        return "{" + ",".join(f"{_text(key)}:{part(item)}" for key, item in value.items()) + "}"
+        return "{" + ",".join(f"{label(key)}:{part(item)}" for key, item in value.items()) + "}"
 
     return write_map
 

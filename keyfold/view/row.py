@@ -200,8 +200,8 @@ class CompiledView:
     ) -> pa.Table:
         """Return stored rows as an Arrow table; those that are hidden are left out.
 
-        Columns come in the types of ``keyfold.view.columns.arrow_type``; nested key columns as
-        JSON text.
+        Columns come in the types of ``keyfold.view.columns.arrow_type``; nested columns as the
+        JSON text that is stored.
 
         Args:
             keys: Of n rows.
@@ -236,6 +236,17 @@ class CompiledView:
         if self._having is not None:
             seen &= np.fromiter(map(self._keep, whole), np.bool_, len(whole))
         return table if seen.all() else table.filter(pa.array(seen))
+
+    def answer_table(self, rows: Iterable[tuple[bytes, bytes]]) -> pa.Table:
+        """Return ``arrow_table`` with nested columns in the text that a JSON row has for them."""
+        table = self.arrow_table(rows)
+        for at, output in enumerate(self.plan.outputs):
+            if column_type(output.type).physical is Physical.JSON:
+                write = json_writer(column_type(output.type))
+                field, column = table.field(at), table.column(at)
+                texts = [None if text is None else write(text) for text in column.to_pylist()]
+                table = table.set_column(at, field, pa.array(texts, field.type))
+        return table
 
     def _keep(self, row: list[Any]) -> bool:
         return self._having is None or self._having(row) is True

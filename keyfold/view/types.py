@@ -52,6 +52,7 @@ from keyfold.view.moment import (
     timestamp_text,
 )
 from keyfold.view.nested import nested_writer
+from keyfold.view.nestedtimes import nested_times
 
 _ALIAS = {"TIMESTAMPTZ": "TIMESTAMP WITH TIME ZONE"}
 
@@ -228,6 +229,8 @@ def json_writer(column: ColumnType) -> Callable[[Any], str]:
             return lambda value: "true" if value else "false"
         case Physical.F64:
             return float_json if column.name == "FLOAT" else double_json
+        case Physical.JSON:
+            return nested_times(column.name)
     if column.enum:
         texts = [_json_text(label).decode() for label in column.labels]
         return texts.__getitem__
@@ -259,13 +262,15 @@ def text_parser(column: ColumnType) -> Callable[[str], object]:
     if column.name == "VARCHAR":
         return str
     parse = _parser(column)
+    nested = "write it as JSON text" if column.physical is Physical.JSON else ""
 
     def read(text: str) -> object:
         try:
             return parse(text)
         except (ValueError, InvalidOperation, OverflowError, msgspec.DecodeError):
             raise RequestError(
-                f"{text!r} is not a value of type {column.name}", hint=_form(column)
+                f"{text!r} is not a value of type {column.name}",
+                hint=_FORM.get(column.name, nested),
             ) from None
 
     return read
@@ -282,12 +287,6 @@ _FORM = {
     **dict.fromkeys(TICKS, "write it as 2026-01-31T12:00:00, with as many digits as it counts"),
     "JSON": 'write it as JSON text, a string with its quotes: "x", which is %22x%22 in a URL',
 }
-_NESTED_FORM = "write it as JSON text"
-
-
-def _form(column: ColumnType) -> str:
-    """Say how a value of a type is written."""
-    return _FORM.get(column.name, _NESTED_FORM if column.physical is Physical.JSON else "")
 
 
 def _parser(column: ColumnType) -> Callable[[str], object]:
