@@ -12,17 +12,9 @@ from dataclasses import replace
 import msgspec
 from sqlglot import exp
 
+from keyfold.sql import elsewhere
 from keyfold.sql.bind import HIDDEN_OFFSET
-from keyfold.sql.calls import (
-    BOUND_MAX,
-    CALLS,
-    DISTINCT_LISTS,
-    NEAR_QUANTILE,
-    NEAREST,
-    REFUSED_HINT,
-    TOP,
-    Call,
-)
+from keyfold.sql.calls import BOUND_MAX, CALLS, DISTINCT_LISTS, REFUSED_HINT, TOP, Call
 from keyfold.sql.dialect import aggregate_functions, call_name, find_aggregate, sql_text
 from keyfold.sql.ordered import Ordered, rank_json, rank_of, taken_apart, with_separator
 from keyfold.sql.relation import Relation
@@ -68,7 +60,8 @@ class Partials:
         call = node
         condition: exp.Expr | None = None
         if isinstance(call, exp.WithinGroup):
-            raise self._text.error(call, "WITHIN GROUP cannot be kept", NEAR_QUANTILE)
+            hint = elsewhere.AGGREGATES.get(call_name(call.this), REFUSED_HINT)
+            raise self._text.error(call, "WITHIN GROUP cannot be kept", hint)
         if isinstance(call, exp.Filter):
             condition = call.expression.this
             call = call.this
@@ -167,7 +160,8 @@ class Partials:
         """Return how a call is kept, and what it has in its parentheses (COUNT(*) nothing)."""
         kept = CALLS.get(name)
         if kept is None:
-            raise self._text.error(call, f"{name} cannot be kept", NEAREST.get(name, REFUSED_HINT))
+            hint = elsewhere.AGGREGATES.get(name, REFUSED_HINT)
+            raise self._text.error(call, f"{name} cannot be kept", hint)
         shape = taken_apart(_parts(call))
         top = TOP.get(kept.function)
         if top is not None and len(shape.arguments) == kept.arguments + 1:

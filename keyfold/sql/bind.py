@@ -49,6 +49,18 @@ def locked_connection(*, threads: int = 1) -> duckdb.DuckDBPyConnection:
 
 
 _opened = threading.local()
+_VALUES = (
+    ("TIMESTAMP", "'2026-01-05 10:00:00'"),
+    ("DATE", "'2026-01-05'"),
+    ("TIME", "'10:00:00'"),
+    ("BOOLEAN", "true"),
+    ("DOUBLE", "0"),
+    ("FLOAT", "0"),
+    ("DECIMAL", "0"),
+    ("BIGINT", "0"),
+    ("INTEGER", "0"),
+)
+"""Start of a type's name → a value of it."""
 
 
 class Binder:
@@ -59,6 +71,7 @@ class Binder:
         if not hasattr(_opened, "connection"):
             _opened.connection = locked_connection()
         self._connection: duckdb.DuckDBPyConnection = _opened.connection
+        self._casts: dict[tuple[str, str], bool] = {}
 
     def table(self, name: str, columns: Sequence[Column]) -> None:
         """Make an empty relation of these columns."""
@@ -109,6 +122,25 @@ class Binder:
             duckdb.Error: It has no value, whatever the events are.
         """
         self._connection.execute(f"SELECT {expression} FROM {table}").fetchall()
+
+    def has_cast(self, source: str, target: str) -> bool:
+        """Say whether DuckDB can cast values of a type, which binding alone does not show.
+
+        True for types of which no value is known here.
+        """
+        value = next((v for start, v in _VALUES if source.startswith(start)), None)
+        if value is None:
+            return True
+        key = source, target
+        if key not in self._casts:
+            self._casts[key] = True
+            try:
+                self._connection.execute(
+                    f"SELECT CAST(x AS {target}) FROM (SELECT CAST({value} AS {source}) AS x)"
+                ).fetchall()
+            except duckdb.Error as problem:  # any other one is of this value, and no other
+                self._casts[key] = "Unimplemented type for cast" not in str(problem)
+        return self._casts[key]
 
     def constant(self, expression: str) -> tuple[str | None, str]:
         """Return (text of the value or None, type) of an expression without columns."""

@@ -127,15 +127,3 @@ TOP: dict[str, Call] = {
 }
 """Functions that keep n values where n is one argument more, by what they are without it."""
 REFUSED_HINT = "docs/sql.md lists the aggregates that can be kept, under Aggregates"
-_LISTED = "ARRAY_AGG(x ORDER BY y LIMIT 10) keeps the values"
-NEAR_QUANTILE = "approx_quantile(x, 0.5) is near it"
-NEAREST: dict[str, str] = {
-    **dict.fromkeys(("median", "quantile", "quantile_cont", "quantile_disc"), NEAR_QUANTILE),
-    "arbitrary": "ANY_VALUE keeps one of the values",
-    "json_group_array": _LISTED,
-    "fsum": "SUM of DOUBLE is compensated already",
-    "sumkahan": "SUM of DOUBLE is compensated already",
-    "kahan_sum": "SUM of DOUBLE is compensated already",
-    "favg": "AVG of DOUBLE is compensated already",
-}
-"""What works in place of a function that is not kept."""

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
+from sqlglot import exp
+
 from keyfold.errors import SqlError, SqlLocation
 from keyfold.sql.bind import Binder
 from keyfold.sql.location import SqlText
@@ -206,6 +208,7 @@ def _parse(
         [(one.name, one.location) for one in sources] + [(one.name, one.location) for one in views]
     )
     kept = [view for view in views if view.materialized]
+    _refuse_kept_views(source, views, {view.name.lower() for view in kept})
     return sources, kept, [view for view in views if not view.materialized]
 
 
@@ -232,6 +235,30 @@ def _refuse_twice(names: Sequence[tuple[str, SqlLocation]]) -> None:
                 location=location,
             )
         seen.add(name.lower())
+
+
+def _refuse_kept_views(text: SqlText, views: Sequence[UnboundView], kept: Collection[str]) -> None:
+    """Refuse a view that reads a view whose rows are kept.
+
+    Raises:
+        SqlError: At its name in FROM.
+    """
+    for view in views:
+        tree = view.query
+        names = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
+        for table in tree.find_all(exp.Table):
+            read = table.this
+            if isinstance(read, exp.Func) and read.expressions:  # a window over it
+                read = read.expressions[0]
+            name = read.name.lower()
+            plain = isinstance(read, exp.Identifier | exp.Column)
+            if plain and name in kept and name not in names:
+                raise text.error(
+                    read,
+                    f"{read.name} is a kept view, and a view reads sources",
+                    "repeat its query over the source; what works row by row can be a CREATE VIEW "
+                    "that both read",
+                )
 
 
 def _sources_of(

@@ -14,12 +14,13 @@ import duckdb
 from sqlglot import exp
 
 from keyfold.errors import SqlError, did_you_mean
+from keyfold.sql import elsewhere
 from keyfold.sql.calls import CALLS as AGGREGATES
 from keyfold.sql.callsql import call_sql
 from keyfold.sql.dialect import call_name, find_aggregate, sql_text
 from keyfold.sql.folds import LISTS, LISTS_HINT, Folds
 from keyfold.sql.ordered import ticks_sql
-from keyfold.sql.relation import Relation
+from keyfold.sql.relation import WINDOW_COLUMNS, Relation
 from keyfold.sql.scope import WRITTEN
 from keyfold.view import expression as ex
 from keyfold.view.cast import common_type
@@ -30,6 +31,7 @@ from keyfold.view.types import Physical, column_type
 Called = TypeVar("Called", ex.Call, ex.Fold)
 _GROUPS = "groups"  # the relation that expressions over keys and answers are described in
 _AROUND_HINT = "apply it inside the aggregate, or group by its result"
+_CONCAT_HINT = "join texts with ||, and cast what is none: a || CAST(COUNT(*) AS VARCHAR)"
 _FUNCTIONS_HINT = "docs/sql.md lists what can stand around aggregates; the rest are DuckDB's"
 _KEYS_HINT = "group by its result; a condition on keys belongs in WHERE"
 _OPERATORS: dict[type[exp.Expr], str] = {
@@ -204,14 +206,15 @@ class Expressions:
             raise self._text.error(
                 node,
                 f"there is no function {name}",
-                did_you_mean(name, [*CALLS, "if", *AGGREGATES], _FUNCTIONS_HINT),
+                elsewhere.FUNCTIONS.get(name)
+                or did_you_mean(name, [*CALLS, "if", *AGGREGATES], _FUNCTIONS_HINT),
             )
         lists = name in LISTS or node.find(exp.Comprehension) is not None
         around = _AROUND_HINT if find_aggregate(node) else _KEYS_HINT
         raise self._text.error(
             node,
             f"{name or node.key.lower()} cannot stand around aggregates or key columns",
-            LISTS_HINT if lists else around,
+            LISTS_HINT if lists else _CONCAT_HINT if name in ("concat", "concat_ws") else around,
         )
 
     def _not_grouped(self, node: exp.Expr) -> SqlError:
@@ -222,6 +225,12 @@ class Expressions:
                 node,
                 f"column {shown} is neither in GROUP BY nor in an aggregate",
                 f"add {shown} to GROUP BY, or take MIN({shown}) or MAX({shown})",
+            )
+        if find_aggregate(node) is not None:
+            return self._text.error(
+                node,
+                f"{sql_text(node)} cannot stand around aggregates",
+                "keep the aggregate itself, and take it apart when you read the row",
             )
         return self._text.error(
             node,
@@ -288,11 +297,24 @@ class Expressions:
         return self._checked(node, ex.Call("cast", (lowered,), kind))
 
     def _call(self, function: str, node: exp.Expr, arguments: Sequence[exp.Expr]) -> ex.Expression:
+        if any(isinstance(argument, exp.Interval) for argument in arguments):
+            raise self._interval(node)
         lowered = tuple(self.lower(argument) for argument in arguments)
         if function in _COMPARING:
             lowered = self._comparable(node, arguments, lowered)
         kind = self._describe(node, function, lowered)
         return self._checked(node, ex.Call(function, lowered, kind))
+
+    def _interval(self, node: exp.Expr) -> SqlError:
+        """Return the refusal of an interval beside an aggregate or a key column."""
+        bound = next((c for c in node.find_all(exp.Column) if c.name in WINDOW_COLUMNS), None)
+        hint = "add it where events are read: MAX(ts + INTERVAL …), or group by the sum"
+        if bound is not None and find_aggregate(node) is None:
+            other = "window_end" if bound.name == "window_start" else "window_start"
+            hint = f"take {other}, or group by {sql_text(node)} AS name, too"
+        return self._text.error(
+            node, "an interval cannot be added to aggregates or key columns", hint
+        )
 
     def _checked(self, node: exp.Expr, call: Called) -> Called:
         """Have readers compile a call, so that a conversion they lack shows here."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlglot import Token, exp
 
 from keyfold.errors import SqlError, SqlLocation
+from keyfold.sql.elsewhere import FUNCTIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ class SqlText:
         message = lowered(message)
         hint = next((line.strip() for line in rest if line.startswith("Did you mean")), "")
         hint = hint.replace('"', "") or advice.strip().rstrip(".")
+        hint = _better_hint(message) or hint
         hint = hint or "these are DuckDB's words; its documentation has the functions and types"
         named = re.search(r"name (\w+)|'(\w+)\(", first)
         name = next((group for group in named.groups() if group), "") if named else ""
@@ -81,11 +83,28 @@ class SqlText:
             word = part.name if isinstance(part, exp.Anonymous) else part.key
             if name and word.lower() == name.lower() and "start" in part.meta:
                 return self.error(part, message, lowered(hint))
+        if message.startswith("division by zero"):
+            for division in node.find_all(exp.Div, exp.IntDiv, exp.Mod):
+                if isinstance(division.expression, exp.Literal) and not float(
+                    division.expression.name or 0
+                ):
+                    return self.error(division, message, hint)
         for literal in node.find_all(exp.Literal):
             # Where a text is wrong for its type, DuckDB shows the text.
             if literal.is_string and re.search(rf"['\"]{re.escape(literal.name)}['\"]", first):
                 return self.error(literal, message, lowered(hint))
         return self.error(node, message, lowered(hint))
+
+
+def _better_hint(message: str) -> str:
+    """Return what to write instead where DuckDB's own advice is of no use in a view."""
+    if message.startswith("there is no function "):
+        return FUNCTIONS.get(message.rsplit(maxsplit=1)[-1].lower(), "")
+    if message.startswith("division by zero"):
+        return "divide by nullif(x, 0): what is divided by NULL is NULL"
+    if "'@>(JSON" in message:
+        return "write json_contains(column, '…')"
+    return ""
 
 
 def lowered(words: str) -> str:

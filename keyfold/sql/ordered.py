@@ -86,7 +86,8 @@ def rank_of(text: SqlText, order: Sequence[exp.Ordered]) -> tuple[exp.Expr, bool
         raise text.error(
             order[1],
             "an aggregate orders by one expression",
-            "events that tie are in the order of their partitions and offsets; leave it out",
+            "leave it out, since events that tie are in the order of their partitions and offsets; "
+            "or number rows in a subquery: ROW_NUMBER() OVER (PARTITION BY a ORDER BY b, c)",
         )
     (by,) = order
     if by.args.get("nulls_first"):

@@ -26,6 +26,7 @@ from keyfold.sql.dialect import ViewDialect
 from keyfold.sql.location import SqlText
 from keyfold.sql.options import Option
 from keyfold.sql.ordered import without_bounds
+from keyfold.sql.otherclauses import chained_comparison, refuse_clauses
 from keyfold.sql.windowcalls import plain_window_calls
 from keyfold.view.plan import Include
 
@@ -302,6 +303,7 @@ def parse_view(source: SqlText, tokens: list[Token], relations: Sequence[str]) -
                 location=on_close,
             )
         body = body[:-4]
+    refuse_clauses(source, body)
     text = plain_window_calls(blank(source.text, body[0].start, body[-1].end + 1), body)
     _check_syntax(source, without_bounds(text, body), body, relations)
     query = parse_tree(source, text, ViewDialect, body)
@@ -353,6 +355,10 @@ def _check_syntax(
         if near and _BEFORE_RELATION.search(text[:offset]):  # FROM order, where there is orders
             others = [name for name in relations if name.lower() != near[1].lower()]
             hint = did_you_mean(near[1], others, hint)
+    chained = chained_comparison(tokens) if "chained comparison" in message.lower() else None
+    if chained is not None:
+        location = source.token(chained)
+        hint = "write it as two: a < b AND b < c"
     word = f" at {near[1]!r}" if near else f": {message[:1].lower()}{message[1:]}"
     raise SqlError(
         f"syntax error{word}",

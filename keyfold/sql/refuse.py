@@ -12,6 +12,7 @@ from keyfold.sql.bind import Binder
 from keyfold.sql.dialect import call_name
 from keyfold.sql.location import SqlText
 from keyfold.sql.numbered import refuse_window
+from keyfold.sql.otherclauses import refuse_group_window
 
 _KEPT = frozenset(
     {"expressions", "from_", "from", "where", "group", "having", "distinct", "with_", "with"}
@@ -25,7 +26,7 @@ _CLAUSES: dict[str, tuple[str, str, str]] = {
     "joins": ("JOIN", "JOIN", "views read one source; join when you look up, or before the stream"),
     "laterals": ("LATERAL", "LATERAL", "views read one source"),
     "qualify": ("QUALIFY", "QUALIFY", "filter with WHERE or HAVING, or number rows in a subquery"),
-    "windows": ("WINDOW", "WINDOW", "group by the columns of PARTITION BY"),
+    "windows": ("WINDOW", "WINDOW", "write it inline: OVER (PARTITION BY … ORDER BY …)"),
     "order": ("ORDER BY", "ORDER BY", "rows are kept in key order; GROUP BY sets it"),
     "sort": ("SORT BY", "SORT BY", "rows are kept in key order; GROUP BY sets it"),
     "limit": ("LIMIT", "LIMIT", "ask for a page with ?limit= when you read"),
@@ -92,6 +93,15 @@ def refuse_unkept(
             f"{name} cannot be kept",
             "a view is one SELECT … GROUP BY …; write one view per part",
         )
+    distinct = query.args.get("distinct")
+    if distinct is not None and distinct.args.get("on") is not None:
+        raise _at_word(
+            text,
+            tokens,
+            "DISTINCT",
+            "DISTINCT ON cannot be kept",
+            "number the rows of its columns in a subquery with ROW_NUMBER(), and keep the first",
+        )
     for key, value in query.args.items():
         if value and inner and key in _ROW_BY_ROW:
             raise _at_word(
@@ -113,15 +123,6 @@ def refuse_unkept(
     if clause is not None and clause.args.get("recursive"):
         raise _at_word(
             text, tokens, "WITH", "WITH RECURSIVE cannot be kept", "a view reads each event once"
-        )
-    distinct = query.args.get("distinct")
-    if distinct is not None and distinct.args.get("on") is not None:
-        raise _at_word(
-            text,
-            tokens,
-            "DISTINCT",
-            "DISTINCT ON cannot be kept",
-            "number the rows of its columns in a subquery with ROW_NUMBER(), and keep the first",
         )
     for node in query.walk(prune=lambda one: _nested_query(query, one)):
         _refuse_node(text, tokens, query, node, inner=inner)
@@ -250,6 +251,8 @@ def _refuse_node(
         )
     elif isinstance(node, exp.Collate):
         raise text.error(node, "COLLATE cannot be kept", "group by lower(column) instead")
+    if _stands_in(query, node) not in _QUERIES_IN:
+        refuse_group_window(text, query, node)
     _refuse_call(text, tokens, node, rows=_stands_in(query, node) == "expressions" and inner)
 
 

@@ -166,14 +166,32 @@ class Relation:
 
         Raises:
             SqlError: DuckDB cannot bind it, or cannot evaluate it even over NULLs: a constant in
-                it is wrong, as in ``ts > 'soon'``, and every event would be refused.
+                it is wrong, as in ``ts > 'soon'``, or over anything else: it has no such cast.
+                Every event would be refused.
         """
         try:
             kind = self.binder.type_of(sql_text(node), self.sql)
             self.binder.evaluate(sql_text(node), self.sql)
+            self._check_casts(node)
             return kind
         except duckdb.Error as problem:
             raise self.text.duckdb_error(node, problem) from problem
+
+    def _check_casts(self, node: exp.Expr) -> None:
+        """Refuse a cast that DuckDB binds, and has for NULL alone."""
+        for cast in node.find_all(exp.Cast):
+            if type(cast) is not exp.Cast or cast.find(exp.Column) is None:
+                continue  # TRY_CAST gives NULL, and a constant was evaluated
+            source = self.binder.type_of(sql_text(cast.this), self.sql)
+            target = self.binder.type_of(f"CAST(NULL AS {sql_text(cast.args['to'])})", self.sql)
+            if not self.binder.has_cast(source, target):
+                hint = "take a part of it, as epoch(…) and extract(…) do"
+                if not source.startswith("TIMESTAMP"):
+                    hint = "cast to VARCHAR first, or leave the cast out"
+                elif self.binder.has_cast("TIMESTAMP", target):
+                    hint = f"cast to TIMESTAMP first: CAST(CAST(… AS TIMESTAMP) AS {target})"
+                problem = f"there is no cast from {source} to {target}"
+                raise self.text.error(cast, problem, hint)
 
     def refuse_shared_window(self, node: exp.Expr, what: str) -> None:
         """Refuse a bound of the window where an event would have to say it, and does not know it.

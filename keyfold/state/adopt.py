@@ -95,7 +95,7 @@ def adopt(
         previous = old_views.get(view.name)
         same = previous is not None and previous.fingerprint == view.fingerprint
         if previous is not None and not same and view.name not in again:
-            raise _changed_view(view.name)
+            raise _changed_view(view.name, _differences(previous, view))
         if view.name in ids and same and view.name not in again:
             _check_retention(view, previous)
             continue
@@ -257,11 +257,33 @@ def _changed_source(name: str) -> ViewChangedError:
     )
 
 
-def _changed_view(name: str) -> ViewChangedError:
+def _changed_view(name: str, differences: Sequence[str] = ()) -> ViewChangedError:
+    told = f": {'; '.join(differences)}" if differences else ""
     return ViewChangedError(
-        f"view {name} differs from the one that the state was built with",
+        f"view {name} differs from the one that the state was built with{told}",
         hint=f"undo the change, or build it again with --rebuild {name}",
     )
+
+
+def _differences(before: ViewPlan, now: ViewPlan) -> list[str]:
+    """Say in which parts of its SQL a view differs whose fingerprint does."""
+    found = []
+    if set(before.sources) != set(now.sources):
+        found.append(f"it reads {', '.join(now.sources)}, and read {', '.join(before.sources)}")
+    keys = [[(key.type, key.sql) for key in plan.keys] for plan in (before, now)]
+    if keys[0] != keys[1]:
+        names = [", ".join(f"{key.name} {key.type}" for key in plan.keys) for plan in (now, before)]
+        same = "of another expression" if names[0] == names[1] else f"and was ({names[1]})"
+        found.append(f"its key is ({names[0]}), {same}")
+    if before.aggregates != now.aggregates:
+        found.append("its aggregates are others")
+    if before.window != now.window:
+        found.append("its window is another")
+    if before.on_late != now.on_late:
+        found.append(f"on_late is {now.on_late}, and was {before.on_late}")
+    if (before.retention_us is None) != (now.retention_us is None):
+        found.append("only one of them has a retention")
+    return found or ["its WHERE, or what FROM makes of the events, is another"]
 
 
 def _left_out(views: Sequence[str], sources: Sequence[str]) -> ViewChangedError:

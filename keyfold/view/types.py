@@ -68,6 +68,7 @@ TIMESTAMPTZ = "TIMESTAMP WITH TIME ZONE"
 TIMESTAMP = "TIMESTAMP"
 _LABEL = re.compile(r"'((?:[^']|'')*)'")
 _DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
+_LOST_PLUS = re.compile(r"\d\d:\d\d(?:[:.\d]*) \d\d(?::?\d\d)?$|\d[eE] \d+$|^ \d")
 _NESTED = re.compile(r"(STRUCT\(|MAP\(|UNION\(|.*\[\d*\]$|JSON$)", re.DOTALL)
 _WHOLE = re.compile(r"[+-]?[0-9]{1,40}")
 _EXACT = Context(prec=100)
@@ -170,6 +171,11 @@ def column_type(name: str) -> ColumnType:
         "INTERVAL": "turn it into a number, for example epoch_ms(b) - epoch_ms(a)",
         '"NULL"': "give it a type, for example CAST(NULL AS BIGINT)",
     }.get(name, "cast it to VARCHAR")
+    if name.startswith("TUPLE("):
+        hint = (
+            "several columns order rows in a subquery: ROW_NUMBER() OVER (PARTITION BY a ORDER BY "
+            "b, c); a value is a struct, {'b': b, 'c': c}"
+        )
     raise SqlError(f"a view cannot hold a value of type {name}", hint=hint)
 
 
@@ -268,9 +274,9 @@ def text_parser(column: ColumnType) -> Callable[[str], object]:
         try:
             return parse(text)
         except (ValueError, InvalidOperation, OverflowError, msgspec.DecodeError):
+            hint = _plus_hint(text) or _FORM.get(column.name) or nested or _range_hint(column)
             raise RequestError(
-                f"{text!r} is not a value of type {column.name}",
-                hint=_FORM.get(column.name, nested),
+                f"{text!r} is not a value of type {column.name}", hint=hint
             ) from None
 
     return read
@@ -287,6 +293,22 @@ _FORM = {
     **dict.fromkeys(TICKS, "write it as 2026-01-31T12:00:00, with as many digits as it counts"),
     "JSON": 'write it as JSON text, a string with its quotes: "x", which is %22x%22 in a URL',
 }
+
+
+def _plus_hint(text: str) -> str:
+    """Say what became of a plus in a query string."""
+    lost = _LOST_PLUS.search(text) is not None
+    return "a plus is a space in a query string: write %2B" if lost else ""
+
+
+def _range_hint(column: ColumnType) -> str:
+    if column.decimal:
+        digits, scale = column.precision, column.scale
+        return f"write a number with {scale} digits after the point at most, and {digits} in all"
+    if column.integer:
+        low, high = integer_range(column)
+        return f"write a whole number from {low} to {high}"
+    return ""
 
 
 def _parser(column: ColumnType) -> Callable[[str], object]:

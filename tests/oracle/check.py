@@ -57,7 +57,8 @@ def _rows(case: Case, stream: Streams) -> Rows:
     rows = with_json(compiled.arrow_table(stored).to_pylist(), case.bounds)
     texts = [compiled.json_row(key, value) for key, value in stored]
     told = [read_json(text) for text in texts if text is not None]
-    assert_same(told, rows, dict.fromkeys(case.bounds, EXACT))
+    answers = with_json(compiled.answer_table(stored).to_pylist(), case.bounds)
+    assert_same(told, answers, dict.fromkeys(case.bounds, EXACT))
     shown = [compiled.values(key, value) for key, value in stored]
     assert sum(row is not None for row in shown) == len(rows)
     return rows

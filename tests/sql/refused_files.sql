@@ -509,3 +509,20 @@ CREATE SOURCE b (k VARCHAR, y INT[], t TIMESTAMP) WITH (connector = 'events');
 CREATE MATERIALIZED VIEW v WITH (on_late = 'drop') AS SELECT k, COUNT(*) AS n
 FROM (SELECT k FROM a UNION ALL SELECT k FROM b) GROUP BY k;
 --> 3:34 on_late | on_late needs the event time of the source | add WATERMARK FOR ts AS ts - INTERVAL '5' SECOND to b
+
+-- a view over a kept view
+CREATE SOURCE s (a INT) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW m AS SELECT a, COUNT(*) AS n FROM s GROUP BY a;
+CREATE MATERIALIZED VIEW v AS SELECT n, COUNT(*) AS m FROM m GROUP BY n;
+--> 3:60 m | m is a kept view, and a view reads sources | repeat its query over the source; what works row by row can be a CREATE VIEW that both read
+
+-- a window over a kept view
+CREATE SOURCE s (a INT, ts TIMESTAMPTZ) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW m AS SELECT a, MAX(ts) AS ts FROM s GROUP BY a;
+CREATE MATERIALIZED VIEW v AS SELECT a, window_start, COUNT(*) AS m FROM TUMBLE(m, ts, INTERVAL '1' MINUTE) GROUP BY a, window_start;
+--> 3:81 m | m is a kept view, and a view reads sources | repeat its query over the source; what works row by row can be a CREATE VIEW that both read
+
+-- a JSON operator of PostgreSQL
+CREATE SOURCE s (a INT, j JSON) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS SELECT a, COUNT(*) AS n FROM s WHERE j @> '{"b": 1}' GROUP BY a;
+--> 2:68 j | no function matches the given name and argument types '@>(JSON, STRING_LITERAL)' | write json_contains(column, '…')

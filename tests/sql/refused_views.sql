@@ -311,7 +311,7 @@ SELECT user_id, qty FROM (SELECT *, ROW_NUMBER() OVER (ORDER BY ts ROWS BETWEEN 
 
 -- ROW_NUMBER of a named window
 SELECT user_id, qty FROM (SELECT *, ROW_NUMBER() OVER w AS rn FROM orders WINDOW w AS (ORDER BY ts)) WHERE rn = 1
---> 1:75 WINDOW | WINDOW cannot be kept | group by the columns of PARTITION BY
+--> 1:75 WINDOW | WINDOW cannot be kept | write it inline: OVER (PARTITION BY … ORDER BY …)
 
 -- two ROW_NUMBERs
 SELECT user_id, qty FROM (SELECT *, ROW_NUMBER() OVER (ORDER BY ts) AS rn, ROW_NUMBER() OVER (ORDER BY ts DESC) AS back FROM orders) WHERE rn = 1
@@ -672,7 +672,7 @@ SELECT user_id, last_value(s.a) AS f FROM orders GROUP BY user_id
 
 -- the first by two columns
 SELECT user_id, first_value(qty ORDER BY ts, order_id) AS f FROM orders GROUP BY user_id
---> 1:46 order_id | an aggregate orders by one expression | events that tie are in the order of their partitions and offsets; leave it out
+--> 1:46 order_id | an aggregate orders by one expression | leave it out, since events that tie are in the order of their partitions and offsets; or number rows in a subquery: ROW_NUMBER() OVER (PARTITION BY a ORDER BY b, c)
 
 -- the first by NULL
 SELECT user_id, first_value(qty ORDER BY ts NULLS FIRST) AS f FROM orders GROUP BY user_id
@@ -1280,3 +1280,99 @@ SELECT qty, list_sum(list(price)) AS l FROM orders GROUP BY qty
 -- an aggregate of an element
 SELECT qty, list_max([MAX(x) for x in list(tiny)]) AS l FROM orders GROUP BY qty
 --> 1:27 x | x is an element of a list here, and an aggregate reads events | give the parameter a name that no column has
+
+-- the greatest by several columns
+SELECT user_id, arg_max(qty, (ts, tiny)) AS q FROM orders GROUP BY user_id
+--> 1:31 ts | a view cannot hold a value of type TUPLE(TIMESTAMP WITH TIME ZONE, TINYINT) | several columns order rows in a subquery: ROW_NUMBER() OVER (PARTITION BY a ORDER BY b, c); a value is a struct, {'b': b, 'c': c}
+
+-- QUANTILE_CONT
+SELECT user_id, quantile_cont(qty, 0.5) AS q FROM orders GROUP BY user_id
+--> 1:17 quantile_cont | quantile_cont cannot be kept | approx_quantile(x, 0.5) is near it
+
+-- Flink's group window
+SELECT user_id, COUNT(*) AS n FROM orders GROUP BY user_id, TUMBLE(ts, INTERVAL '1' MINUTE)
+--> 1:61 TUMBLE | TUMBLE stands in FROM only | write FROM TUMBLE(orders, ts, INTERVAL '1' MINUTE), and window_start in SELECT and GROUP BY
+
+-- the start of Flink's group window
+SELECT user_id, HOP_START(ts, INTERVAL '1' MINUTE, INTERVAL '5' MINUTE) AS w, COUNT(*) AS n FROM orders GROUP BY user_id, w
+--> 1:17 HOP_START | HOP_START stands in FROM only | write FROM HOP(orders, ts, INTERVAL '1' MINUTE, INTERVAL '5' MINUTE), and window_start in SELECT and GROUP BY
+
+-- the end of Flink's group window
+SELECT user_id, SESSION_END(ts, INTERVAL '1' MINUTE) AS w, COUNT(*) AS n FROM orders GROUP BY user_id, w
+--> 1:17 SESSION_END | SESSION_END stands in FROM only | write FROM SESSION(orders, ts, INTERVAL '1' MINUTE), and window_end in SELECT and GROUP BY
+
+-- the window of ksqlDB
+SELECT user_id, COUNT(*) AS n FROM orders WINDOW TUMBLING (SIZE 1 MINUTE) GROUP BY user_id EMIT CHANGES
+--> 1:43 WINDOW | WINDOW TUMBLING cannot be kept | write FROM TUMBLE(source, ts, INTERVAL '1' MINUTE), and window_start in SELECT and GROUP BY
+
+-- the hopping window of ksqlDB
+SELECT user_id, COUNT(*) AS n FROM orders WINDOW HOPPING (SIZE 1 MINUTE, ADVANCE BY 10 SECONDS) GROUP BY user_id
+--> 1:43 WINDOW | WINDOW HOPPING cannot be kept | write FROM HOP(source, ts, INTERVAL '10' SECOND, INTERVAL '1' MINUTE), and window_start in SELECT and GROUP BY
+
+-- EMIT CHANGES
+SELECT user_id, COUNT(*) AS n FROM orders GROUP BY user_id EMIT CHANGES
+--> 1:60 EMIT | EMIT CHANGES cannot be kept | leave it out: a view has each event after the next commit
+
+-- EMIT FINAL
+SELECT user_id, COUNT(*) AS n FROM orders GROUP BY user_id EMIT FINAL
+--> 1:60 EMIT | EMIT FINAL cannot be kept | write EMIT ON WINDOW CLOSE
+
+-- LATEST_BY_OFFSET
+SELECT user_id, LATEST_BY_OFFSET(qty) AS q FROM orders GROUP BY user_id
+--> 1:17 LATEST_BY_OFFSET | there is no function latest_by_offset | write latest(x)
+
+-- EARLIEST_BY_OFFSET
+SELECT user_id, EARLIEST_BY_OFFSET(qty) AS q FROM orders GROUP BY user_id
+--> 1:17 EARLIEST_BY_OFFSET | there is no function earliest_by_offset | write earliest(x)
+
+-- COLLECT_LIST
+SELECT user_id, COLLECT_LIST(qty) AS q FROM orders GROUP BY user_id
+--> 1:17 COLLECT_LIST | there is no function collect_list | write array_agg(x LIMIT 10)
+
+-- TOPK
+SELECT user_id, TOPK(qty, 3) AS q FROM orders GROUP BY user_id
+--> 1:17 TOPK | there is no function topk | write max(x, 3), which keeps the 3 greatest
+
+-- a part of an aggregate
+SELECT qty, MAX(user_id)[1] AS first FROM orders GROUP BY qty
+--> 1:13 MAX | MAX(user_id)[1] cannot stand around aggregates | keep the aggregate itself, and take it apart when you read the row
+
+-- concat around an aggregate
+SELECT user_id, concat(user_id, '-', COUNT(*)) AS q FROM orders GROUP BY user_id
+--> 1:17 concat | concat cannot stand around aggregates or key columns | join texts with ||, and cast what is none: a || CAST(COUNT(*) AS VARCHAR)
+
+-- an interval beside a bound of the window
+SELECT user_id, window_start, window_start + INTERVAL '1' MINUTE AS e, COUNT(*) AS n FROM TUMBLE(orders, ts, INTERVAL '1' MINUTE) GROUP BY user_id, window_start
+--> 1:31 window_start | an interval cannot be added to aggregates or key columns | take window_end, or group by window_start + INTERVAL '1' MINUTE AS name, too
+
+-- an interval beside an aggregate
+SELECT user_id, MAX(ts) + INTERVAL '1' MINUTE AS e FROM orders GROUP BY user_id
+--> 1:17 MAX | an interval cannot be added to aggregates or key columns | add it where events are read: MAX(ts + INTERVAL …), or group by the sum
+
+-- DISTINCT ON with ORDER BY
+SELECT DISTINCT ON (user_id) user_id, qty FROM orders ORDER BY user_id, ts DESC
+--> 1:8 DISTINCT | DISTINCT ON cannot be kept | number the rows of its columns in a subquery with ROW_NUMBER(), and keep the first
+
+-- TO_CHAR
+SELECT to_char(ts, 'YYYY') AS y, COUNT(*) AS n FROM orders GROUP BY y
+--> 1:8 to_char | there is no function to_char | write strftime(ts, '%Y-%m-%d')
+
+-- IIF
+SELECT iif(qty > 1, 1, 2) AS y, COUNT(*) AS n FROM orders GROUP BY y
+--> 1:8 iif | there is no function iif | write if(condition, a, b), or CASE WHEN condition THEN a ELSE b END
+
+-- a constant divided by zero, in a longer condition
+SELECT user_id, COUNT(*) AS n FROM orders WHERE qty > 1 AND 5 % 0 = 1 GROUP BY user_id
+--> 1:61 5 | division by zero in expression (5 % 0) | divide by nullif(x, 0): what is divided by NULL is NULL
+
+-- a chained comparison
+SELECT user_id, COUNT(*) AS n FROM orders WHERE 1 < qty < 5 AND tiny > 0 GROUP BY user_id
+--> 1:57 < | syntax error: chained comparisons are not supported, use AND to combine comparisons | write it as two: a < b AND b < c
+
+-- a cast that DuckDB binds, and has not
+SELECT ts::TIME AS t, COUNT(*) AS n FROM orders GROUP BY t
+--> 1:8 ts | there is no cast from TIMESTAMP WITH TIME ZONE to TIME | cast to TIMESTAMP first: CAST(CAST(… AS TIMESTAMP) AS TIME)
+
+-- a cast to a number that DuckDB binds, and has not
+SELECT user_id, COUNT(*) AS n FROM orders WHERE ts::BIGINT > 5 GROUP BY user_id
+--> 1:49 ts | there is no cast from TIMESTAMP WITH TIME ZONE to BIGINT | take a part of it, as epoch(…) and extract(…) do

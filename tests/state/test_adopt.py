@@ -229,3 +229,42 @@ def test_what_was_found_wrong_is_stored_until_it_is_not() -> None:
     assert catalog_decoder.decode(store.get(CATALOG_KEY) or b"").wrong == {"hours": "CREATE …"}
     opened(store, FILE, COLUMNS)
     assert catalog_decoder.decode(store.get(CATALOG_KEY) or b"").wrong == {}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("SELECT u, COUNT(*) AS n", "SELECT u, SUM(length(u)) AS n", "its aggregates are others"),
+        (
+            "SELECT u, COUNT(*) AS n",
+            "SELECT length(u) AS u, COUNT(*) AS n",
+            "its key is (u BIGINT), and was (u VARCHAR)",
+        ),
+        (
+            "SELECT u, COUNT(*) AS n",
+            "SELECT lower(u) AS u, COUNT(*) AS n",
+            "its key is (u VARCHAR), of another expression",
+        ),
+        ("FROM orders", "FROM others", "it reads others, and read orders"),
+        (
+            "FROM orders",
+            "FROM orders WHERE u > 'a'",
+            "its WHERE, or what FROM makes of the events, is another",
+        ),
+        (
+            "SELECT u, COUNT(*) AS n FROM orders",
+            "SELECT lower(u) AS u, MIN(u) AS n FROM others",
+            "it reads others, and read orders; its key is (u VARCHAR), of another expression; "
+            "its aggregates are others",
+        ),
+    ],
+)
+def test_a_changed_view_says_in_what_it_differs(before: str, after: str, told: str) -> None:
+    sources = ORDERS + ORDERS.replace("orders", "others")
+    view = "CREATE MATERIALIZED VIEW v AS SELECT u, COUNT(*) AS n FROM orders GROUP BY 1;"
+    store = MemoryStore()
+    opened(store, sources + view)
+    with pytest.raises(ViewChangedError) as caught:
+        opened(store, sources + view.replace(before, after))
+    assert caught.value.message.endswith(f"the state was built with: {told}")
+    assert "--rebuild v" in caught.value.hint

@@ -47,6 +47,25 @@ FORMS = {
 }
 
 
+@pytest.mark.parametrize(
+    ("type_", "text", "hint"),
+    [
+        ("DECIMAL(10,3)", "-10.50001", "3 digits after the point at most, and 10 in all"),
+        ("INTEGER", "99999999999", "a whole number from -2147483648 to 2147483647"),
+        ("UTINYINT", "-1", "a whole number from 0 to 255"),
+        ("TIMESTAMP WITH TIME ZONE", "2026-01-05T12:00 02:00", "write %2B"),
+        ("TIMESTAMP WITH TIME ZONE", "2026-01-05T12:00:00.5 0200", "write %2B"),
+        ("BIGINT", " 5", "write %2B"),
+        ("DOUBLE", "1e 5", "write %2B"),
+        ("TIMESTAMP WITH TIME ZONE", "2026-01-05T25:00", "write it as 2026-01-31T12:00:00Z"),
+    ],
+)
+def test_a_text_of_another_type_says_how_it_is_written(type_, text, hint):
+    with pytest.raises(RequestError) as refused:
+        parse_text(column_type(type_), text)
+    assert refused.value.hint.endswith(hint)
+
+
 @pytest.mark.parametrize(("name", "physical"), FORMS.items())
 def test_every_type_that_a_view_holds_has_one_physical_form(name, physical):
     assert column_type(name).physical is physical

@@ -85,7 +85,7 @@ SELECT approx_count_distinct(s) AS s, approx_count_distinct(d) AS d, approx_coun
 {"s":"ä\u0000\"","d":1.50,"t":"2026-01-01T00:00:00","b":false}
 {"s":"ä\u0000\"","d":-0.25,"t":"2026-01-02T00:00:00","b":true}
 --> rows
-{"s":2,"d":2,"t":2,"b":2,"m":1.5,"f":["ä\u0000\""],"ft":["2026-01-01 00:00:00"]}
+{"s":2,"d":2,"t":2,"b":2,"m":1.5,"f":["ä\u0000\""],"ft":["2026-01-01T00:00:00"]}
 
 -- ties of the most frequent are in the order of their JSON
 CREATE SOURCE e (x VARCHAR) WITH (connector = 'events');
