@@ -72,11 +72,14 @@ class Binder:
             _opened.connection = locked_connection()
         self._connection: duckdb.DuckDBPyConnection = _opened.connection
         self._casts: dict[tuple[str, str], bool] = {}
+        self._columns: dict[str, str] = {}
+        self._types: dict[tuple[str, str, str], str] = {}
 
     def table(self, name: str, columns: Sequence[Column]) -> None:
         """Make an empty relation of these columns."""
         listed = ", ".join(f"{quoted(column.name)} {column.type}" for column in columns)
         self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} ({listed})")
+        self._columns[name] = listed
 
     def describe(self, query: str) -> list[Column]:
         """Return the columns of a query.
@@ -141,6 +144,21 @@ class Binder:
             except duckdb.Error as problem:  # any other one is of this value, and no other
                 self._casts[key] = "Unimplemented type for cast" not in str(problem)
         return self._casts[key]
+
+    def evaluated_type_of(self, expression: str, table: str) -> str:
+        """Return the type of an expression over ``batch``, once it has been evaluated.
+
+        The views of a file say the same again and again: each is asked once for the same columns.
+
+        Raises:
+            duckdb.Error: As ``type_of`` and ``evaluate`` do.
+        """
+        key = self._columns["batch"], table, expression
+        if key not in self._types:
+            kind = self.type_of(expression, table)
+            self.evaluate(expression, table)
+            self._types[key] = kind
+        return self._types[key]
 
     def constant(self, expression: str) -> tuple[str | None, str]:
         """Return (text of the value or None, type) of an expression without columns."""

@@ -170,8 +170,7 @@ class Relation:
                 Every event would be refused.
         """
         try:
-            kind = self.binder.type_of(sql_text(node), self.sql)
-            self.binder.evaluate(sql_text(node), self.sql)
+            kind = self.binder.evaluated_type_of(sql_text(node), self.sql)
             self._check_casts(node)
             return kind
         except duckdb.Error as problem:
