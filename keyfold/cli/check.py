@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keyfold.cli.infer import inferred
-from keyfold.cli.show import add_row, out, table
+from keyfold.cli.show import add_row, out, print_error, table
 from keyfold.connector.options import connector_options
 from keyfold.errors import SettingsError, SqlError, counted
 from keyfold.sql.compile import Known, compile_known, unbound_sources
+from keyfold.sql.faults import statement_errors
 from keyfold.sql.infer import Inferred
 from keyfold.sql.parse import UnboundSource
 from keyfold.view.plan import Catalog, ViewPlan
@@ -46,7 +47,10 @@ def compile_file(file: Path, *, look: bool = True) -> Compiled:
     Raises:
         SqlError: It cannot be read, or cannot be run; or an option of a source is wrong.
     """
-    text = file_text(file)
+    return _compile_text(file_text(file), file, look=look)
+
+
+def _compile_text(text: str, file: Path, *, look: bool) -> Compiled:
     written = {one.name: one for one in unbound_sources(text, str(file))}
     sources = [one for one in written.values() if one.columns is None]
     known = compile_known(text, str(file), {})  # what is wrong anyhow is said before files are read
@@ -118,8 +122,23 @@ def file_text(file: Path) -> str:
 
 
 def check_file(file: Path) -> None:
-    """Print what the file defines, and what could not be checked of it."""
-    compiled = compile_file(file)
+    """Print what the file defines, and what could not be checked of it.
+
+    Raises:
+        SqlError: The last of the errors; those of other statements are printed.
+    """
+    text = file_text(file)
+
+    def compile_text(text: str) -> Compiled:
+        return _compile_text(text, file, look=True)
+
+    try:
+        compiled = compile_text(text)
+    except SqlError as problem:
+        *others, last = statement_errors(text, str(file), problem, compile_text)
+        for error in others:
+            print_error(error)
+        raise last from None
     catalog = compiled.catalog
     console = out()
     sources = table("source", "connector", "#columns", "event time")

@@ -33,6 +33,39 @@ def test_an_error_names_the_place_shows_it_and_gives_a_hint(keyfold: Keyfold) ->
     assert hint.startswith("hint: ")
 
 
+WRONG = """CREATE SOURCE good (a INT, b VARCHAR) WITH (connector = 'events');
+CREATE SOURCE bad (a INT) WITH (connector = 'evants');
+CREATE MATERIALIZED VIEW one AS SELECT a, COUNT(*) AS n FROM good GROUP BY c;
+CREATE MATERIALIZED VIEW two AS SELECT a,, COUNT(*) AS n FROM good GROUP BY a;
+CREATE MATERIALIZED VIEW of_bad AS SELECT a, COUNT(*) AS n FROM bad GROUP BY a;
+DROP VIEW one;
+CREATE MATERIALIZED VIEW fine AS SELECT a, COUNT(*) AS n FROM good GROUP BY a;
+CREATE MATERIALIZED VIEW lost AS SELECT a, COUNT(*) AS n FROM goood GROUP BY a;
+"""
+
+
+def test_every_statement_that_is_wrong_is_reported_once(keyfold: Keyfold) -> None:
+    (keyfold.directory / "wrong.sql").write_text(WRONG)
+    told = keyfold("check", "wrong.sql")
+    assert (told.returncode, told.stdout) == (2, "")
+    places = [line for line in told.stderr.splitlines() if line.startswith("wrong.sql:")]
+    # What reads a source that is wrong is left out, and what is good is not mentioned.
+    assert [place.split(":")[1] for place in places] == ["2", "3", "4", "6", "8"]
+    assert "evants" in places[0]
+    assert "did you mean good?" in told.stderr
+
+
+def test_a_file_whose_only_source_is_wrong_has_that_error_alone(keyfold: Keyfold) -> None:
+    (keyfold.directory / "one.sql").write_text(
+        "CREATE SOURCE s (a INTT) WITH (connector = 'events');\n"
+        "CREATE MATERIALIZED VIEW v AS SELECT a, COUNT(*) AS n FROM s GROUP BY a;\n"
+    )
+    told = keyfold("check", "one.sql")
+    places = [line for line in told.stderr.splitlines() if line.startswith("one.sql:")]
+    assert (told.returncode, len(places)) == (2, 1), told.stderr
+    assert places[0].startswith("one.sql:1:")
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [("absent.sql", "cannot be read: No such file"), ("binary.sql", "is no UTF-8 text")],
