@@ -9,6 +9,7 @@ import shutil
 import sys
 import threading
 import time
+import uuid
 from pathlib import Path
 from time import perf_counter
 
@@ -22,7 +23,7 @@ peer.enter("pathway")
 _COMMIT_MS = 1_000
 _CONSUMER = {
     "auto.offset.reset": "earliest",
-    "enable.auto.commit": "true",
+    "enable.auto.commit": "false",
     "fetch.queue.backoff.ms": "1",
     "fetch.wait.max.ms": "10",
     "queued.min.messages": "100000",
@@ -53,13 +54,17 @@ def main() -> None:
             ended_s = perf_counter()
             ended.set()
 
-    settings = _CONSUMER | {"bootstrap.servers": request.bootstrap, "group.id": "peer-pathway"}
+    settings = _CONSUMER | {
+        "bootstrap.servers": request.bootstrap,
+        "group.id": f"peer-{uuid.uuid4()}",
+    }
     orders = pw.io.kafka.read(
         settings,
         request.topic,
         schema=Order,
         format="json",
         autocommit_duration_ms=_COMMIT_MS,
+        parallel_readers=1,  # or the second repeats what the first had read, when it joins
     )
     totals = orders.groupby(orders.user_id).reduce(
         orders.user_id,
