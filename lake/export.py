@@ -104,7 +104,7 @@ class Exporter:
                     column.validate(full=True)  # 128 bits hold more than 38 digits
                 return column
             return column.cast(target)
-        except (pa.ArrowInvalid, ValueError, OverflowError) as problem:
+        except (pa.ArrowException, TypeError, ValueError, ArithmeticError) as problem:
             kind = self._view.plan.outputs[position].type
             raise LakeError(
                 f"column {name} of view {self._view.plan.name} has a value that its Iceberg type "

@@ -30,6 +30,8 @@ from keyfold.view.types import TIMESTAMP, TIMESTAMPTZ
 _NAME = re.compile(r'"(?:[^"]|"")*"|[^\s(),"\[\]]+')
 _SUFFIX = re.compile(r"\[\d*\]")
 _EPOCH_DAY = dt.date(1970, 1, 1).toordinal()
+_WHOLE = frozenset("TINYINT SMALLINT INTEGER BIGINT UTINYINT USMALLINT UINTEGER".split())
+"""What is int or long in Iceberg (lake/schema.py); wider numbers are decimals there, or text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +193,7 @@ def _converter(name: str) -> Callable[[Any], Any]:
         return lambda value: dt.date.fromisoformat(value).toordinal() - _EPOCH_DAY
     if name == "TIME":
         return dt.time.fromisoformat
-    if name.endswith("INT") or name == "INTEGER":
+    if name in _WHOLE:
         return int
     return lambda value: value if isinstance(value, str) else json.dumps(value, default=str)
 

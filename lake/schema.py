@@ -6,7 +6,8 @@ SQL type                                         Iceberg type
 BOOLEAN                                          boolean
 TINYINT, SMALLINT, INTEGER, UTINYINT, USMALLINT  int
 UINTEGER, BIGINT                                 long
-UBIGINT, HUGEINT, UHUGEINT                       decimal(38, 0); a longer number fails the snapshot
+UBIGINT, HUGEINT, UHUGEINT                       decimal(38, 0); a longer number fails the snapshot.
+                                                 UHUGEINT within nested types string
 DECIMAL(p, s)                                    decimal(p, s)
 FLOAT, DOUBLE                                    float, double
 VARCHAR, UUID, ENUM                              string
