@@ -5,7 +5,8 @@ looked up must become the same text. What is written is DuckDB's:
 
 - fields in the order of their type, those that are left out as ``null``; no white space,
 - decimals of at most 15 digits as doubles (``1.1``, ``5.0``), wider ones with their whole scale,
-- times as ``2026-01-31 12:00:00.5``, with ``+00`` where they have a zone.
+- times as ``2026-01-31 12:00:00.5``, with ``+00`` where they have a zone, and ``(BC)`` behind a
+  date before the year 1.
 
 Keys with an ``inexact_part`` are refused at creation, so only JSON itself has other numbers.
 """
@@ -28,7 +29,7 @@ _SCALAR = re.compile(r"\s*(?:'(?:[^']|'')*'|\([^()]*\)|[^(),\[\]'])+")
 _LIST = re.compile(r"\[\d*\]")
 _DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 _TIME = re.compile(
-    r"(\d{4,}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:\.(\d{1,6}?)0*)?(Z|[+-]00(?::?00)?)?"
+    r"(-?\d{4,})(-\d\d-\d\d)( \(BC\))?[T ](\d\d:\d\d)(:\d\d(?:\.\d+)?)?(Z|[+-]00(?::?00)?)?"
 )
 _ESCAPE = re.compile(r"\\u00[01][0-9a-f]|\\\\")
 _DOUBLE_DIGITS = 15
@@ -190,12 +191,17 @@ def _decimal(value: Any, precision: int, scale: int) -> str:
 
 
 def _moment(text: str, zone: str) -> str:
+    """Undo ``moment_text`` (keyfold/view/nestedtimes.py), and its spellings."""
     match = _TIME.fullmatch(text)
     if match is None:
-        return text  # infinity, before Christ, or none at all: as it is
-    seconds = match[2] if len(match[2]) > 5 else match[2] + ":00"
-    fraction = f".{match[3]}" if match[3] and match[3].strip("0") else ""
-    return f"{match[1]} {seconds}{fraction}{zone}"
+        return text  # infinity, or none at all: as it is
+    year, day, before_christ, minutes, seconds, _ = match.groups()
+    if not before_christ and int(year) < 1:  # the year 0 is 1 BC
+        year, before_christ = f"{1 - int(year):04}", " (BC)"
+    whole, _, fraction = (seconds or ":00").partition(".")
+    fraction = fraction.rstrip("0")
+    rest = f"{minutes}{whole}" + (f".{fraction}" if fraction else "")
+    return f"{year}{day}{before_christ or ''} {rest}{zone}"
 
 
 def _any(value: Any) -> str:

@@ -3,11 +3,14 @@
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from keyfold.sql.bind import locked_connection
 from keyfold.view.nested import nested_writer
 from keyfold.view.nestedtimes import nested_times
 from keyfold.view.types import column_type, json_writer, timestamp_micros
+from tests.view.families import cell
 
 CON = locked_connection()
 
@@ -41,6 +44,45 @@ def test_times_are_rfc_3339_and_the_rest_stays(kind: str, value: str, answer: st
     # The printed value finds the row that it was printed from.
     if "JSON" not in name:
         assert nested_writer(name)(answer) == text
+
+
+TIMESTAMPS = {
+    "TIMESTAMP": 1_000_000,
+    "TIMESTAMP WITH TIME ZONE": 1_000_000,
+    "TIMESTAMP_S": 1,
+    "TIMESTAMP_MS": 1_000,
+    "TIMESTAMP_NS": 1_000_000_000,
+}
+NEAR_S = st.integers(-9_223_372_022, 9_223_372_036)
+"""Seconds since the epoch that all of them have: those of TIMESTAMP_NS end first."""
+FAR_S = st.integers(-9_223_372_022_000, 9_223_372_036_000)
+FIRST_YEARS_S = st.integers(-62_300_000_000, -62_000_000_000)
+
+
+@pytest.mark.parametrize("kind", TIMESTAMPS)
+@settings(deadline=None, max_examples=60)
+@given(data=st.data())
+def test_a_printed_time_finds_the_row_that_it_was_printed_from(kind, data):
+    ticks = TIMESTAMPS[kind]
+    seconds = data.draw(NEAR_S if kind == "TIMESTAMP_NS" else NEAR_S | FAR_S | FIRST_YEARS_S)
+    fraction = data.draw(st.sampled_from([0, 1, ticks - 1, ticks // 2]) | st.integers(0, ticks - 1))
+    value = cell(kind, seconds * ticks + fraction % ticks)
+    for nested in (f"[{value}, NULL]", f"{{'a b': {value}}}", f"MAP {{{value}: [{value}]}}"):
+        rows = CON.execute(
+            f"SELECT typeof(x), CAST(to_json(x) AS VARCHAR) FROM (SELECT {nested} AS x)"
+        )
+        ((name, text),) = rows.fetchall()
+        answer = json_writer(column_type(name))(text)
+        assert nested_writer(name)(answer) == text
+        assert nested_writer(name)(text) == text
+
+
+@pytest.mark.parametrize("kind", TIMESTAMPS)
+@pytest.mark.parametrize("value", ["infinity", "-infinity"])
+def test_infinity_finds_its_row(kind, value):
+    text = kept(f"['{value}']", f"{kind}[]")
+    name = f"{kind}[]"
+    assert nested_writer(name)(json_writer(column_type(name))(text)) == text
 
 
 @pytest.mark.parametrize("moment", ["0044-03-15 (BC) 10:00:00.5", "0001-01-01 (BC) 00:00:00"])
