@@ -14,7 +14,6 @@ Grammar of a type name::
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import re
 from collections.abc import Callable
@@ -24,12 +23,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from keyfold.view.moment import timestamp_micros
-from keyfold.view.types import TIMESTAMP, TIMESTAMPTZ
+from keyfold.view.element import element_reader
+from keyfold.view.types import TIMESTAMP, TIMESTAMPTZ, column_type
 
 _NAME = re.compile(r'"(?:[^"]|"")*"|[^\s(),"\[\]]+')
 _SUFFIX = re.compile(r"\[\d*\]")
-_EPOCH_DAY = dt.date(1970, 1, 1).toordinal()
 _WHOLE = frozenset("TINYINT SMALLINT INTEGER BIGINT UTINYINT USMALLINT UINTEGER".split())
 """What is int or long in Iceberg (lake/schema.py); wider numbers are decimals there, or text."""
 
@@ -139,7 +137,8 @@ def decode_json(text: str) -> Any:
 def restorer(tree: Tree, target: pa.DataType) -> Callable[[Any], Any]:
     """Return the function from a decoded JSON value to a value for ``pyarrow.array``.
 
-    Maps become lists of pairs, times become µs or days. Struct fields take the names of ``target``,
+    Maps become lists of pairs, times become µs or days, as they are in the physical values
+    outside of nested types (keyfold/view/types.py). Struct fields take the names of ``target``,
     which may differ from SQL's (Parquet names are restricted).
 
     Args:
@@ -187,12 +186,8 @@ def _converter(name: str) -> Callable[[Any], Any]:
         return bool
     if name.startswith("DECIMAL") or name in ("HUGEINT", "UBIGINT"):
         return lambda value: Decimal(str(value))
-    if name in (TIMESTAMP, TIMESTAMPTZ):
-        return lambda value: timestamp_micros(str(value))
-    if name == "DATE":
-        return lambda value: dt.date.fromisoformat(value).toordinal() - _EPOCH_DAY
-    if name == "TIME":
-        return dt.time.fromisoformat
+    if name in ("DATE", "TIME", TIMESTAMP, TIMESTAMPTZ):
+        return element_reader(column_type(name))
     if name in _WHOLE:
         return int
     return lambda value: value if isinstance(value, str) else json.dumps(value, default=str)

@@ -11,8 +11,10 @@ from keyfold.sql.bind import locked_connection
 from lake.status import data_files
 from tests.lake.conftest import House
 from tests.lake.state import COUNT, plan
+from tests.view.families import INFINITY_DAYS, INFINITY_US, cell
 
 CON = locked_connection()
+DAY_US = 86_400_000_000
 
 
 def kept(value: str) -> tuple[str, str]:
@@ -86,3 +88,35 @@ def test_a_text_that_is_not_of_its_type_names_its_column(house, kind, text):
     lake.state.commit()
     with pytest.raises(LakeError, match="column xs of view spend has a value that its Iceberg"):
         lake.snapshot()
+
+
+BC_US, FAR_US = -62_167_219_200_000_001, 253_402_300_800_250_000
+MOMENTS = {
+    "DATE": [-719_529, -719_528, 0, 3_000_000, INFINITY_DAYS, -INFINITY_DAYS],
+    "TIME": [0, 1, DAY_US - 1, DAY_US],
+    "TIMESTAMP": [BC_US, -1, 0, FAR_US, INFINITY_US, -INFINITY_US],
+    "TIMESTAMP WITH TIME ZONE": [BC_US, -1, 0, FAR_US, INFINITY_US, -INFINITY_US],
+}
+
+
+@pytest.mark.parametrize("kind", MOMENTS)
+def test_a_time_in_a_list_is_the_time_outside_of_it(house, kind):
+    values = MOMENTS[kind]
+    cells = [cell(kind, value) for value in values]
+    table = arrived(
+        house,
+        {
+            "many": f"[{', '.join(cells)}]",
+            "parts": f"{{{', '.join(f'p{at}: {one}' for at, one in enumerate(cells))}}}",
+            "mapped": f"MAP {{{', '.join(f'{one}: {one}' for one in cells)}}}",
+        },
+    )
+    many, parts, mapped = (column.chunk(0) for column in table.columns[:3])
+    for found in (many.flatten(), pa.concat_arrays(parts.flatten()), mapped.keys, mapped.items):
+        assert _integers(found) == values
+
+
+def _integers(array: pa.Array) -> list[int]:
+    """Return what lies in an array of dates or times, infinities included."""
+    bits = pa.int32() if pa.types.is_date32(array.type) else pa.int64()
+    return array.view(bits).to_pylist()

@@ -42,6 +42,8 @@ def cell(name: str, value: object) -> str:
             return f"CAST('{'-' if value < 0 else ''}infinity' AS DATE)"
         case int() if name == "DATE":
             return f"(DATE '1970-01-01' + CAST({value} AS INTEGER))"
+        case 86_400_000_000 if name == "TIME":  # to which no sum leads
+            return "TIME '24:00:00'"
         case int() if name == "TIME":
             return f"(TIME '00:00:00' + to_microseconds({value}))"
         case int() if name.startswith("TIMESTAMP") and abs(value) == INFINITY_US:
