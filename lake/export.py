@@ -20,6 +20,7 @@ from keyfold.errors import LakeError
 from keyfold.state.protocol import Page
 from keyfold.state.reader import StateReader, ViewReader
 from keyfold.view.moment import TICKS, ticks_text
+from keyfold.view.nestedtimes import nested_times
 from keyfold.view.row import HidesMany
 from keyfold.view.types import Physical, column_type
 from lake.nested import decode_json, parse_type, restorer
@@ -126,7 +127,7 @@ def _column_restorer(
         return None
     tree = parse_type(type_name)
     if tree is None:
-        return None
+        return _texts(nested_times(type_name))
     restore = restorer(tree, target)
 
     def column(texts: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -134,6 +135,18 @@ def _column_restorer(
             None if text is None else restore(decode_json(text)) for text in texts.to_pylist()
         ]
         return pa.chunked_array([pa.array(values, target)])
+
+    return column
+
+
+def _texts(write: Callable[[str], str]) -> Callable[[pa.ChunkedArray], pa.ChunkedArray] | None:
+    """Return how stored JSON text becomes the text that REST has; None where it is that."""
+    if write is str:
+        return None
+
+    def column(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+        values = [None if text is None else write(text) for text in texts.to_pylist()]
+        return pa.chunked_array([pa.array(values, pa.large_utf8())])
 
     return column
 

@@ -24,6 +24,7 @@ from typing import Any
 import pyarrow as pa
 
 from keyfold.view.element import element_reader
+from keyfold.view.nestedtimes import moment_text
 from keyfold.view.types import TIMESTAMP, TIMESTAMPTZ, column_type
 
 _NAME = re.compile(r'"(?:[^"]|"")*"|[^\s(),"\[\]]+')
@@ -188,6 +189,8 @@ def _converter(name: str) -> Callable[[Any], Any]:
         return lambda value: Decimal(str(value))
     if name in ("DATE", "TIME", TIMESTAMP, TIMESTAMPTZ):
         return element_reader(column_type(name))
+    if name.startswith("TIMESTAMP"):
+        return moment_text  # text in Iceberg, as REST has it
     if name in _WHOLE:
         return int
     return lambda value: value if isinstance(value, str) else json.dumps(value, default=str)

@@ -13,10 +13,10 @@ FLOAT, DOUBLE                                    float, double
 VARCHAR, UUID, ENUM                              string
 BLOB                                             binary; within nested types string, DuckDB's text
 DATE, TIME, TIMESTAMP, TIMESTAMPTZ               date, time, timestamp, timestamptz (µs)
-TIMESTAMP_S, TIMESTAMP_MS                        timestamp; within nested types string
+TIMESTAMP_S, TIMESTAMP_MS                        timestamp; within nested types as TIMESTAMP_NS
 TIMESTAMP_NS                                     string, as REST has it: timestamp is of µs
 T[], STRUCT, MAP                                 list, struct, map
-JSON, UNION, maps with nested keys               string, JSON text
+JSON, UNION, maps with nested keys               string, JSON text as REST has it
 ===============================================  ===============================================
 
 Every column is optional: a key may be NULL. That rules out Iceberg's identifier fields, which must
