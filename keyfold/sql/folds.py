@@ -2,7 +2,8 @@
 
 A list that is kept is folded into one value (keyfold/view/fold.py). What stands between the list
 and the function is any number of ``list_filter`` and at most one ``list_transform`` around them, or
-the same as a comprehension. Their parameters are names for the element while they are lowered.
+the same as a comprehension. Their parameters are names for the element while they are lowered. No
+fold stands within another one.
 """
 
 from __future__ import annotations
@@ -121,6 +122,7 @@ class Folds:
             raise self._text.error(
                 shape.items, f"{items.type} is no list", f"{function} takes a list, as array_agg is"
             )
+        self._refuse_in_fold(node, name)
         conditions = []
         for parameter, condition in shape.conditions:
             with self._naming(parameter, kind):
@@ -133,6 +135,15 @@ class Folds:
         value = None if function == "len" else self._value(shape, kind, lower)
         result = self._result(node, function, value)
         return ex.Fold(function, items, tuple(conditions), value, result)
+
+    def _refuse_in_fold(self, node: exp.Expr, name: str) -> None:
+        # A lookup takes time with the length of a list, never with the product of two lengths.
+        if self._elements:
+            raise self._text.error(
+                node,
+                f"{name} would read its list for each element of the list around it",
+                "compare elements with keys and aggregates, such as MAX(x)",
+            )
 
     def _value(self, shape: _Shape, kind: str, lower: Lower) -> ex.Expression:
         if shape.value is None:

@@ -1281,6 +1281,18 @@ SELECT qty, list_sum(list(price)) AS l FROM orders GROUP BY qty
 SELECT qty, list_max([MAX(x) for x in list(tiny)]) AS l FROM orders GROUP BY qty
 --> 1:27 x | x is an element of a list here, and an aggregate reads events | give the parameter a name that no column has
 
+-- a fold in the condition of a fold
+SELECT qty, list_max([a for a in list(tiny) if len([b for b in list(qty) if b > a]) = 1]) AS l FROM orders GROUP BY qty
+--> 1:48 len | len would read its list for each element of the list around it | compare elements with keys and aggregates, such as MAX(x)
+
+-- a fold in the value of a fold
+SELECT qty, list_sum([list_count([y for y in list(tiny) if y < x]) for x in list(tiny)]) AS l FROM orders GROUP BY qty
+--> 1:23 list_count | list_count would read its list for each element of the list around it | compare elements with keys and aggregates, such as MAX(x)
+
+-- a fold in a lambda of a fold, which reads no element
+SELECT qty, list_sum(list_transform(list(tiny), lambda x: x - array_length(list(tiny)))) AS l FROM orders GROUP BY qty
+--> 1:63 array_length | array_length would read its list for each element of the list around it | compare elements with keys and aggregates, such as MAX(x)
+
 -- the greatest by several columns
 SELECT user_id, arg_max(qty, (ts, tiny)) AS q FROM orders GROUP BY user_id
 --> 1:31 ts | a view cannot hold a value of type TUPLE(TIMESTAMP WITH TIME ZONE, TINYINT) | several columns order rows in a subquery: ROW_NUMBER() OVER (PARTITION BY a ORDER BY b, c); a value is a struct, {'b': b, 'c': c}

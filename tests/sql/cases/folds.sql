@@ -70,16 +70,6 @@ SELECT xs, list_sum(xs) AS sum, len([a for a in xs if a = MAX(x)]) AS times, lis
 {"xs":[],"sum":null,"times":0,"most":4}
 {"xs":null,"sum":null,"times":null,"most":4}
 
--- a fold in a fold
-CREATE SOURCE e (x BIGINT, y BIGINT) WITH (connector = 'events');
-CREATE MATERIALIZED VIEW v AS SELECT list_max([a for a in list(x) if len([b for b in list(y) if b > a]) = 1]) AS m FROM e;
---> events
-{"x":1,"y":2}
-{"x":2,"y":3}
-{"x":3,"y":1}
---> rows
-{"m":2}
-
 -- HAVING reads the fold, and a parameter hides an alias
 CREATE SOURCE e (k VARCHAR, x BIGINT) WITH (connector = 'events');
 CREATE MATERIALIZED VIEW v AS
