@@ -179,8 +179,34 @@ def _counted(rows: pa.Table) -> Counter[str]:
 
 
 def _texts(column: pa.ChunkedArray) -> list[object]:
-    """Values for people; times that Python's calendar does not know stay numbers."""
+    """Values for people; one with a time that Python's calendar does not know is numbers."""
     try:
         return list(column.to_pylist())
     except (ValueError, OverflowError):
-        return list(column.cast(pa.int64()).to_pylist())
+        numbers = column.cast(_numbers(column.type)).to_pylist()
+        return [_text(value, number) for value, number in zip(column, numbers, strict=True)]
+
+
+def _text(value: pa.Scalar, number: object) -> object:
+    # By value, not by chunk: the same row must be the same text on both sides.
+    try:
+        return value.as_py()
+    except (ValueError, OverflowError):
+        return number
+
+
+def _numbers(kind: pa.DataType) -> pa.DataType:
+    """Return a type with integers in place of dates and times, inside of others too."""
+    if pa.types.is_date32(kind):
+        return pa.int32()
+    if pa.types.is_timestamp(kind) or pa.types.is_time64(kind):
+        return pa.int64()
+    if pa.types.is_large_list(kind):
+        return pa.large_list(kind.value_field.with_type(_numbers(kind.value_type)))
+    if pa.types.is_list(kind):
+        return pa.list_(kind.value_field.with_type(_numbers(kind.value_type)))
+    if pa.types.is_struct(kind):
+        return pa.struct([part.with_type(_numbers(part.type)) for part in kind])
+    if pa.types.is_map(kind):
+        return pa.map_(_numbers(kind.key_type), _numbers(kind.item_type))
+    return kind

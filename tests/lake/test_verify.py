@@ -4,6 +4,7 @@ import pytest
 
 from keyfold.view.plan import Window
 from lake.verify import verify_view
+from tests.delta import delta_of
 from tests.lake.state import COUNT, SPEND, SUM, plan
 
 
@@ -108,3 +109,30 @@ def test_nan_and_times_beyond_the_calendar_are_equal_to_themselves(house):
     lake.state.commit()
     lake.snapshot("odd")
     assert verify(lake, "odd").state == "same"
+
+
+FAR = '"12026-01-01 00:00:00"'
+FAR_KEYS = {
+    "TIMESTAMP": (0, 400_000_000_000 * 1_000_000),
+    "DATE": (0, 2**31 - 1),
+    "TIMESTAMP[]": ('["2026-01-01 00:00:00"]', f"[{FAR},null]"),
+    "STRUCT(a TIMESTAMP, d DATE)": ('{"a":null,"d":"2026-01-01"}', '{"a":null,"d":"infinity"}'),
+    "MAP(TIMESTAMP, DATE)": ('{"2026-01-01 00:00:00":null}', f"{{{FAR}:null}}"),
+}
+
+
+@pytest.mark.parametrize("chunk_rows", [1, 1_000])
+@pytest.mark.parametrize("kind", FAR_KEYS)
+def test_a_row_that_differs_is_found_among_times_beyond_the_calendar(house, kind, chunk_rows):
+    lake = house(plan("spend", {"at": kind, "n": "BIGINT"}, {"orders": COUNT}))
+    near, far = FAR_KEYS[kind]
+    rows = {(at, n): (1,) for at in (near, far) for n in range(3)}
+    lake.state.put("spend", rows)
+    lake.state.commit()
+    lake.snapshot()
+    state = lake.state.writer.views["spend"]
+    changed = delta_of(state.plan, state.prefix, {(near, 0): (2,)})
+    lake.state.writer.merge("spend", *changed)  # a row more than the offsets say
+    lake.state.commit()
+    verdict = verify(lake, chunk_rows=chunk_rows)
+    assert (verdict.state, verdict.missing, verdict.extra) == ("different", 1, 1)
