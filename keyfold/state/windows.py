@@ -102,7 +102,7 @@ class PanedReads:
         keys: list[bytes] = []
         groups: list[list[_Part]] = []
         most, held = _FOLD_MIN, 0
-        for key, partials in self._windows(scan, start):
+        for key, partials in self._windows(scan, start, end):
             if key >= end:
                 break
             keys.append(key)
@@ -129,10 +129,15 @@ class PanedReads:
             of = [*range(first, bound, panes.step), *of]
         return [(panes.moved(key, self._begin, at, pane), role(pane)) for pane in of]
 
-    def _windows(self, scan: _Scan, start: bytes) -> Iterator[tuple[bytes, list[_Part]]]:
-        """Yield (row key, its partials in the order of their panes) of all rows from a key on."""
-        while (group := self._next_group(scan, start)) is not None:
-            yield from _Group(self._panes, self._tiles, scan, group, self._begin).rows(start)
+    def _windows(
+        self, scan: _Scan, start: bytes, end: bytes
+    ) -> Iterator[tuple[bytes, list[_Part]]]:
+        """Yield (row key, its partials in the order of their panes) of all rows from a key on.
+
+        Rows from ``end`` on may follow, but no window that begins there is put together.
+        """
+        while start < end and (group := self._next_group(scan, start)) is not None:
+            yield from _Group(self._panes, self._tiles, scan, group, self._begin).rows(start, end)
             start = max(start, group + _AFTER_TAGS)
 
     def _next_group(self, scan: _Scan, start: bytes) -> bytes | None:
@@ -186,31 +191,59 @@ class _Group:
         self._held: dict[int, list[Pair] | None] = {}
         self._next: int | None = None
 
-    def rows(self, start: bytes) -> Iterator[tuple[bytes, list[_Part]]]:
-        """Yield (row key, its partials in the order of their panes) from a key on."""
+    def rows(self, start: bytes, end: bytes) -> Iterator[tuple[bytes, list[_Part]]]:
+        """Yield (row key, its partials in the order of their panes) from a key on.
+
+        No window that begins at or after ``end`` is put together.
+        """
         panes, at = self._panes, self._at
-        from_bound = None
+        window = None
         if start.startswith(self._group) and panes.place(start, self._begin) == at:
             from_bound = panes.bound(start, at)
             if from_bound is None:
                 yield from self._without_window(start)
                 return
-        window = None if from_bound is None else panes.first_from(from_bound)
-        self._look(self._key(self._first_pane(window)) if window is not None else self._group)
-        while self._held or self._next is not None:
-            if not self._held:
-                assert self._next is not None
-                first = panes.first_window(self._next)
-                window = first if window is None else max(window, first)
-            assert window is not None
-            first_pane, last_pane = self._first_pane(window), panes.last_pane(window)
-            for pane in [pane for pane in self._held if pane < first_pane]:
-                del self._held[pane]
-            self._hold(last_pane)
-            if self._held:
-                yield from self._window(window, start)
-            window += panes.step
+            window = panes.first_from(from_bound)
+        window = self._begin_at(window)
+        while window is not None and self._key(window) < end:
+            self._hold(panes.last_pane(window))
+            yield from self._window(window, start)
+            window = self._next_from(window + panes.step)
         yield from self._without_window(start)
+
+    def _begin_at(self, window: int | None) -> int | None:
+        """The first window that has rows, of all or from one on; its first pane is the next one."""
+        if window is None:
+            self._look(self._group)
+            return self._next_from(None)
+        if self._tiles is not None:
+            # Panes before a window may be many, and make none without one of its own.
+            self._look(self._key(window))
+            if self._next is None:
+                return None
+            window = max(window, self._panes.first_window(self._next))
+        self._look(self._key(self._first_pane(window)))
+        return self._next_from(window)
+
+    def _next_from(self, window: int | None) -> int | None:
+        """The first window that has rows, of all or from one on; lets go of panes before it."""
+        if window is not None:
+            self._let_go(window)
+            # The panes of a tile are held to its end, also where all that is left lies before.
+            if self._held and (self._tiles is None or next(reversed(self._held)) >= window):
+                return window
+        if self._next is None:
+            return None
+        first = self._panes.first_window(self._next)
+        window = first if window is None else max(window, first)
+        self._let_go(window)
+        return window
+
+    def _let_go(self, window: int) -> None:
+        """Forget the panes that have no say in a window, nor in any after it."""
+        first_pane = self._first_pane(window)
+        for pane in [pane for pane in self._held if pane < first_pane]:
+            del self._held[pane]
 
     def _first_pane(self, window: int) -> int:
         """The first pane that has a say in a window."""
