@@ -168,6 +168,11 @@ class HotPartials:
         in_order: np.ndarray = places[sorted(range(len(keys)), key=keys.__getitem__)]
         return in_order
 
+    def unchanged(self, keys: Sequence[bytes]) -> list[bytes]:
+        """Return those of some keys that the next ``take_dirty`` leaves out."""
+        places, dirty = self._places, self._dirty
+        return [key for key in keys if (place := places.get(key)) is None or not dirty[place]]
+
     def forget(self, keys: Sequence[bytes]) -> None:
         """Drop keys whose rows are being deleted, with whatever is unsaved of them."""
         found = [key for key in keys if key in self._places]

@@ -4,10 +4,10 @@ A reader hides an expired row at once; the writer reclaims its space later, a st
 commit grows long. What is found here is deleted with the next commit.
 
 - Every expired row is found in the end, and no other: a pass looks for what had expired at the last
-  commit. A partition that is behind the others may bring such a row back, as long as it is not late
-  there (ingest/late.py): it stays hidden, and a later pass finds it.
+  commit. A partition that is behind the others may bring such a row back, or change it, as long as
+  it is not late there (ingest/late.py): it stays hidden, and a later pass finds it.
 - Windows end at the multiples of their size (or step), so between two of them nothing new expires
-  and there is no pass.
+  and there is no pass. What came back or changed stays until time has gone on to the next of them.
 - A pane that several windows share goes with the last of them, whose key it is stored under (of
   ``cumulate``: with the widest; with different values: with the last one of its tile).
 - A session goes later than it is hidden, once nothing can prolong it any more: an event that is not

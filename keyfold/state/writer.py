@@ -232,6 +232,9 @@ class StateWriter:
     def reclaim(self, keys_max: int, enough: Callable[[], bool] = lambda: False) -> int:
         """Look for rows that had expired at the last commit; the next commit deletes them.
 
+        A row that changed since then is left for a later pass. It would go, and what the next
+        commit writes for it would stay: members of its sets that no row leads to any more.
+
         Args:
             keys_max: Rows to look at, in each view.
             enough: Says when to stop though there is more.
@@ -245,7 +248,7 @@ class StateWriter:
             view = self.views[name]
             self._reclaim_order.rotate(-1)
             if view.reclaimer is not None:
-                keys = view.reclaimer.step(self._store, keys_max, enough)
+                keys = view.hot.unchanged(view.reclaimer.step(self._store, keys_max, enough))
                 view.hot.forget(keys)
                 self._pending.deletes.extend(keys)
                 found += len(keys)

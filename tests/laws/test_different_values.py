@@ -16,11 +16,13 @@ from keyfold.state.layout import members_span
 from keyfold.state.memory import MemoryStore
 from keyfold.state.protocol import Store
 from keyfold.view.rowkey import prefix_end
+from keyfold.view.tiles import Tiles
 from tests.laws.stream import Event, Step, Stream, events, steps
 from tests.laws.windows import SOURCE
 
 HOP = "HOP(orders, ts, INTERVAL '1' MINUTE, INTERVAL '3' MINUTE)"
 CUMULATE = "CUMULATE(orders, ts, INTERVAL '1' MINUTE, INTERVAL '3' MINUTE)"
+TUMBLE = "TUMBLE(orders, ts, INTERVAL '3' MINUTE)"
 SESSION = "SESSION(orders PARTITION BY user_id, ts, INTERVAL '30' SECOND)"
 ITEMS = "COUNT(DISTINCT id) AS n, SUM(DISTINCT amount) AS t, COUNT(*) AS c"
 
@@ -96,3 +98,43 @@ def test_members_go_with_the_last_rows_that_need_them(call: str, seconds: Sequen
     rows, members = kept(stream)
     assert len(rows) == 1
     assert len(members) == 1, "that of the last event"
+
+
+def without_row(stream: Stream) -> list[bytes]:
+    """The members that no row of the view leads to: those that nothing would ever delete."""
+    rows, members = kept(stream)
+    plan, begin = stream.catalog.view("v"), len(stream.state.views["v"].prefix)
+    of_tile = Tiles(plan).sets_key if plan.tiled else lambda key, _: key
+    heads = {of_tile(row, begin) for row in rows}
+    return [key for key in members if not any(key[1:].startswith(head) for head in heads)]
+
+
+@pytest.mark.parametrize("call", [HOP, CUMULATE, TUMBLE])
+def test_members_that_come_to_a_row_while_it_expires_go_with_it(call: str) -> None:
+    """Partition 1 is behind: what is new in it belongs to windows that have expired meanwhile."""
+    ahead = [Event(0, id=1, user_id="a", second=s) for s in (10, 1_000, 1_010)]
+    behind = [Event(1, id=i, user_id="a", second=10) for i in (2, 3, 4)]
+    later = [Event(p, id=1, user_id="a", second=s) for s in (2_000, 3_000) for p in (0, 1)]
+    stream = streamed([*ahead, *behind, *later], sql_of(call, "1 second"))
+    while stream.read(1):
+        stream.commit()
+        assert without_row(stream) == []
+    for _ in range(5):
+        stream.commit()
+    rows, members = kept(stream)
+    assert len(rows) == 1
+    assert len(members) == 1, "that of the last events"
+
+
+@pytest.mark.parametrize("call", [HOP, CUMULATE, TUMBLE])
+@slow
+@given(log=events, plan=steps)
+def test_a_row_leads_to_every_member_for_any_cut_and_crash(
+    call: str, log: Sequence[Event], plan: Sequence[Step]
+) -> None:
+    stream = streamed(log, sql_of(call, "1 second"))
+    for step in plan:
+        stream.run([step])
+        assert without_row(stream) == []
+    stream.finish()
+    assert without_row(stream) == []
