@@ -38,9 +38,12 @@ from keyfold.view.types import TIMESTAMP, TIMESTAMPTZ
 
 _log = logging.getLogger("keyfold.ingest")
 _PREVIEW = 80
-_CUT_BY_ARROW = re.compile(r"(?:UHUGEINT|TIME WITH TIME ZONE)(?=[,)\[]|$)")
+_CUT_BY_ARROW = re.compile(
+    r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|(UHUGEINT|TIME WITH TIME ZONE)(?=[,)\[]|$)"""
+)
 """Types whose values go through Arrow as texts: as DECIMAL(38,0) DuckDB takes the upper half of
 UHUGEINT for negative numbers, and a time would lose its zone. What reads the batch casts them back.
+Values of an ENUM and quoted names of fields are matched whole, so that none is found in them.
 """
 
 
@@ -132,7 +135,7 @@ class JsonDecoder:
     def _field_sql(self, column: Column) -> str:
         name = quoted(column.name)
         if column.name not in self._as_text:
-            written = _CUT_BY_ARROW.sub("VARCHAR", column.type)
+            written = _through_arrow(column.type)
             field = f"s.{name}"
             return f"{field if written == column.type else f'CAST({field} AS {written})'} AS {name}"
         return f"{timestamp_sql(f's.{name}', column.type, self._unit)} AS {name}"
@@ -290,6 +293,11 @@ class JsonDecoder:
             position = fields.schema.get_field_index(name)
             fields = fields.set_column(position, name, again.column(name))
         return fields
+
+
+def _through_arrow(kind: str) -> str:
+    """Return the type that values of a DuckDB type have in a batch."""
+    return _CUT_BY_ARROW.sub(lambda found: "VARCHAR" if found[1] else found[0], kind)
 
 
 def _valid_text(

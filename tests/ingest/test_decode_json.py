@@ -134,6 +134,12 @@ def utc(*parts: int) -> dt.datetime:
         ("INTEGER[][]", "[[1],[],[2,3]]", [[1], [], [2, 3]]),
         ("STRUCT(q INTEGER)[]", '[{"q":1},{},null]', [{"q": 1}, {"q": None}, None]),
         ("MAP(VARCHAR, INTEGER)", '{"a":1,"b":null}', [("a", 1), ("b", None)]),
+        ("UHUGEINT", str(2**128 - 1), str(2**128 - 1)),
+        ("UHUGEINT[]", "[5]", ["5"]),
+        ("ENUM('UHUGEINT, wide', 'b')", '"UHUGEINT, wide"', "UHUGEINT, wide"),
+        ("ENUM('it''s', 'UHUGEINT)')[]", '["UHUGEINT)"]', ["UHUGEINT)"]),
+        ('STRUCT("a ""UHUGEINT," INTEGER, u UHUGEINT)', '{"a \\"UHUGEINT,":1,"u":5}',
+         {'a "UHUGEINT,': 1, "u": "5"}),
     ],
 )  # fmt: skip
 def test_a_value_is_read_as_its_columns_type(kind: str, written: str, value: Any) -> None:
