@@ -70,12 +70,12 @@ class RocksReads:
         bounded.set_iterate_upper_bound(end)
         bounded.fill_cache(False)
         after = self._db.iter(bounded)
-        last = start
+        last: bytes | None = None
         for page in in_pages(self._db.items(from_key=start, read_opt=bounded), rows_max):
             yield page
             last = page[0][-1]
         # The items of rocksdict end at an error as they do at the end. This one says which it was.
-        after.seek(last)
+        after.seek(start if last is None else last)
         if after.valid() and after.key() == last:
             after.next()
         try:

@@ -107,6 +107,29 @@ def test_a_damaged_file_does_not_look_like_the_end_of_the_rows(tmp_path: Path) -
     again.close()
 
 
+class EndsAtOnce:
+    """A database whose items end before the first one, as they do at an error that passes."""
+
+    def __init__(self, database: Any) -> None:
+        self.iter = database.iter
+
+    def items(self, **_: Any) -> Iterator[Any]:
+        return iter(())
+
+
+def test_an_error_before_a_row_whose_key_is_the_start_is_no_end_either(tmp_path: Path) -> None:
+    store = RocksStore(tmp_path)
+    store.write([(b"v", b"the one row of a view without keys")], [], [], MARKER)
+    database: Any = store._db
+    ended: Any = EndsAtOnce(database)
+    store._db = ended
+    with pytest.raises(StateError, match="to its end"):
+        list(store.pages(b"v", b"w", 64))
+    assert list(store.pages(b"w", b"x", 64)) == []
+    store._db = database
+    store.close()
+
+
 def test_a_walk_over_keys_goes_on_where_it_is_sent(make_store: Callable[[], Any]) -> None:
     store = make_store()
     store.write([(bytes([i]), b"v") for i in range(1, 9)], [], [], MARKER)
