@@ -60,6 +60,7 @@ class LiveState:
         self.views: dict[bytes, ViewLookup] = {}
         self.problem = "the state has not been opened yet"
         self._adopted_run = ""
+        self._run_seen = ("", 0)
 
     def start(self) -> None:
         """Open the state if it is there, and keep it fresh from now on.
@@ -141,7 +142,11 @@ class LiveState:
         """
         if run != self._adopted_run and self.reader is not None:
             published, _, status = self.reader.status()
-            if status.run == run and self.reader.record.sequence >= published:
+            if status.run == run != self._run_seen[0]:
+                # Any commit of the run will do: of a busy one the newest is never here in time.
+                self._run_seen = (run, published)
+            name, sequence = self._run_seen
+            if name == run and self.reader.record.sequence >= sequence:
                 self._adopted_run = run
         return run == self._adopted_run
 
@@ -238,6 +243,7 @@ class LiveState:
         reader, self.reader, self.views = self.reader, None, {}
         self._seen_catalog = None
         self._behind_since = None
+        self._run_seen = ("", 0)  # another state counts its commits anew
         self.problem = problem
         if reader is not None:
             reader.close()

@@ -93,6 +93,19 @@ def test_a_worker_is_not_ready_before_the_writer_of_its_run_has_opened_the_state
     again.close()
 
 
+def test_a_writer_that_commits_without_pause_is_adopted_all_the_same(state: State) -> None:
+    live = LiveState(Settings(data_dir=state.directory))
+    live._open()
+    state.status.run = "second"
+    told = []
+    for _ in range(2):
+        state.commit()  # is not here yet when the question is asked
+        told.append(live.adopted("second"))
+        live._look(time.monotonic())
+    assert told == [False, True]
+    live.close()
+
+
 def test_every_commit_is_seen(state: State, serve: Callable[..., Server]) -> None:
     server = serve(state.directory).up().at(state.record.sequence)
     for count in range(1, 60):
