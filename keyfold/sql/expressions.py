@@ -334,12 +334,16 @@ class Expressions:
     def _comparable(
         self, node: exp.Expr, arguments: Sequence[exp.Expr], lowered: tuple[ex.Expression, ...]
     ) -> tuple[ex.Expression, ...]:
-        """Return the operands, a text literal turned into the type that it is compared with."""
+        """Return the operands, a text literal turned into the type that it is compared with.
+
+        Beside an ENUM it stays a text, and the ENUM becomes one: so DuckDB compares them.
+        """
         operands = list(lowered)
         for i, other in ((0, 1), (1, 0)):
             literal = arguments[i]
             kind = operands[other].type
-            if isinstance(literal, exp.Literal) and literal.is_string and kind != "VARCHAR":
+            text = kind == "VARCHAR" or column_type(kind).enum
+            if isinstance(literal, exp.Literal) and literal.is_string and not text:
                 operands[i] = self._lower_constant_as(literal, kind)
         kinds = [
             column_type(operand.type)

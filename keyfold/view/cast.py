@@ -295,6 +295,8 @@ def common_type(first: ColumnType, second: ColumnType) -> ColumnType:
     integers = first.integer or first.name == "BOOLEAN"
     if integers and (second.integer or second.name == "BOOLEAN"):
         return column_type("HUGEINT")
+    if all(column.enum or column.name == "VARCHAR" for column in (first, second)):
+        return column_type("VARCHAR")  # by the letters: only values of one ENUM have its order
     if names <= {"DATE", *_TIMESTAMPS}:
         return column_type(TIMESTAMPTZ if TIMESTAMPTZ in names else TIMESTAMP)
     raise SqlError(

@@ -140,6 +140,9 @@ def test_text_is_never_read_outside_duckdb(target):
         ("TINYINT", "UBIGINT", "HUGEINT"),
         ("DATE", "TIMESTAMP", "TIMESTAMP"),
         ("VARCHAR", "VARCHAR", "VARCHAR"),
+        ("ENUM('b', 'a')", "ENUM('b', 'a')", "ENUM('b', 'a')"),
+        ("ENUM('b', 'a')", "ENUM('a', 'b')", "VARCHAR"),
+        ("ENUM('b', 'a')", "VARCHAR", "VARCHAR"),
     ],
 )
 def test_two_types_compare_in_the_type_that_duckdb_picks(a, b, common):

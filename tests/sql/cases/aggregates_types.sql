@@ -203,7 +203,7 @@ CREATE MATERIALIZED VIEW v AS SELECT bit_and(x) AS a, bit_or(x) AS o, bit_xor(x)
 CREATE SOURCE e (k VARCHAR, x ENUM('low', 'it''s', 'high'), n BIGINT) WITH (connector = 'events');
 CREATE MATERIALIZED VIEW v AS
 SELECT k, MIN(x) AS a, MAX(x) AS b, arg_max(n, x) AS c, arg_min(x, n) AS d, max(x, 2) AS two, mode(x LIMIT 5) AS often, array_agg(DISTINCT x LIMIT 2) AS least,
-  MAX(x) > 'it''s' AS top, CAST(MIN(x) AS VARCHAR) || '!' AS t, list_min([y for y in array_agg(x) if y <> 'low']) AS f, COUNT(DISTINCT x) AS different
+  MAX(x) > CAST('it''s' AS ENUM('low', 'it''s', 'high')) AS top, CAST(MIN(x) AS VARCHAR) || '!' AS t, list_min([y for y in array_agg(x) if y <> 'low']) AS f, COUNT(DISTINCT x) AS different
 FROM e GROUP BY k;
 --> events
 {"k":"a","x":"high","n":3}
@@ -217,6 +217,45 @@ FROM e GROUP BY k;
 {"k":"a","a":"low","b":"high","c":3,"d":"it's","two":["high","high"],"often":"high","least":["low","it's"],"top":true,"t":"low!","f":"it's","different":3}
 {"k":"b","a":null,"b":null,"c":null,"d":null,"two":null,"often":null,"least":null,"top":null,"t":null,"f":null,"different":0}
 --> ledger applied 6, dead_lettered 1
+
+-- an enumeration beside a text is a text, around aggregates as within them
+CREATE SOURCE e (k VARCHAR, en ENUM('low', 'mid', 'high'), other ENUM('mid', 'zzz'), t VARCHAR, id BIGINT) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS
+SELECT k, MAX(en) > 'low' AS around, COUNT(*) FILTER (WHERE en > 'low') AS inside, MAX(en) = 'zzz' AS none, MAX(en) BETWEEN 'b' AND 'm' AS range,
+  MAX(en) IN ('high', 'x') AS one, nullif(MAX(en), 'high') AS not_high, MAX(en) > MIN(en) AS declared, MAX(en) > MAX(t) AS of_text, MAX(en) < MAX(other) AS of_other,
+  'm' > MAX(en) AS turned, CASE MAX(en) WHEN 'mid' THEN 1 WHEN 'b' THEN 2 ELSE 3 END AS c, MAX(en) IS DISTINCT FROM 'zzz' AS known,
+  len([z for z in array_agg(en ORDER BY id) if z > 'low']) AS greater, list_max([z for z in array_agg(en ORDER BY id) if z <> 'zzz']) AS top
+FROM e GROUP BY k;
+--> events
+{"k":"x","en":"high","other":"mid","t":"low","id":1}
+{"k":"y","en":"low","other":"zzz","t":"a","id":1}
+{"k":"y","en":"mid","id":2}
+{"k":"z","id":3}
+--> rows
+{"k":"x","around":false,"inside":0,"none":false,"range":true,"one":true,"not_high":null,"declared":false,"of_text":false,"of_other":true,"turned":true,"c":3,"known":true,"greater":0,"top":"high"}
+{"k":"y","around":true,"inside":1,"none":false,"range":false,"one":false,"not_high":"mid","declared":true,"of_text":true,"of_other":true,"turned":false,"c":1,"known":true,"greater":1,"top":"mid"}
+{"k":"z","around":null,"inside":0,"none":null,"range":null,"one":null,"not_high":null,"declared":null,"of_text":null,"of_other":null,"turned":null,"c":3,"known":true,"greater":0,"top":null}
+
+-- an enumeration beside a text in HAVING
+CREATE SOURCE e (k VARCHAR, en ENUM('low', 'mid', 'high')) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS SELECT k, COUNT(*) AS n FROM e GROUP BY k HAVING MAX(en) > 'low';
+--> events
+{"k":"x","en":"high"}
+{"k":"y","en":"mid"}
+--> rows
+{"k":"y","n":1}
+
+-- an enumeration that is a key, beside a text
+CREATE SOURCE e (en ENUM('low', 'mid', 'high')) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS SELECT en, en > 'low' AS p, COUNT(*) FILTER (WHERE en > 'low') AS n FROM e GROUP BY en;
+--> events
+{"en":"high"}
+{"en":"mid"}
+{"en":"low"}
+--> rows
+{"en":"low","p":false,"n":0}
+{"en":"mid","p":true,"n":1}
+{"en":"high","p":false,"n":0}
 
 -- an enumeration as a key, and as the order of rows
 CREATE SOURCE e (x ENUM('low', 'mid', 'high'), y ENUM('b', 'a'), n BIGINT) WITH (connector = 'events');
