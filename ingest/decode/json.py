@@ -10,7 +10,7 @@ The common batch has neither NULLs nor broken messages, and pays for none of thi
   no text, or a timestamp out of range, where INCLUDE makes a column of it.
 
 Conversion is DuckDB's cast: ``"12"`` is 12 for a BIGINT, 1.5 is rounded. Of a name that stands
-twice in an object, the first counts. A TIMESTAMP or TIMESTAMPTZ column may be ISO 8601 or a number
+twice in an object, the first counts. A TIMESTAMP column, of any kind, may be ISO 8601 or a number
 of seconds, ms, µs or ns since the epoch (told apart by size, or by the source's option
 ``timestamp.unit``). How a message is read never depends on the messages beside it.
 """
@@ -30,11 +30,10 @@ import pyarrow as pa
 from ingest.decode.includes import with_includes
 from ingest.decode.misfit import compare, doubtful_rows, written_type
 from ingest.decode.reject import Reject
-from ingest.decode.timestamp import timestamp_sql, timestamp_unit
+from ingest.decode.timestamp import NUMBERED, timestamp_sql, timestamp_unit
 from ingest.source.message import MessageBatch
 from keyfold.sql.bind import HIDDEN_OFFSET, quoted, text_literal
 from keyfold.view.plan import Column, SourcePlan
-from keyfold.view.types import TIMESTAMP, TIMESTAMPTZ
 
 _log = logging.getLogger("keyfold.ingest")
 _PREVIEW = 80
@@ -278,7 +277,7 @@ class JsonDecoder:
         times = {
             column.name
             for column in self._columns
-            if column.type in (TIMESTAMP, TIMESTAMPTZ)
+            if column.type in NUMBERED
             and column.name not in self._as_text
             and column.name in written.column_names
             and picked.column(column.name).null_count > written.column(column.name).null_count

@@ -247,7 +247,10 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("kind", ["TIMESTAMP", TSTZ])
+KINDS = ["TIMESTAMP", TSTZ, "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("form", FORMS)
 def test_a_time_is_iso_or_a_number_since_the_epoch(form: str, kind: str) -> None:
     decoded = decode({"x": kind}, f'{{"x":{FORMS[form]}}}')
@@ -274,13 +277,17 @@ times = st.one_of(
 )
 
 
-@settings(max_examples=25, deadline=None)
-@given(written=st.lists(times, min_size=1, max_size=5), number_first=st.booleans())
+@settings(max_examples=40, deadline=None)
+@given(
+    kind=st.sampled_from(KINDS),
+    written=st.lists(times, min_size=1, max_size=5),
+    number_first=st.booleans(),
+)
 def test_how_a_time_is_read_does_not_depend_on_its_neighbours(
-    written: list[str], number_first: bool
+    kind: str, written: list[str], number_first: bool
 ) -> None:
     """Law 1 for the switch to text: alone, together, or after numbers, it is the same."""
-    plan = source({"x": TSTZ})
+    plan = source({"x": kind})
     messages = [f'{{"x":{one}}}' for one in written]
     together = decoder(plan)
     if number_first:
@@ -302,6 +309,35 @@ def test_the_option_says_the_unit_whatever_the_size(unit: str, number: int) -> N
     decoded = decoder(plan).decode(batch([{"x": number}, {"x": 10**25}]))
     assert values_of(decoded)[0] == utc(1970, 1, 1, 0, 0, 5)
     assert [misfit.row for misfit in decoded.misfits["x"]] == [1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "number", "ticks"),
+    [
+        ("TIMESTAMP_NS", "1767225600123456789", 1767225600123456789),
+        ("TIMESTAMP_NS", "-1767225600123456789", -1767225600123456789),
+        ("TIMESTAMP_NS", "1767225600.5", 1767225600500000000),
+        ("TIMESTAMP_NS", "1.7672256e9", 1767225600000000000),
+        ("TIMESTAMP_NS", "9300000000000000000", None),
+        ("TIMESTAMP_NS", "10000000000", None),
+        ("TIMESTAMP_MS", "1767225600.0005", 1767225600001),
+        ("TIMESTAMP_S", "1767225600499", 1767225600),
+        ("TIMESTAMP_S", "1767225600500", 1767225601),
+        ("TIMESTAMP_S", "-5", -5),
+    ],
+)
+def test_a_number_is_rounded_to_what_its_type_counts(
+    kind: str, number: str, ticks: int | None
+) -> None:
+    decoded = decode({"x": kind}, f'{{"x":{number}}}')
+    assert decoded.table.column("x").combine_chunks().view(pa.int64()).to_pylist() == [ticks]
+    assert bool(decoded.misfits) == (ticks is None)
+
+
+def test_the_option_says_the_unit_of_nanoseconds_too() -> None:
+    plan = source({"x": "TIMESTAMP_NS"}, options={"timestamp.unit": "ns"})
+    decoded = decoder(plan).decode(batch([{"x": 5}]))
+    assert decoded.table.column("x").combine_chunks().view(pa.int64()).to_pylist() == [5]
 
 
 def test_a_unit_that_is_none_is_refused() -> None:
