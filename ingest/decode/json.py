@@ -44,6 +44,10 @@ _CUT_BY_ARROW = re.compile(
 UHUGEINT for negative numbers, and a time would lose its zone. What reads the batch casts them back.
 Values of an ENUM and quoted names of fields are matched whole, so that none is found in them.
 """
+_BLOB_SQL = (
+    "CASE WHEN json_type({0}, '$.base64') = 'VARCHAR' THEN TRY(from_base64({0} ->> '$.base64')) "
+    "ELSE encode({0} ->> '$') END"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,9 @@ class JsonDecoder:
         self._places = HIDDEN_OFFSET in needed
         self._unit = timestamp_unit(source)
         self._as_text: set[str] = set()
+        # What a Parquet file has as bytes; see ingest/source/file_json.py.
+        files = source.connector == "file"
+        self._blobs = {one.name for one in self._columns if files and one.type == "BLOB"}
         self._query = self._make_query()
         self._relation: duckdb.DuckDBPyRelation | None = None
 
@@ -126,13 +133,15 @@ class JsonDecoder:
         shape = {
             column.name: "VARCHAR" if column.name in self._as_text else column.type
             for column in self._columns
-        }
+        } | dict.fromkeys(self._blobs, "JSON")
         columns = ", ".join(self._field_sql(column) for column in self._columns)
         literal = text_literal(msgspec.json.encode(shape).decode())
         return f"SELECT {columns} FROM (SELECT from_json(v, {literal}) AS s FROM raw)"
 
     def _field_sql(self, column: Column) -> str:
         name = quoted(column.name)
+        if column.name in self._blobs:
+            return f"{_BLOB_SQL.format(f's.{name}')} AS {name}"
         if column.name not in self._as_text:
             written = _through_arrow(column.type)
             field = f"s.{name}"

@@ -37,7 +37,11 @@ def connect(plan: SourcePlan, data_directory: Path) -> Source:
         case EventsOptions():
             return EventsSource(source_directory(data_directory, plan.name), options)
         case FileOptions():
-            return FileSource(options, columns=[column.name for column in plan.columns])
+            return FileSource(
+                options,
+                columns=[column.name for column in plan.columns],
+                blobs=[column.name for column in plan.columns if column.type == "BLOB"],
+            )
         case NexmarkOptions():
             return NexmarkSource(options)
 

@@ -72,6 +72,7 @@ class FileSource:
         monotonic_s: A clock in seconds that never goes back.
         sleep_s: Waits for so many seconds.
         columns: The source's columns; a file with names of which none is among them is refused.
+        blobs: Which of them hold bytes.
     """
 
     def __init__(
@@ -81,9 +82,11 @@ class FileSource:
         monotonic_s: Callable[[], float] = time.monotonic,
         sleep_s: Callable[[float], None] = time.sleep,
         columns: Collection[str] = (),
+        blobs: Collection[str] = (),
     ) -> None:
         self._options = options
         self._columns = columns
+        self._blobs = blobs
         self._directory = directory
         self._monotonic_s = monotonic_s
         self._sleep_s = sleep_s
@@ -293,7 +296,8 @@ class FileSource:
                 return False
             self._check(file)
             self._check_columns(file)
-            self._stream = read_messages(str(self._absolute(file)), self._options, position)
+            path = str(self._absolute(file))
+            self._stream = read_messages(path, self._options, position, self._blobs)
         try:
             while not len(self._values):
                 values = next(self._stream, None)

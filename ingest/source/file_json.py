@@ -4,14 +4,15 @@ What JSON cannot hold exactly goes as text, which the decoder casts to the colum
 
 - decimals as their exact digits (``"1.10"``); DuckDB would write them through a double;
 - timestamps as ISO 8601 in UTC (``"2024-01-01T00:00:00.5Z"``), those without a zone taken as UTC;
-- blobs as base64; NaN and the infinities as ``"nan"``, ``"inf"``, ``"-inf"``.
+- blobs as base64, and ``{"base64": "…"}`` where the column is a BLOB, to tell them from a text;
+- NaN and the infinities as ``"nan"``, ``"inf"``, ``"-inf"``.
 
 All else is as DuckDB's ``to_json`` writes it; structs, lists and maps are walked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import duckdb
 import pyarrow as pa
@@ -23,12 +24,15 @@ class JsonRows:
     Args:
         names: The keys of the objects, one per column.
         types: The Arrow type of each column.
+        blobs: The names of those that are read as BLOB.
     """
 
-    def __init__(self, names: Sequence[str], types: Sequence[pa.DataType]) -> None:
+    def __init__(
+        self, names: Sequence[str], types: Sequence[pa.DataType], blobs: Collection[str] = ()
+    ) -> None:
         self._places = [f"c{number}" for number in range(len(names))]
         fields = ", ".join(
-            f"{_quoted(name)} := {_exact(place, kind)}"
+            f"{_quoted(name)} := {_blob(place, kind) if name in blobs else _exact(place, kind)}"
             for name, place, kind in zip(names, self._places, types, strict=True)
         )
         self._query = f"SELECT to_json(struct_pack({fields}))::VARCHAR AS value FROM rows"
@@ -53,6 +57,24 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def _blob(value: str, kind: pa.DataType) -> str:
+    """Return the SQL expression of a column that is read as BLOB."""
+    exact = _exact(value, kind)
+    if not _binary(kind):
+        return exact
+    return f"CASE WHEN {value} IS NOT NULL THEN struct_pack(base64 := {exact}) END"
+
+
+def _binary(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        return _binary(kind.value_type)
+    return bool(
+        pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+        or pa.types.is_fixed_size_binary(kind)
+    )
+
+
 def _exact(value: str, kind: pa.DataType, depth: int = 0) -> str:
     """Return the SQL expression that makes ``value`` of Arrow type ``kind`` exact in JSON."""
     inner = f"x{depth}"
@@ -69,11 +91,7 @@ def _exact(value: str, kind: pa.DataType, depth: int = 0) -> str:
             f"CASE WHEN isfinite({value}) THEN to_json({value}) "
             f"WHEN {value} IS NOT NULL THEN to_json(({value})::VARCHAR) END"
         )
-    if (
-        pa.types.is_binary(kind)
-        or pa.types.is_large_binary(kind)
-        or pa.types.is_fixed_size_binary(kind)
-    ):
+    if _binary(kind):
         return f"base64({value})"
     if pa.types.is_struct(kind):
         fields = ", ".join(

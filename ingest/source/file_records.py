@@ -11,7 +11,7 @@ as a message with these bytes, to become a dead letter. A quote that is never cl
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cache
 from typing import Final
 
@@ -45,8 +45,16 @@ class BrokenFileError(Exception):
     """A file cannot be read on; the words say why, the caller knows after which record."""
 
 
-def read_messages(path: str, options: FileOptions, skip: int) -> Iterator[pa.Array]:
+def read_messages(
+    path: str, options: FileOptions, skip: int, blobs: Collection[str] = ()
+) -> Iterator[pa.Array]:
     """Yield the messages of a file from record ``skip`` on, as binary arrays.
+
+    Args:
+        path: Of the file.
+        options: The source's options.
+        skip: How many records to leave out.
+        blobs: The columns whose bytes stay apart from text; see ``JsonRows``.
 
     Raises:
         BrokenFileError: The file cannot be read on from here.
@@ -57,7 +65,7 @@ def read_messages(path: str, options: FileOptions, skip: int) -> Iterator[pa.Arr
         case FileFormat.CSV:
             yield from _csv_messages(path, options, skip)
         case FileFormat.PARQUET:
-            yield from _parquet_messages(path, skip)
+            yield from _parquet_messages(path, skip, blobs)
         case None:
             raise BrokenFileError("its extension stands for no known format")
 
@@ -325,12 +333,12 @@ def field_names(path: str, options: FileOptions) -> Sequence[str] | None:
     return None
 
 
-def _parquet_messages(path: str, skip: int) -> Iterator[pa.Array]:
+def _parquet_messages(path: str, skip: int, blobs: Collection[str]) -> Iterator[pa.Array]:
     with _parquet_file(path) as file:
         groups = list(range(file.metadata.num_row_groups))
         while groups and skip >= file.metadata.row_group(groups[0]).num_rows:
             skip -= file.metadata.row_group(groups.pop(0)).num_rows
-        rows = JsonRows(file.schema_arrow.names, file.schema_arrow.types)
+        rows = JsonRows(file.schema_arrow.names, file.schema_arrow.types, blobs)
         try:
             for batch in file.iter_batches(PARQUET_ROWS, row_groups=groups, use_threads=False):
                 if skip < len(batch):

@@ -15,6 +15,7 @@ import pytest
 
 from ingest.decode.json import JsonDecoder
 from ingest.detect import detect
+from ingest.source.connect import connect
 from ingest.source.file import FileSource
 from ingest.source.file_columns import file_columns
 from keyfold.connector.file_options import FileOptions
@@ -22,6 +23,7 @@ from keyfold.errors import SourceError, SqlError
 from keyfold.sql.bind import locked_connection
 from keyfold.sql.compile import compile_sql, unbound_sources
 from keyfold.sql.infer import create_source_sql
+from keyfold.view.plan import Column
 
 MOMENT = dt.datetime(2024, 1, 2, 3, 4, 5, 678)
 UTC = MOMENT.replace(tzinfo=dt.UTC)
@@ -90,6 +92,46 @@ def test_a_parquet_column_has_its_own_type_and_its_values_fit_it(tmp_path: Path,
     assert (decoded.rejects, decoded.misfits) == ([], {})
     expected = value if read is None else read
     assert decoded.table.column(name).to_pylist() == [expected]
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.binary(), pa.large_binary(), pa.binary(2), pa.dictionary(pa.int8(), pa.binary())]
+)
+def test_a_declared_blob_has_the_bytes_of_the_parquet_file(
+    tmp_path: Path, kind: pa.DataType
+) -> None:
+    written = [b"\xff\x00", None, b"ab"]
+    options = write_parquet(tmp_path, b=pa.array(written, kind), t=pa.array(["AA==", None, "é\\"]))
+    columns = (Column("b", "BLOB"), Column("t", "BLOB"))
+    statement = create_source_sql("f", columns, {"connector": "file", "path": options.path})
+    plan = compile_sql(statement).sources[0]
+    source = connect(plan, tmp_path)
+    source.open({}, {})
+    batch = source.poll(10, 0)
+    source.close()
+    assert batch is not None
+    decoded = JsonDecoder(locked_connection(), plan, {"b", "t"}).decode(batch)
+    assert (decoded.rejects, decoded.misfits) == ([], {})
+    assert decoded.table.column("b").to_pylist() == written
+    assert decoded.table.column("t").to_pylist() == [b"AA==", None, "é\\".encode()]
+
+
+def test_a_blob_in_a_json_file_is_a_text_or_base64(tmp_path: Path) -> None:
+    values = ['"\\\\xAA"', '{"base64":"/w=="}', '{"base64":"?"}', '{"base64":1}', "5", "null", '""']
+    path = tmp_path / "a.ndjson"
+    path.write_text("".join(f'{{"b":{value}}}\n' for value in values))
+    columns = (Column("b", "BLOB"),)
+    statement = create_source_sql("f", columns, {"connector": "file", "path": str(path)})
+    plan = compile_sql(statement).sources[0]
+    source = connect(plan, tmp_path)
+    source.open({}, {})
+    batch = source.poll(10, 0)
+    source.close()
+    assert batch is not None
+    decoded = JsonDecoder(locked_connection(), plan, {"b"}).decode(batch)
+    read = decoded.table.column("b").to_pylist()
+    assert read == [b"\\xAA", b"\xff", None, b'{"base64":1}', b"5", None, b""]
+    assert [one.row for one in decoded.misfits["b"]] == [2]
 
 
 def test_a_parquet_file_without_rows_has_columns_too(tmp_path: Path) -> None:
