@@ -26,6 +26,8 @@ def statement_errors(
 ) -> list[SqlError]:
     """Return the errors of a file that has one, in the order of its statements.
 
+    The last says so where there are more than ``ERRORS_MAX``.
+
     Args:
         text: The file's text.
         file: Its path.
@@ -39,7 +41,7 @@ def statement_errors(
     errors: list[SqlError] = []
     wrong: set[str] = set()
     problem: SqlError | None = first
-    while problem is not None and len(errors) < ERRORS_MAX:
+    while problem is not None and len(errors) <= ERRORS_MAX:
         at = _statement_of(text, parts, problem.location)
         reads = _NO_SOURCE.match(problem.message)
         if reads is None or reads[1].lower() not in wrong:
@@ -53,7 +55,16 @@ def statement_errors(
         start, end = tokens[0].start, tokens[-1].end + 1
         text = text[:start] + re.sub(r"[^\r\n]", " ", text[start:end]) + text[end:]
         problem = _error_of(text, compile_text)
-    return sorted(errors, key=_place)
+    found = sorted(errors[:ERRORS_MAX], key=_place)
+    if len(errors) > ERRORS_MAX:
+        found.append(_more(ERRORS_MAX))
+    return found
+
+
+def _more(shown: int) -> SqlError:
+    return SqlError(
+        f"… and more; these are the first {shown}", hint="mend these, and check the file again"
+    )
 
 
 def _error_of(text: str, compile_text: Callable[[str], object]) -> SqlError | None:
