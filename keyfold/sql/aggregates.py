@@ -16,6 +16,7 @@ from keyfold.sql import elsewhere
 from keyfold.sql.bind import HIDDEN_OFFSET
 from keyfold.sql.calls import BOUND_MAX, CALLS, DISTINCT_LISTS, REFUSED_HINT, TOP, Call
 from keyfold.sql.dialect import aggregate_functions, call_name, find_aggregate, sql_text
+from keyfold.sql.naming import nested_hint
 from keyfold.sql.ordered import Ordered, rank_json, rank_of, taken_apart, with_separator
 from keyfold.sql.relation import Relation
 from keyfold.sql.sketches import sketched
@@ -33,6 +34,9 @@ _TEXTS = {"string": "VARCHAR", "object": "JSON"}
 _LISTS = ("list", "array_agg")
 _OVER_DISTINCT = ("count", "sum", "avg")
 _DISTINCT_HINT = "make the column a key and count the rows, or drop DISTINCT"
+
+
+_BINS = "histogram(CASE WHEN {0} <= 1 THEN 1 WHEN {0} <= 2 THEN 2 END)"
 
 
 class Partials:
@@ -185,6 +189,8 @@ class Partials:
             one = kept.arguments == 1
             names = _SECOND.get(kept.function, "y, x")
             hint = f"write {name}(column)" if one else f"write {name}({names})"
+            if name == "histogram" and arguments:
+                hint = f"it counts each value; of bins: {_BINS.format(sql_text(arguments[0]))}"
             raise self._text.error(
                 call,
                 f"{name} takes {'one argument' if one else 'two arguments'} here",
@@ -347,7 +353,7 @@ class Partials:
                 raise self._text.error(
                     argument,
                     f"{function} over {kind} cannot be kept",
-                    f"take {function} of one of its fields",
+                    nested_hint(function, kind, sql_text(argument)),
                 )
             return call.family
         if column.physical is Physical.F64:

@@ -60,7 +60,7 @@ def _operand(expression: ex.Expression) -> str:
             return f"({value})"  # as written: DuckDB types a bare number by its digits
         case ex.Literal(value=str() as text, type=kind):
             return f"CAST('{text.replace(chr(39), chr(39) * 2)}' AS {kind})"
-        case ex.Literal(type=kind) if kind in TICKS or column_type(kind).enum:
+        case ex.Literal(type=kind) if kind in TICKS or kind == "TIME" or column_type(kind).enum:
             return f"CAST(NULL AS {kind})"  # of which only the type is asked
         case ex.Literal(value=value, type=kind) if kind.startswith("TIMESTAMP"):
             return f"make_timestamp({value})::{kind}"

@@ -160,6 +160,18 @@ def find_aggregate(node: exp.Expr) -> exp.Expr | None:
     return None
 
 
+LAMBDA_HINT = "write the lambda as lambda x: …, since -> reads JSON"
+
+
+def arrow_lambda(name: exp.Identifier) -> bool:
+    """Say whether a name is the parameter of ``x -> x + 1``, which is read as JSON's ->."""
+    column = name.parent
+    arrow = column.parent if isinstance(column, exp.Column) else None
+    if not isinstance(arrow, exp.JSONExtract) or arrow.this is not column:
+        return False
+    return any(one.name == name.name for one in arrow.expression.find_all(exp.Column))
+
+
 def canonical_type(kind: exp.DataType) -> exp.DataType:
     """Return a declared type without what DuckDB reads otherwise than PostgreSQL and Flink.
 

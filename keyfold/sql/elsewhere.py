@@ -28,5 +28,10 @@ FUNCTIONS: dict[str, str] = {
     "date_format": "write strftime(ts, '%Y-%m-%d')",
     "iif": "write if(condition, a, b), or CASE WHEN condition THEN a ELSE b END",
     "nvl": "write coalesce(a, b)",
+    "every": "write bool_and(x)",
+    "logical_and": "write bool_and(x)",
+    "logical_or": "write bool_or(x)",
+    "booland_agg": "write bool_and(x)",
+    "boolor_agg": "write bool_or(x)",
 }
 """Functions that nobody here knows."""

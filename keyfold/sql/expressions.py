@@ -17,10 +17,18 @@ from keyfold.errors import SqlError, did_you_mean
 from keyfold.sql import elsewhere
 from keyfold.sql.calls import CALLS as AGGREGATES
 from keyfold.sql.callsql import call_sql
-from keyfold.sql.dialect import call_name, find_aggregate, sql_text
-from keyfold.sql.folds import LISTS, LISTS_HINT, Folds
+from keyfold.sql.dialect import call_name, sql_text
+from keyfold.sql.folds import Folds
+from keyfold.sql.naming import (
+    AROUND_HINT,
+    INTERVAL_HINT,
+    around_hint,
+    interval_refusal,
+    ungrouped,
+    written_name,
+)
 from keyfold.sql.ordered import ticks_sql
-from keyfold.sql.relation import WINDOW_COLUMNS, Relation
+from keyfold.sql.relation import Relation
 from keyfold.sql.scope import WRITTEN
 from keyfold.view import expression as ex
 from keyfold.view.cast import common_type
@@ -30,10 +38,8 @@ from keyfold.view.types import Physical, column_type
 
 Called = TypeVar("Called", ex.Call, ex.Fold)
 _GROUPS = "groups"  # the relation that expressions over keys and answers are described in
-_AROUND_HINT = "apply it inside the aggregate, or group by its result"
-_CONCAT_HINT = "join texts with ||, and cast what is none: a || CAST(COUNT(*) AS VARCHAR)"
 _FUNCTIONS_HINT = "docs/sql.md lists what can stand around aggregates; the rest are DuckDB's"
-_KEYS_HINT = "group by its result; a condition on keys belongs in WHERE"
+_HUGE_HINT = "cast it inside the aggregate, to DECIMAL(38,0): MAX(CAST(h AS DECIMAL(38,0)))"
 _OPERATORS: dict[type[exp.Expr], str] = {
     exp.Add: "+",
     exp.Sub: "-",
@@ -137,9 +143,11 @@ class Expressions:
                     value = int(text)
                 case _ if column.decimal or column.physical is Physical.TEXT:
                     value = text
+                case Physical.U128:
+                    value = int(text)
                 case _ if column.enum:
                     value = column.labels.index(text)
-                case _ if kind.startswith("TIMESTAMP") or kind == "DATE":
+                case _ if kind.startswith("TIMESTAMP") or kind in ("DATE", "TIME"):
                     value = self._moment(node, kind)
         except duckdb.Error as problem:
             raise self._text.duckdb_error(node, problem) from problem
@@ -209,34 +217,17 @@ class Expressions:
                 elsewhere.FUNCTIONS.get(name)
                 or did_you_mean(name, [*CALLS, "if", *AGGREGATES], _FUNCTIONS_HINT),
             )
-        lists = name in LISTS or node.find(exp.Comprehension) is not None
-        around = _AROUND_HINT if find_aggregate(node) else _KEYS_HINT
         raise self._text.error(
             node,
-            f"{name or node.key.lower()} cannot stand around aggregates or key columns",
-            LISTS_HINT if lists else _CONCAT_HINT if name in ("concat", "concat_ws") else around,
+            f"{written_name(node)} cannot stand around aggregates or key columns",
+            around_hint(node),
         )
 
     def _not_grouped(self, node: exp.Expr) -> SqlError:
-        name = next((c.name for c in node.find_all(exp.Column)), sql_text(node))
-        if isinstance(node, exp.Column) or WRITTEN in node.meta or not name:
-            shown = node.meta.get(WRITTEN) or node.name or sql_text(node)
-            return self._text.error(
-                node,
-                f"column {shown} is neither in GROUP BY nor in an aggregate",
-                f"add {shown} to GROUP BY, or take MIN({shown}) or MAX({shown})",
-            )
-        if find_aggregate(node) is not None:
-            return self._text.error(
-                node,
-                f"{sql_text(node)} cannot stand around aggregates",
-                "keep the aggregate itself, and take it apart when you read the row",
-            )
-        return self._text.error(
-            node,
-            f"{sql_text(node)} is neither in GROUP BY nor in an aggregate",
-            "add it to GROUP BY as it stands here, or take MIN or MAX of it",
+        nested = isinstance(node, exp.Column) and (
+            column_type(self._relation.type_of(node)).physical is Physical.JSON
         )
+        return self._text.error(node, *ungrouped(node, nested=nested))
 
     def _lower_case(self, node: exp.Case) -> ex.Expression:
         parts: list[exp.Expr] = []
@@ -298,23 +289,12 @@ class Expressions:
 
     def _call(self, function: str, node: exp.Expr, arguments: Sequence[exp.Expr]) -> ex.Expression:
         if any(isinstance(argument, exp.Interval) for argument in arguments):
-            raise self._interval(node)
-        lowered = tuple(self.lower(argument) for argument in arguments)
+            raise self._text.error(node, *interval_refusal(node))
+        lowered = _huge(tuple(self.lower(argument) for argument in arguments))
         if function in _COMPARING:
             lowered = self._comparable(node, arguments, lowered)
         kind = self._describe(node, function, lowered)
         return self._checked(node, ex.Call(function, lowered, kind))
-
-    def _interval(self, node: exp.Expr) -> SqlError:
-        """Return the refusal of an interval beside an aggregate or a key column."""
-        bound = next((c for c in node.find_all(exp.Column) if c.name in WINDOW_COLUMNS), None)
-        hint = "add it where events are read: MAX(ts + INTERVAL …), or group by the sum"
-        if bound is not None and find_aggregate(node) is None:
-            other = "window_end" if bound.name == "window_start" else "window_start"
-            hint = f"take {other}, or group by {sql_text(node)} AS name, too"
-        return self._text.error(
-            node, "an interval cannot be added to aggregates or key columns", hint
-        )
 
     def _checked(self, node: exp.Expr, call: Called) -> Called:
         """Have readers compile a call, so that a conversion they lack shows here."""
@@ -327,7 +307,7 @@ class Expressions:
             raise self._text.error(
                 node,
                 f"{call.function} of {kinds} cannot stand around aggregates",
-                _AROUND_HINT,
+                AROUND_HINT,
             ) from problem
         return call
 
@@ -355,9 +335,9 @@ class Expressions:
                 common_type(kinds[0], kinds[1])
             except SqlError as problem:
                 names = f"{kinds[0].name} with {kinds[1].name}"
-                raise self._text.error(
-                    node, f"this compares {names}", "cast one side to the other's type"
-                ) from problem
+                huge = any(kind.physical is Physical.U128 for kind in kinds)
+                hint = _HUGE_HINT if huge else "cast one side to the other's type"
+                raise self._text.error(node, f"this compares {names}", hint) from problem
         return tuple(operands)
 
     def _lower_constant_as(self, literal: exp.Literal, kind: str) -> ex.Expression:
@@ -378,9 +358,24 @@ class Expressions:
             raise self._text.error(
                 node,
                 "a view cannot hold a value of type INTERVAL",
-                "take aggregates of numbers: MAX(epoch_ms(ts)) - MIN(epoch_ms(ts))",
+                INTERVAL_HINT,
             )
         return self._relation.kept_type(node, kind).name
+
+
+def _huge(operands: tuple[ex.Expression, ...]) -> tuple[ex.Expression, ...]:
+    """Return operands in which a whole number beside a UHUGEINT is one, as in DuckDB."""
+    if not any(operand.type == "UHUGEINT" for operand in operands):
+        return operands
+    return tuple(
+        ex.Literal(operand.value, "UHUGEINT")
+        if isinstance(operand, ex.Literal)
+        and column_type(operand.type).integer
+        and isinstance(operand.value, int)
+        and operand.value >= 0
+        else operand
+        for operand in operands
+    )
 
 
 def constant(node: exp.Expr) -> bool:

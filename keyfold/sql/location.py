@@ -102,6 +102,8 @@ def _better_hint(message: str) -> str:
         return FUNCTIONS.get(message.rsplit(maxsplit=1)[-1].lower(), "")
     if message.startswith("division by zero"):
         return "divide by nullif(x, 0): what is divided by NULL is NULL"
+    if message.startswith("deprecated lambda arrow"):
+        return "write the lambda as lambda x: …, since -> reads JSON"
     if "'@>(JSON" in message:
         return "write json_contains(column, '…')"
     return ""

@@ -22,6 +22,7 @@ _SIZES = {
 }
 _EMITS = {
     "CHANGES": "leave it out: a view has each event after the next commit",
+    "ON UPDATE": "leave it out: a view has each event after the next commit",
     "FINAL": "write EMIT ON WINDOW CLOSE",
 }
 _COMPARE = frozenset({TokenType.LT, TokenType.GT, TokenType.LTE, TokenType.GTE, TokenType.EQ})
@@ -49,10 +50,11 @@ def refuse_clauses(text: SqlText, tokens: Sequence[Token]) -> None:
                 hint=f"write FROM {_SIZES[following]}, and window_start in SELECT and GROUP BY",
                 location=text.token(tokens[at]),
             )
-        if word == "EMIT" and following in _EMITS and at + 2 == len(words):
+        said = " ".join(words[at + 1 :][:3])
+        if word == "EMIT" and said in _EMITS:
             raise SqlError(
-                f"EMIT {following} cannot be kept",
-                hint=_EMITS[following],
+                f"EMIT {said} cannot be kept",
+                hint=_EMITS[said],
                 location=text.token(tokens[at]),
             )
 

@@ -9,7 +9,7 @@ from sqlglot import Token, TokenType, exp
 
 from keyfold.errors import SqlError
 from keyfold.sql.bind import Binder
-from keyfold.sql.dialect import call_name
+from keyfold.sql.dialect import call_name, sql_text
 from keyfold.sql.location import SqlText
 from keyfold.sql.numbered import refuse_window
 from keyfold.sql.otherclauses import refuse_group_window
@@ -61,6 +61,13 @@ _SESSION_WORDS = frozenset(
 _MANY_ROWS = frozenset(
     "unnest unlist explode generate_subscripts regexp_split_to_table json_each json_tree".split()
 )
+_JSON_ROWS = {
+    "json_array_elements": "JSON[]",
+    "jsonb_array_elements": "JSON[]",
+    "json_array_elements_text": "VARCHAR[]",
+    "jsonb_array_elements_text": "VARCHAR[]",
+}
+"""Functions of PostgreSQL that make a row of each element, and what to cast their argument to."""
 
 
 @cache
@@ -118,6 +125,7 @@ def refuse_unkept(
         name, word, hint = _CLAUSES.get(key, (key.strip("_").upper(), "", "leave it out"))
         if key == "joins":
             word, name = _join_words(tokens)
+            hint = next(filter(None, map(_elements_hint, value)), hint)
         raise _at_word(text, tokens, word, f"{name} cannot be kept", hint)
     clause = query.args.get("with_") or query.args.get("with")
     if clause is not None and clause.args.get("recursive"):
@@ -169,6 +177,16 @@ def _starts_query(tokens: Sequence[Token], at: int) -> bool:
     kinds = (TokenType.SELECT, TokenType.VALUES, TokenType.FROM, TokenType.WITH)
     first = next((t for t in tokens[at:] if t.token_type is not TokenType.L_PAREN), None)
     return first is not None and first.token_type in kinds
+
+
+def _elements_hint(join: exp.Expr) -> str:
+    """Return what to write for PostgreSQL's functions that make rows of a JSON array."""
+    called = join.this.this
+    name = call_name(called) if isinstance(called, exp.Expr) else ""
+    if name not in _JSON_ROWS or len(called.expressions) != 1:
+        return ""
+    array = f"CAST({sql_text(called.expressions[0])} AS {_JSON_ROWS[name]})"
+    return f"write UNNEST({array}) AS t({join.this.alias or 'element'})"
 
 
 def _unnests(join: exp.Expr) -> bool:

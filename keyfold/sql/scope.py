@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from keyfold.errors import did_you_mean
-from keyfold.sql.dialect import identifier, sql_text
+from keyfold.sql.dialect import LAMBDA_HINT, arrow_lambda, identifier, sql_text
 from keyfold.sql.location import SqlText
 from keyfold.view.plan import Column
 
@@ -200,6 +200,8 @@ class Scope:
         columns = [column for table in self._tables for column, _ in table.columns.values()]
         if name.lower() in self.outputs:
             hint = "it is a name that SELECT gives: repeat its expression here"
+        elif arrow_lambda(wanted):
+            hint = LAMBDA_HINT
         elif name.lower() in ("window_start", "window_end"):
             hint = "it comes with a window: FROM TUMBLE(source, time column, INTERVAL '1' MINUTE)"
         elif len(parts) > 1 and wanted is parts[0] and aliases:

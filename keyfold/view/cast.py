@@ -71,7 +71,8 @@ def caster(source: ColumnType | None, target: ColumnType) -> Convert | None:
     if convert is None:
         raise SqlError(
             f"an output column cannot cast {source.name} to {target.name}",
-            hint="cast inside the aggregate or the GROUP BY expression",
+            hint="cast inside the aggregate or the GROUP BY expression"
+            + (", to DECIMAL(38,0)" if "UHUGEINT" in (source.name, target.name) else ""),
         )
     return convert
 

@@ -785,7 +785,91 @@ SELECT user_id, MIN(s) AS m FROM orders GROUP BY user_id
 
 -- MAX of a JSON
 SELECT user_id, MAX(doc) AS m FROM orders GROUP BY user_id
---> 1:21 doc | max over JSON cannot be kept | take max of one of its fields
+--> 1:21 doc | max over JSON cannot be kept | take max of a value in it: max(CAST(doc ->> 'field' AS BIGINT))
+
+-- MIN of a list
+SELECT user_id, MIN(items) AS m FROM orders GROUP BY user_id
+--> 1:21 items | min over STRUCT(sku VARCHAR, qty INTEGER)[] cannot be kept | take min of a field of its elements: list_min([x.field for x in items])
+
+-- MAX of a map
+SELECT user_id, MAX(tags) AS m FROM orders GROUP BY user_id
+--> 1:21 tags | max over MAP(VARCHAR, INTEGER) cannot be kept | take max of one of its values: max(tags['key'])
+
+-- any value that is nested
+SELECT user_id, any_value(doc) AS m FROM orders GROUP BY user_id
+--> 1:27 doc | any_value over JSON cannot be kept | take latest(doc), or arg_max(doc, …)
+
+-- a nested column beside an aggregate
+SELECT user_id, doc, COUNT(*) AS n FROM orders GROUP BY user_id
+--> 1:17 doc | column doc is neither in GROUP BY nor in an aggregate | add doc to GROUP BY, or take latest(doc)
+
+-- a histogram of bins
+SELECT user_id, histogram(qty, [1, 2]) AS m FROM orders GROUP BY user_id
+--> 1:17 histogram | histogram takes one argument here | it counts each value; of bins: histogram(CASE WHEN qty <= 1 THEN 1 WHEN qty <= 2 THEN 2 END)
+
+-- PostgreSQL's aggregate of conditions
+SELECT user_id, EVERY(paid) AS m FROM orders GROUP BY user_id
+--> 1:17 EVERY | there is no function every | write bool_and(x)
+
+-- another database's aggregate of conditions
+SELECT user_id, logical_or(paid) AS m FROM orders GROUP BY user_id
+--> 1:17 logical_or | there is no function logical_or | write bool_or(x)
+
+-- rows of the elements of a JSON array
+SELECT user_id, v, COUNT(*) AS n FROM orders, jsonb_array_elements(doc -> 'l') AS v GROUP BY user_id, v
+--> 1:45 , | a second source cannot be kept | write UNNEST(CAST(doc -> 'l' AS JSON[])) AS t(v)
+
+-- rows of the texts of a JSON array
+SELECT user_id, v, COUNT(*) AS n FROM orders CROSS JOIN json_array_elements_text(doc) AS v GROUP BY user_id, v
+--> 1:52 JOIN | JOIN cannot be kept | write UNNEST(CAST(doc AS VARCHAR[])) AS t(v)
+
+-- EMIT ON UPDATE
+SELECT user_id, COUNT(*) AS n FROM orders GROUP BY user_id EMIT ON UPDATE
+--> 1:60 EMIT | EMIT ON UPDATE cannot be kept | leave it out: a view has each event after the next commit
+
+-- a lambda with an arrow
+SELECT user_id, MAX(len(list_transform(items, x -> x))) AS n FROM orders GROUP BY user_id
+--> 1:47 x | there is no column x | write the lambda as lambda x: …, since -> reads JSON
+
+-- a lambda with an arrow around an aggregate
+SELECT user_id, list_max(list_transform(array_agg(qty LIMIT 2), x -> x + 1)) AS n FROM orders GROUP BY user_id
+--> 1:65 x | there is no column x | write the lambda as lambda x: …, since -> reads JSON
+
+-- a field of JSON around an aggregate
+SELECT user_id, latest(doc) ->> 'k' AS n FROM orders GROUP BY user_id
+--> 1:17 latest | ->> cannot stand around aggregates or key columns | apply it inside the aggregate, or group by its result
+
+-- bits around an aggregate
+SELECT user_id, COUNT(*) & 1 AS n FROM orders GROUP BY user_id
+--> 1:17 COUNT | & cannot stand around aggregates or key columns | apply it inside the aggregate, or group by its result
+
+-- a power around an aggregate
+SELECT user_id, COUNT(*) ** 2 AS n FROM orders GROUP BY user_id
+--> 1:17 COUNT | ^ or ** cannot stand around aggregates or key columns | apply it inside the aggregate, or group by its result
+
+-- a pattern over a key
+SELECT user_id, user_id ~ 'a' AS m, COUNT(*) AS n FROM orders GROUP BY user_id
+--> 1:17 user_id | ~ cannot stand around aggregates or key columns | group by its result; a condition on keys belongs in WHERE
+
+-- a pattern of SQL over a key
+SELECT user_id, user_id SIMILAR TO 'a' AS m, COUNT(*) AS n FROM orders GROUP BY user_id
+--> 1:17 user_id | SIMILAR TO cannot stand around aggregates or key columns | group by its result; a condition on keys belongs in WHERE
+
+-- a list of aggregates
+SELECT user_id, [MIN(qty), MAX(qty)] AS m FROM orders GROUP BY user_id
+--> 1:18 MIN | […] cannot stand around aggregates or key columns | select its parts, each with a name of its own
+
+-- a struct of aggregates
+SELECT user_id, {'a': MIN(qty)} AS m FROM orders GROUP BY user_id
+--> 1:23 MIN | {…} cannot stand around aggregates or key columns | select its parts, each with a name of its own
+
+-- an interval that aggregates are compared with
+SELECT user_id, CASE WHEN MAX(ts) - MIN(ts) > INTERVAL '1 hour' THEN 1 END AS m FROM orders GROUP BY user_id
+--> 1:27 MAX | an interval cannot be compared with aggregates or key columns | take aggregates of numbers: MAX(epoch_ms(ts)) - MIN(epoch_ms(ts))
+
+-- UHUGEINT beside a column of another type
+SELECT user_id, MAX(CAST(qty AS UHUGEINT)) > COUNT(*) AS m FROM orders GROUP BY user_id
+--> 1:17 MAX | this compares UHUGEINT with BIGINT | cast it inside the aggregate, to DECIMAL(38,0): MAX(CAST(h AS DECIMAL(38,0)))
 
 -- MAX of NULL
 SELECT user_id, MAX(NULL) AS m FROM orders GROUP BY user_id
@@ -902,7 +986,7 @@ SELECT user_id, upper(MAX(user_id)) AS m FROM orders GROUP BY user_id
 
 -- a function around a key, in HAVING
 SELECT user_id FROM orders GROUP BY user_id HAVING user_id LIKE 'a%'
---> 1:52 user_id | like cannot stand around aggregates or key columns | group by its result; a condition on keys belongs in WHERE
+--> 1:52 user_id | LIKE cannot stand around aggregates or key columns | group by its result; a condition on keys belongs in WHERE
 
 -- a cast of text around an aggregate
 SELECT qty, CAST(MAX(user_id) AS INTEGER) AS m FROM orders GROUP BY qty

@@ -218,6 +218,22 @@ FROM e GROUP BY k;
 {"k":"b","a":null,"b":null,"c":null,"d":null,"two":null,"often":null,"least":null,"top":null,"t":null,"f":null,"different":0}
 --> ledger applied 6, dead_lettered 1
 
+-- whole numbers beside a UHUGEINT, and times of the day, are constants around aggregates
+CREATE SOURCE e (k VARCHAR, h UHUGEINT, t TIME) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS
+SELECT k, MAX(h) > 5 AS p, coalesce(MAX(h), 0) AS c, MAX(h) = 340282366920938463463374607431768211455 AS top, nullif(MIN(h), 5) AS n, MIN(h) IN (5, 6) AS i,
+  CASE WHEN MAX(t) > TIME '10:00:00.5' THEN MAX(h) ELSE 7 END AS w, coalesce(MIN(t), TIME '01:02:03') AS t, MAX(t) BETWEEN '10:00:00' AND '24:00:00' AS b, greatest(MAX(h), 6) AS g
+FROM e GROUP BY k;
+--> events
+{"k":"a","h":340282366920938463463374607431768211455,"t":"10:00:00.500001"}
+{"k":"a","h":5,"t":"09:00:00"}
+{"k":"b"}
+{"k":"c","h":0,"t":"10:00:00.5"}
+--> rows
+{"k":"a","p":true,"c":340282366920938463463374607431768211455,"top":true,"n":null,"i":true,"w":340282366920938463463374607431768211455,"t":"09:00:00","b":true,"g":340282366920938463463374607431768211455}
+{"k":"b","p":null,"c":0,"top":null,"n":null,"i":null,"w":7,"t":"01:02:03","b":null,"g":6}
+{"k":"c","p":false,"c":0,"top":false,"n":0,"i":false,"w":7,"t":"10:00:00.5","b":true,"g":6}
+
 -- an enumeration beside a text is a text, around aggregates as within them
 CREATE SOURCE e (k VARCHAR, en ENUM('low', 'mid', 'high'), other ENUM('mid', 'zzz'), t VARCHAR, id BIGINT) WITH (connector = 'events');
 CREATE MATERIALIZED VIEW v AS
