@@ -23,7 +23,7 @@ from keyfold.state.record import CommitRecord
 from keyfold.view.plan import ViewPlan
 from keyfold.view.row import Hides
 from keyfold.view.rowkey import encode_value
-from keyfold.view.types import ColumnType, parse_text
+from keyfold.view.types import ColumnType, Physical, parse_text
 from serving.cursor import cursor_of, key_after
 
 T = TypeVar("T")
@@ -98,7 +98,9 @@ class ViewLookup:
         self._label_ms = -1
         self._freshness = ""
         self._freshness_parts: tuple[object, str, str] = (None, "", "")
-        self._absent_hint = _absent_hint(self.key_names)  # once, for a miss is as hot as a hit
+        self._absent_hint = _absent_hint(
+            self.key_names, self._key_types
+        )  # once, for a miss is as hot as a hit
 
     def row(self, texts: Sequence[str | None]) -> str:
         """Return the row under a whole key as a JSON object.
@@ -233,6 +235,12 @@ class ViewLookup:
         # NULL is in no range: a lower bound leaves it out above, an upper one cannot reach it.
         base, low, high = start, start + _VALUE_TAG, start + _NULL_TAG
         kind = self._key_types[count : count + 1]
+        if unordered(kind[0]):
+            raise RequestError(
+                f"key column {names[count]} is a {kind[0].name}, and its rows are in no order "
+                "that a range could be taken of",
+                hint="ask for it by equality, or group by what to take a range of",
+            )
         for (_, bound), text in bounds.items():
             if text is None:
                 raise RequestError("NULL is in no range", hint="ask for NULL by equality")
@@ -328,14 +336,19 @@ class ViewLookup:
         )
 
 
-def _absent_hint(key_names: Sequence[str]) -> str:
+def unordered(kind: ColumnType) -> bool:
+    """Say whether keys of a type are in the order of their JSON text, and not in SQL's."""
+    return kind.physical is Physical.JSON and kind.name != "JSON"
+
+
+def _absent_hint(key_names: Sequence[str], kinds: Sequence[ColumnType]) -> str:
     """Say how a key is read, and where the keys that are near it are to be found."""
     if not key_names:
         return "it has one row, and HAVING hides it"
-    return (
-        f"the key is ({', '.join(key_names)}), exactly as stored and in this case of letters; "
-        f"/rows?{key_names[0]}.gte=… lists the keys from there on"
-    )
+    exact = f"the key is ({', '.join(key_names)}), exactly as stored and in this case of letters; "
+    if unordered(kinds[0]):
+        return f"{exact}/rows lists all keys"
+    return f"{exact}/rows?{key_names[0]}.gte=… lists the keys from there on"
 
 
 def why_missing(view: MissingView) -> str:

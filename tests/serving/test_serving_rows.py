@@ -508,6 +508,9 @@ def test_json_columns_and_times_in_lists_are_the_same_value_in_every_format(
     assert [server.get(f"{path}/{one}").json()["row"] for one in paths] == rows
     hint = problem(server.get(f"{path}/x/%00"), 400, "bad_request")["hint"]
     assert "%22x%22" in hint
+    assert len(server.get(f"{path}?j.gte=2").json()["rows"]) == 0
+    told = problem(server.get(f"{path}?j=1&t.gte=[]"), 400, "bad_request")
+    assert told["detail"].startswith("key column t is a TIMESTAMP WITH TIME ZONE[], and its rows")
     state.close()
 
 
