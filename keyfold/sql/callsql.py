@@ -39,7 +39,11 @@ def call_sql(
             return f"(CASE{whens} ELSE {parts[-1]} END)"
         case "and" | "or":
             return "(" + f" {function} ".join(parts) + ")"
-        case _ if function.isalpha():
+        case "add_interval":
+            value, months, days, micros = parts
+            span = f"to_months({months}) + to_days({days}) + to_microseconds({micros})"
+            return f"({value} + ({span}))"
+        case _ if function.isidentifier():
             return f"{function}({', '.join(parts)})"
     return f"({parts[0]} {function} {parts[1]})"
 

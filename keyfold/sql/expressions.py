@@ -17,8 +17,9 @@ from keyfold.errors import SqlError, did_you_mean
 from keyfold.sql import elsewhere
 from keyfold.sql.calls import CALLS as AGGREGATES
 from keyfold.sql.callsql import call_sql
-from keyfold.sql.dialect import call_name, sql_text
+from keyfold.sql.dialect import bare, call_name, sql_text
 from keyfold.sql.folds import Folds
+from keyfold.sql.named import NAMES, interval_sum, spelled
 from keyfold.sql.naming import (
     AROUND_HINT,
     INTERVAL_HINT,
@@ -34,7 +35,7 @@ from keyfold.view import expression as ex
 from keyfold.view.cast import common_type
 from keyfold.view.moment import TICKS
 from keyfold.view.plan import Column
-from keyfold.view.types import Physical, column_type
+from keyfold.view.types import TIMESTAMP, TIMESTAMPTZ, Physical, column_type
 
 Called = TypeVar("Called", ex.Call, ex.Fold)
 _GROUPS = "groups"  # the relation that expressions over keys and answers are described in
@@ -58,6 +59,7 @@ _OPERATORS: dict[type[exp.Expr], str] = {
     exp.DPipe: "||",
 }
 _EXACT_TEXTS = ("BOOLEAN", "UHUGEINT", "UUID")
+_MOMENTS = ("DATE", TIMESTAMP, TIMESTAMPTZ)
 _COMPARING = frozenset({"=", "<>", "<", "<=", ">", ">=", "nullif"})
 CALLS: dict[str, tuple[str, range]] = {
     # DuckDB's name → (ours, how many arguments).
@@ -206,6 +208,9 @@ class Expressions:
         fold = self._folds.fold(node, self.lower)
         if fold is not None:
             return self._checked(node, fold)
+        named = spelled(node)
+        if named is not None:
+            return self._call(named[0], node, named[1])
         name = call_name(node)
         function, counts = CALLS.get(name, ("", range(0)))
         if isinstance(node, exp.Anonymous) and len(node.expressions) in counts:
@@ -215,7 +220,7 @@ class Expressions:
                 node,
                 f"there is no function {name}",
                 elsewhere.FUNCTIONS.get(name)
-                or did_you_mean(name, [*CALLS, "if", *AGGREGATES], _FUNCTIONS_HINT),
+                or did_you_mean(name, [*CALLS, *NAMES, "if", *AGGREGATES], _FUNCTIONS_HINT),
             )
         raise self._text.error(
             node,
@@ -277,6 +282,7 @@ class Expressions:
             source.name == target.name
             or (source.numeric and target.numeric and target.name != "FLOAT")
             or (target.name == "VARCHAR" and exact_text)
+            or (source.name in _MOMENTS and target.name in _MOMENTS)
         )
         if isinstance(node, exp.TryCast) or not fine:
             try_ = "TRY_CAST" if isinstance(node, exp.TryCast) else "a cast"
@@ -288,13 +294,23 @@ class Expressions:
         return self._checked(node, ex.Call("cast", (lowered,), kind))
 
     def _call(self, function: str, node: exp.Expr, arguments: Sequence[exp.Expr]) -> ex.Expression:
-        if any(isinstance(argument, exp.Interval) for argument in arguments):
-            raise self._text.error(node, *interval_refusal(node))
+        if any(isinstance(bare(argument), exp.Interval) for argument in arguments):
+            return self._interval(node)
         lowered = _huge(tuple(self.lower(argument) for argument in arguments))
         if function in _COMPARING:
             lowered = self._comparable(node, arguments, lowered)
         kind = self._describe(node, function, lowered)
         return self._checked(node, ex.Call(function, lowered, kind))
+
+    def _interval(self, node: exp.Expr) -> ex.Expression:
+        """Lower a moment plus or minus a constant interval; refuse any other use of one."""
+        try:
+            moved = interval_sum(node, self._binder)
+        except duckdb.Error as problem:
+            raise self._text.duckdb_error(node, problem) from problem
+        if moved is not None:
+            return self._call(moved[0], node, moved[1])
+        raise self._text.error(node, *interval_refusal(node))
 
     def _checked(self, node: exp.Expr, call: Called) -> Called:
         """Have readers compile a call, so that a conversion they lack shows here."""

@@ -6,12 +6,11 @@ from sqlglot import exp
 
 from keyfold.sql.dialect import LAMBDA_HINT, call_name, find_aggregate, sql_text
 from keyfold.sql.folds import LISTS, LISTS_HINT
-from keyfold.sql.relation import WINDOW_COLUMNS
 from keyfold.sql.scope import WRITTEN
 from keyfold.view.types import Physical, column_type
 
 AROUND_HINT = "apply it inside the aggregate, or group by its result"
-INTERVAL_HINT = "take aggregates of numbers: MAX(epoch_ms(ts)) - MIN(epoch_ms(ts))"
+INTERVAL_HINT = "count what lies between: date_diff('second', MIN(ts), MAX(ts))"
 _KEYS_HINT = "group by its result; a condition on keys belongs in WHERE"
 _CONCAT_HINT = "join texts with ||, and cast what is none: a || CAST(COUNT(*) AS VARCHAR)"
 _PARTS_HINT = "select its parts, each with a name of its own"
@@ -67,12 +66,8 @@ def interval_refusal(node: exp.Expr) -> tuple[str, str]:
     """Return message and hint of an interval beside an aggregate or a key column."""
     if isinstance(node, exp.EQ | exp.NEQ | exp.LT | exp.LTE | exp.GT | exp.GTE):
         return "an interval cannot be compared with aggregates or key columns", INTERVAL_HINT
-    bound = next((c for c in node.find_all(exp.Column) if c.name in WINDOW_COLUMNS), None)
-    hint = "add it where events are read: MAX(ts + INTERVAL …), or group by the sum"
-    if bound is not None and find_aggregate(node) is None:
-        other = "window_end" if bound.name == "window_start" else "window_start"
-        hint = f"take {other}, or group by {sql_text(node)} AS name, too"
-    return "an interval cannot be added to aggregates or key columns", hint
+    message = "an interval that is not constant cannot stand around aggregates or key columns"
+    return message, "write INTERVAL '1' HOUR, or add it where events are read: MAX(ts + INTERVAL …)"
 
 
 def ungrouped(node: exp.Expr, *, nested: bool) -> tuple[str, str]:

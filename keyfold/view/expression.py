@@ -7,6 +7,7 @@ the semantics are DuckDB's, which the property test in tests/view/test_expressio
 - NULL in, NULL out, but for ``and``, ``or`` (three-valued), ``case``, ``coalesce``, ``is_null``,
   ``nullif``, ``greatest`` and ``least``;
 - operands are brought to one type first, as DuckDB's binder does; decimals are exact;
+- functions that go by a name are those of keyfold/view/named.py, all NULL in, NULL out;
 - where DuckDB raises (overflow, ``//`` and ``%`` by zero), ``ArithmeticError`` is raised.
 
 One liberty is taken, which SQL grants: ``and`` and ``or`` stop at the operand that decides, so
@@ -24,6 +25,7 @@ import msgspec
 from keyfold.errors import SqlError
 from keyfold.view.cast import Convert, ExpressionError, caster, check_range, common_type, float32
 from keyfold.view.fold import compile_fold, compile_item, finisher
+from keyfold.view.named import NAMED, Named, named
 from keyfold.view.scalar import Scalar, comparison, order, remainder_nonzero, scalar
 from keyfold.view.types import ColumnType, Physical, column_type
 
@@ -124,7 +126,7 @@ STRICT = COMPARISONS | frozenset(
 """Functions that answer NULL as soon as an argument is NULL."""
 
 LAZY = ("and", "or", "case", "cast", "coalesce", "nullif", "is_null", "greatest", "least")
-FUNCTIONS = STRICT | frozenset(LAZY)
+FUNCTIONS = STRICT | frozenset(LAZY) | NAMED
 
 
 def compile_expression(expression: Expression, keys: int) -> Evaluate:
@@ -211,6 +213,9 @@ def _compile_call(call: Call, arguments: list[Evaluate]) -> Evaluate:
     if None in types:
         return lambda _: None  # a strict function of the literal NULL
     known = [kind for kind in types if kind is not None]
+    if call.function in NAMED:
+        constants = [getattr(argument, "value", None) for argument in call.arguments]
+        return _compile_named(named(call.function, known, constants), arguments, known)
     _refuse_operands(call, known, result)
     wanted = _operand_types(call.function, known, result)
     operands = [_cast(a, t, w) for a, t, w in zip(arguments, known, wanted, strict=True)]
@@ -221,6 +226,19 @@ def _compile_call(call: Call, arguments: list[Evaluate]) -> Evaluate:
         return _compile_strict(remainder_nonzero, operands)
     function = scalar(call.function, wanted[0], result)
     return _compile_strict(function, operands, _fitter(call.function, result))
+
+
+def _compile_named(function: Named, arguments: list[Evaluate], types: list[ColumnType]) -> Evaluate:
+    operands = [_cast(a, t, w) for a, t, w in zip(arguments, types, function.operands, strict=True)]
+    evaluate = function.evaluate
+    if len(operands) <= 2:
+        return _compile_strict(evaluate, operands)
+
+    def strict(row: Row) -> Any:
+        values = [operand(row) for operand in operands]
+        return None if None in values else evaluate(*values)
+
+    return strict
 
 
 def _refuse_operands(call: Call, types: list[ColumnType], result: ColumnType) -> None:

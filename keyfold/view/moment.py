@@ -37,8 +37,8 @@ def timestamp_text(micros: int, *, utc: bool) -> str:
     return text + "Z" if utc else text
 
 
-def _far_date(days: int) -> str:
-    """Proleptic Gregorian date of a day number (Howard Hinnant's civil_from_days)."""
+def civil_date(days: int) -> tuple[int, int, int]:
+    """Proleptic Gregorian (year, month, day) of a day number (Hinnant's civil_from_days)."""
     z = days + 719_468
     era, doe = divmod(z, 146_097)
     yoe = (doe - doe // 1460 + doe // 36_524 - doe // 146_096) // 365
@@ -46,13 +46,17 @@ def _far_date(days: int) -> str:
     mp = (5 * doy + 2) // 153
     day = doy - (153 * mp + 2) // 5 + 1
     month = mp + 3 if mp < 10 else mp - 9
-    year = yoe + era * 400 + (month <= 2)
+    return yoe + era * 400 + (month <= 2), month, day
+
+
+def _far_date(days: int) -> str:
+    year, month, day = civil_date(days)
     sign = "-" if year < 0 else ""
     return f"{sign}{abs(year):04}-{month:02}-{day:02}"
 
 
-def _far_days(year: int, month: int, day: int) -> int:
-    """The inverse of ``_far_date`` (Howard Hinnant's days_from_civil)."""
+def civil_days(year: int, month: int, day: int) -> int:
+    """The inverse of ``civil_date`` (Howard Hinnant's days_from_civil)."""
     year -= month <= 2
     era, yoe = divmod(year, 400)
     doy = (153 * (month - 3 if month > 2 else month + 9) + 2) // 5 + day - 1
@@ -121,7 +125,7 @@ def _parse_far(text: str) -> tuple[int, str | None]:
     match = _FAR.fullmatch(text)
     if match is None:
         _fail()
-    days = _far_days(int(match[1]), int(match[2]), int(match[3]))
+    days = civil_days(int(match[1]), int(match[2]), int(match[3]))
     if _far_date(days) != text.partition("T")[0]:  # the 30th of February
         _fail()
     return days, match[4]

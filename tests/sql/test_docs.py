@@ -9,6 +9,7 @@ from keyfold.errors import SqlError
 from keyfold.sql import calls, nexmark
 from keyfold.sql.compile import compile_sql
 from keyfold.sql.expressions import CALLS
+from keyfold.sql.named import NAMES
 from keyfold.sql.options import SHARED_OPTIONS, VIEW_OPTIONS
 from keyfold.view.plan import INCLUDE_TYPES
 
@@ -39,9 +40,9 @@ def test_every_refused_block_has_its_words() -> None:
     assert PAGE.count("```sql refused") == len(REFUSED) >= 7
 
 
-@pytest.mark.parametrize("word", [*SHARED_OPTIONS, *VIEW_OPTIONS, *CALLS, "if"])
+@pytest.mark.parametrize("word", [*SHARED_OPTIONS, *VIEW_OPTIONS, *CALLS, *NAMES, "if"])
 def test_options_and_functions_are_documented(word: str) -> None:
-    assert f"`{word}`" in PAGE
+    assert f"`{word}`" in PAGE or f"`{word}(… FROM …)`" in PAGE
 
 
 @pytest.mark.parametrize(("name", "kind"), nexmark.COLUMNS)

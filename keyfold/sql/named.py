@@ -1,0 +1,104 @@
+"""Calls that readers evaluate by name (keyfold/view/named.py): how SQL spells each of them.
+
+``year(x)``, ``date_part('years', x)`` and ``EXTRACT(year FROM x)`` are one function with one order
+of arguments here. Which types it takes is the reader's to say.
+"""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from keyfold.sql.bind import Binder
+from keyfold.sql.dialect import bare, call_name, sql_text
+from keyfold.view import times
+
+Spelled = tuple[str, list[exp.Expr]]
+
+_PARTS_CALLED = {  # a function that there is for a part → the part
+    **{part: part for part in times.PARTS if part not in ("dow", "doy")},
+    "dayofmonth": "day",
+    "dayofweek": "dow",
+    "dayofyear": "doy",
+    "weekofyear": "week",
+}
+_PARTS_NAMED = {part: part for part in times.PARTS} | _PARTS_CALLED
+_UNITS_NAMED = {unit: unit for unit in times.UNITS}
+_SPANS = {
+    "date_part": ("date_part", 2),
+    "datepart": ("date_part", 2),
+    "date_trunc": ("date_trunc", 2),
+    "datetrunc": ("date_trunc", 2),
+    "date_diff": ("date_diff", 3),
+    "datediff": ("date_diff", 3),
+}
+_CALLS: dict[str, tuple[str, range]] = {
+    # DuckDB's name → (ours, how many arguments).
+    "epoch_ms": ("epoch_ms", range(1, 2)),
+    "epoch_us": ("epoch_us", range(1, 2)),
+}
+NAMES = (*_PARTS_CALLED, *_SPANS, *_CALLS, "extract")
+"""The names of all functions here, as they are written."""
+
+
+def spelled(node: exp.Expr) -> Spelled | None:
+    """Return (the function's name to readers, its arguments) of a call, None for any other."""
+    if isinstance(node, exp.Extract):
+        return _of_unit("date_part", [exp.Literal.string(node.name), node.expression])
+    if not isinstance(node, exp.Anonymous):
+        return None
+    name, arguments = call_name(node), node.expressions
+    if name in _PARTS_CALLED and len(arguments) == 1:
+        return "date_part", [exp.Literal.string(_PARTS_CALLED[name]), *arguments]
+    if name in _SPANS and len(arguments) == _SPANS[name][1]:
+        return _of_unit(_SPANS[name][0], arguments)
+    function, counts = _CALLS.get(name, ("", range(0)))
+    return (function, arguments) if len(arguments) in counts else None
+
+
+def _of_unit(function: str, arguments: list[exp.Expr]) -> Spelled | None:
+    """Bring the unit into one spelling; None where it is no unit that readers know."""
+    unit = bare(arguments[0])
+    if not (isinstance(unit, exp.Literal) and unit.is_string):
+        return None
+    known = _PARTS_NAMED if function == "date_part" else _UNITS_NAMED
+    word = unit.name.lower()
+    found = known.get(word)
+    if found is None and (one := word.removesuffix("s")) in times.UNITS:
+        found = known.get(one)
+    return None if found is None else (function, [exp.Literal.string(found), *arguments[1:]])
+
+
+def interval_sum(node: exp.Expr, binder: Binder) -> Spelled | None:
+    """Return ``moment ± INTERVAL …`` as a call, None where the interval is not one constant.
+
+    Raises:
+        duckdb.Error: DuckDB does not read the interval.
+    """
+    if not isinstance(node, exp.Add | exp.Sub):
+        return None
+    moment, interval = node.this, node.expression
+    if isinstance(node, exp.Add) and isinstance(bare(moment), exp.Interval):
+        moment, interval = interval, moment
+    interval = bare(interval)
+    if isinstance(bare(moment), exp.Interval) or not isinstance(interval, exp.Interval):
+        return None
+    if interval.find(exp.Column, exp.AggFunc, exp.Anonymous, exp.Null) is not None:
+        return None
+    sign = -1 if isinstance(node, exp.Sub) else 1
+    sql = sql_text(interval)
+    parts: list[exp.Expr] = []
+    for sums in _INTERVAL:
+        text, _ = binder.constant(
+            " + ".join(f"date_part('{part}', {sql}) * {n}" for part, n in sums)
+        )
+        amount = sign * int(text or 0)
+        number: exp.Expr = exp.Literal.number(abs(amount))
+        parts.append(exp.Neg(this=number) if amount < 0 else number)
+    return "add_interval", [moment, *parts]
+
+
+_INTERVAL = (
+    (("year", 12), ("month", 1)),
+    (("day", 1),),
+    (("hour", 3_600_000_000), ("minute", 60_000_000), ("microsecond", 1)),
+)
