@@ -25,6 +25,16 @@ JSONB = {
     "jsonb_array_length": "json_array_length",
     "jsonb_build_array": "json_array",
     "jsonb_build_object": "json_object",
+    "jsonb_contains": "json_contains",
+    "jsonb_exists": "json_exists",
+    "jsonb_extract": "json_extract",
+    "jsonb_extract_path": "json_extract_path",
+    "jsonb_extract_path_text": "json_extract_path_text",
+    "jsonb_extract_string": "json_extract_string",
+    "jsonb_keys": "json_keys",
+    "jsonb_object": "json_object",
+    "jsonb_object_agg": "json_object_agg",
+    "jsonb_pretty": "json_pretty",
     "to_jsonb": "to_json",
 }
 

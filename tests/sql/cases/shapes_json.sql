@@ -41,6 +41,21 @@ FROM e GROUP BY n, o;
 {"n":0,"o":{"a":1},"c":1}
 {"n":2,"o":{"a":1},"c":2}
 
+-- more of jsonb: what is there, parts of it, and an object of many events
+CREATE SOURCE e (doc JSON, a BIGINT) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS
+SELECT jsonb_extract_path_text(doc, 'k') AS k, jsonb_extract(doc, '$.t') AS t, jsonb_exists(doc, 'x') AS x, jsonb_object('k', doc->'k') AS o,
+  MAX(jsonb_extract_string(doc, '$.t[0]')) AS first, MAX(len(jsonb_keys(doc))) AS keys, BOOL_OR(jsonb_contains(doc, '{"x":1}')) AS one,
+  MIN(jsonb_extract_path(doc, 'x')::VARCHAR) AS path, MAX(jsonb_pretty(doc->'t')) AS pretty, jsonb_object_agg(a, a + 1 ORDER BY a) AS pairs
+FROM e GROUP BY k, t, x, o;
+--> events
+{"doc":{"k":"a","t":["p","q"],"x":1},"a":1}
+{"doc":{"k":"a","t":["p","q"],"x":2,"y":3},"a":2}
+{"doc":{"k":"b"},"a":3}
+--> rows
+{"k":"a","t":["p","q"],"x":true,"o":{"k":"a"},"first":"p","keys":4,"one":true,"path":"1","pretty":"[\n    \"p\",\n    \"q\"\n]","pairs":{"1":2,"2":3}}
+{"k":"b","t":null,"x":false,"o":{"k":"b"},"first":null,"keys":1,"one":false,"path":null,"pretty":null,"pairs":{"3":4}}
+
 -- a map: an element, one that is missing, and the whole as a key
 CREATE SOURCE e (m MAP<VARCHAR, BIGINT>) WITH (connector = 'events');
 CREATE MATERIALIZED VIEW v AS
