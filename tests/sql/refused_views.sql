@@ -630,8 +630,8 @@ SELECT user_id, list(DISTINCT qty ORDER BY ts LIMIT 3) AS l FROM orders GROUP BY
 SELECT user_id, list(DISTINCT qty ORDER BY qty DESC LIMIT 3) AS l FROM orders GROUP BY user_id
 --> 1:44 qty | different values are kept from the least on | write ORDER BY qty
 
--- a mode without a bound
-SELECT user_id, mode(qty) AS m FROM orders GROUP BY user_id
+-- a mode with a bound that is too high
+SELECT user_id, mode(qty LIMIT 1001) AS m FROM orders GROUP BY user_id
 --> 1:17 mode | mode needs a bound from 1 to 1000 | write mode(x LIMIT 10)
 
 -- a histogram of structs

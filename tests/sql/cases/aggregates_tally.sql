@@ -7,6 +7,21 @@ CREATE MATERIALIZED VIEW v AS SELECT histogram(x LIMIT 3) AS h, mode(x LIMIT 3) 
 --> rows
 {"h":null,"m":null,"d":null}
 
+-- the view's list_limit where there is no LIMIT: NULL while there are more values
+CREATE SOURCE e (k VARCHAR, x BIGINT) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v WITH (list_limit = 2) AS SELECT k, histogram(x) AS h, mode(x) AS m, mode(x LIMIT 3) AS wide FROM e GROUP BY k;
+--> events
+{"k":"a","x":1}
+{"k":"a","x":2}
+{"k":"a","x":2}
+{"k":"b","x":1}
+{"k":"b","x":2}
+{"k":"b","x":3}
+{"k":"b","x":3}
+--> rows
+{"k":"a","h":{"1":1,"2":2},"m":2,"wide":2}
+{"k":"b","h":null,"m":null,"wide":3}
+
 -- all values NULL
 CREATE SOURCE e (k VARCHAR, x BIGINT) WITH (connector = 'events');
 CREATE MATERIALIZED VIEW v AS SELECT k, histogram(x LIMIT 3) AS h, mode(x LIMIT 3) AS m, array_agg(DISTINCT x LIMIT 3) AS d FROM e GROUP BY k;
