@@ -35,6 +35,23 @@ _CALLS: dict[str, tuple[str, range]] = {
     # DuckDB's name → (ours, how many arguments).
     "epoch_ms": ("epoch_ms", range(1, 2)),
     "epoch_us": ("epoch_us", range(1, 2)),
+    "ln": ("ln", range(1, 2)),
+    "log": ("log10", range(1, 2)),
+    "log10": ("log10", range(1, 2)),
+    "log2": ("log2", range(1, 2)),
+    "exp": ("exp", range(1, 2)),
+    "pow": ("pow", range(2, 3)),
+    "power": ("pow", range(2, 3)),
+    "sign": ("sign", range(1, 2)),
+    "trunc": ("trunc", range(1, 2)),
+    "isnan": ("isnan", range(1, 2)),
+    "isfinite": ("isfinite", range(1, 2)),
+    "isinf": ("isinf", range(1, 2)),
+}
+_OPERATORS: dict[type[exp.Expr], str] = {
+    exp.Pow: "pow",
+    exp.BitwiseAnd: "&",
+    exp.BitwiseOr: "|",
 }
 NAMES = (*_PARTS_CALLED, *_SPANS, *_CALLS, "extract")
 """The names of all functions here, as they are written."""
@@ -44,6 +61,8 @@ def spelled(node: exp.Expr) -> Spelled | None:
     """Return (the function's name to readers, its arguments) of a call, None for any other."""
     if isinstance(node, exp.Extract):
         return _of_unit("date_part", [exp.Literal.string(node.name), node.expression])
+    if type(node) in _OPERATORS:
+        return _OPERATORS[type(node)], [node.this, node.expression]
     if not isinstance(node, exp.Anonymous):
         return None
     name, arguments = call_name(node), node.expressions

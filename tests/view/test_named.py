@@ -8,9 +8,11 @@ import pytest
 
 from keyfold.sql.callsql import call_sql
 from keyfold.view import times
+from keyfold.view.cast import float32
 from keyfold.view.expression import Call, Expression, Key, Literal, compile_expression
 from keyfold.view.named import NAMED
-from tests.view.test_expression import physical, same
+from keyfold.view.types import Physical, column_type, integer_range
+from tests.view.test_expression import NUMERIC, REAL, physical, same, sql_value
 
 MOMENTS = ("DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE")
 DAY_US = 86_400_000_000
@@ -68,7 +70,7 @@ def cell_sql(kind: str, value: object) -> str:
     if kind.startswith("TIMESTAMP"):
         make = "make_timestamptz(" if kind.endswith("ZONE") else "make_timestamp("
         return f"CAST({moment_sql(value).replace('make_timestamp(', make)} AS {kind})"
-    raise AssertionError(kind)
+    return sql_value(kind, value)
 
 
 def check(
@@ -180,6 +182,73 @@ def test_a_moment_cast(con, kind, target):
                 evaluate([value])
             continue
         assert same(evaluate([value]), physical(target, array)), query
+
+
+NUMBERS = (*NUMERIC, "UINTEGER")
+ONE = ("ln", "log10", "log2", "exp", "sign", "trunc", "isnan", "isfinite", "isinf")
+TESTED |= {*ONE, "pow", "&", "|"}
+
+
+def numbers_of(kind: str, count: int, seed: int) -> list[object]:
+    some = random.Random(seed)
+    column = column_type(kind)
+    if column.physical is Physical.F64:
+        named = [*REAL, 1.0, -1.0, 2.0, 3.0, 10.0, 1000.0, 709.78, 709.79, -745.2, 5e-324, -8.0]
+        named += [some.uniform(-20, 20) for _ in range(count)]
+        named += [10 ** some.uniform(-30, 30) for _ in range(count)]
+        return [float32(v) for v in named] if kind == "FLOAT" else named
+    if column.integer:
+        low, high = integer_range(column)
+    else:
+        low, high = -(10**column.precision) + 1, 10**column.precision - 1
+    named = [v for v in (0, 1, -1, 2, 3, 10, 100, -8, low, high, high - 1) if low <= v <= high]
+    near = [some.randint(max(low, -2000), min(high, 2000)) for _ in range(count)]
+    return named + near + [some.randint(low, high) for _ in range(count)]
+
+
+@pytest.mark.parametrize("kind", NUMBERS)
+@pytest.mark.parametrize("function", ONE)
+def test_a_function_of_a_number(con, function, kind):
+    arguments = (Key(0, kind),)
+    if function[:2] == "is" and kind not in ("DOUBLE", "FLOAT"):
+        with pytest.raises(KeyError):
+            compile_expression(Call(function, arguments, "BOOLEAN"), 1)
+        return
+    check(con, function, arguments, (kind,), [(v,) for v in [None, *numbers_of(kind, 150, 8)]])
+
+
+@pytest.mark.parametrize("kind", NUMBERS)
+def test_a_power(con, kind):
+    a, b = numbers_of(kind, 80, 9), numbers_of("DOUBLE", 80, 10)
+    rows = [(x, y) for x in a[:30] for y in b[:28]] + list(zip(a, b, strict=False))
+    check(con, "pow", (Key(0, kind), Key(1, "DOUBLE")), (kind, "DOUBLE"), [*rows, (None, 1.0)])
+
+
+WHOLE = [kind for kind in NUMBERS if column_type(kind).integer]
+SIGNED = [kind for kind in WHOLE if kind[0] != "U"]
+UNSIGNED = [kind for kind in WHOLE if kind[0] == "U"]
+PAIRS = [(a, b) for a in SIGNED for b in SIGNED] + [(a, b) for a in UNSIGNED for b in UNSIGNED]
+
+
+@pytest.mark.parametrize("kinds", PAIRS)
+@pytest.mark.parametrize("function", ["&", "|"])
+def test_bits_of_two_numbers(con, function, kinds):
+    a, b = (numbers_of(kind, 80, seed) for kind, seed in zip(kinds, (11, 12), strict=True))
+    rows = list(zip(a, b[::-1], strict=False))
+    check(con, function, (Key(0, kinds[0]), Key(1, kinds[1])), kinds, [*rows, (None, 1)])
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+@pytest.mark.parametrize("function", ["&", "|"])
+def test_bits_of_a_number_and_a_constant(con, function, kind):
+    rows = [(v,) for v in [None, *numbers_of(kind, 80, 13)]]
+    check(con, function, (Key(0, kind), Literal(6, "INTEGER")), (kind,), rows)
+
+
+def test_bits_with_and_without_a_sign_are_refused():
+    with pytest.raises(KeyError):
+        both = (Key(0, "BIGINT"), Key(1, "UBIGINT"))
+        compile_expression(Call("&", both, "HUGEINT"), 2)
 
 
 def test_every_named_function_is_tested():
