@@ -47,11 +47,18 @@ _CALLS: dict[str, tuple[str, range]] = {
     "isnan": ("isnan", range(1, 2)),
     "isfinite": ("isfinite", range(1, 2)),
     "isinf": ("isinf", range(1, 2)),
+    "starts_with": ("starts_with", range(2, 3)),
+    "ends_with": ("ends_with", range(2, 3)),
+    "contains": ("contains", range(2, 3)),
+    "replace": ("replace", range(3, 4)),
+    "left": ("left", range(2, 3)),
+    "right": ("right", range(2, 3)),
 }
 _OPERATORS: dict[type[exp.Expr], str] = {
     exp.Pow: "pow",
     exp.BitwiseAnd: "&",
     exp.BitwiseOr: "|",
+    exp.Like: "like",
 }
 NAMES = (*_PARTS_CALLED, *_SPANS, *_CALLS, "extract")
 """The names of all functions here, as they are written."""
@@ -61,6 +68,8 @@ def spelled(node: exp.Expr) -> Spelled | None:
     """Return (the function's name to readers, its arguments) of a call, None for any other."""
     if isinstance(node, exp.Extract):
         return _of_unit("date_part", [exp.Literal.string(node.name), node.expression])
+    if isinstance(node, exp.Like) and node.args.get("negate"):
+        return "not", [exp.Like(this=node.this.copy(), expression=node.expression.copy())]
     if type(node) in _OPERATORS:
         return _OPERATORS[type(node)], [node.this, node.expression]
     if not isinstance(node, exp.Anonymous):

@@ -6,13 +6,13 @@ tests/view/test_named.py hold. A plan that calls one of these cannot be read by 
 
 from __future__ import annotations
 
-from keyfold.view import numbers, times
+from keyfold.view import numbers, texts, times
 from keyfold.view.namedtype import Named, Prepare
 from keyfold.view.types import ColumnType
 
 __all__ = ["NAMED", "Named", "named"]
 
-_TABLE: dict[str, Prepare] = {**times.FUNCTIONS, **numbers.FUNCTIONS}
+_TABLE: dict[str, Prepare] = {**times.FUNCTIONS, **numbers.FUNCTIONS, **texts.FUNCTIONS}
 NAMED = frozenset(_TABLE)
 
 

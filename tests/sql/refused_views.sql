@@ -985,8 +985,8 @@ SELECT user_id, upper(MAX(user_id)) AS m FROM orders GROUP BY user_id
 --> 1:17 upper | upper cannot stand around aggregates or key columns | apply it inside the aggregate, or group by its result
 
 -- a function around a key, in HAVING
-SELECT user_id FROM orders GROUP BY user_id HAVING user_id LIKE 'a%'
---> 1:52 user_id | LIKE cannot stand around aggregates or key columns | group by its result; a condition on keys belongs in WHERE
+SELECT user_id FROM orders GROUP BY user_id HAVING user_id ILIKE 'a%'
+--> 1:52 user_id | ILIKE cannot stand around aggregates or key columns | group by its result; a condition on keys belongs in WHERE
 
 -- a cast of text around an aggregate
 SELECT qty, CAST(MAX(user_id) AS INTEGER) AS m FROM orders GROUP BY qty

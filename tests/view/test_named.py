@@ -251,5 +251,68 @@ def test_bits_with_and_without_a_sign_are_refused():
         compile_expression(Call("&", both, "HUGEINT"), 2)
 
 
+TEXTS = (
+    "",
+    "a",
+    "ab",
+    "aab",
+    "ba",
+    "abc",
+    "é",
+    "aé😀b",
+    "😀",
+    "%",
+    "a_b",
+    "a\nb",
+    "aaaa",
+    " a ",
+    "\\",
+)
+PATTERNS = ("", "%", "a", "a%", "%a", "%a%", "_", "__", "%_", "_%b", "a%b", "a_b", "%a%a%", "%ab%b")
+PATTERNS += ("\\%", "%😀%", "a.b", "é", "%%", "a%%b", "%_a", "a%a", "aa%aa", "%\n%", "(")
+SOME = (None, *TEXTS)
+TESTED |= {"starts_with", "ends_with", "contains", "replace", "left", "right", "like"}
+
+
+@pytest.mark.parametrize("function", ["starts_with", "ends_with", "contains"])
+def test_a_text_in_a_text(con, function):
+    rows = [(a, b) for a in SOME for b in SOME]
+    check(con, function, (Key(0, "VARCHAR"), Key(1, "VARCHAR")), ("VARCHAR",) * 2, rows)
+
+
+def test_a_text_replaced(con):
+    rows = [(a, b, c) for a in SOME for b in SOME for c in ("", "b", "😀", None)]
+    check(con, "replace", tuple(Key(i, "VARCHAR") for i in range(3)), ("VARCHAR",) * 3, rows)
+
+
+@pytest.mark.parametrize("function", ["left", "right"])
+def test_an_end_of_a_text(con, function):
+    counts = (
+        None,
+        0,
+        1,
+        2,
+        3,
+        9,
+        -1,
+        -2,
+        -9,
+        2**31,
+        2**32 - 1,
+        2**32,
+        -(2**31),
+        2**63 - 1,
+        -(2**63) + 1,
+    )
+    rows = [(a, n) for a in SOME for n in counts]
+    check(con, function, (Key(0, "VARCHAR"), Key(1, "BIGINT")), ("VARCHAR", "BIGINT"), rows)
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_a_text_like_a_pattern(con, pattern):
+    rows = [(a,) for a in SOME]
+    check(con, "like", (Key(0, "VARCHAR"), text(pattern)), ("VARCHAR",), rows)
+
+
 def test_every_named_function_is_tested():
     assert TESTED == NAMED
