@@ -839,14 +839,6 @@ SELECT user_id, list_max(list_transform(array_agg(qty LIMIT 2), x -> x + 1)) AS 
 SELECT user_id, latest(doc) ->> 'k' AS n FROM orders GROUP BY user_id
 --> 1:17 latest | ->> cannot stand around aggregates or key columns | apply it inside the aggregate, or group by its result
 
--- bits around an aggregate
-SELECT user_id, COUNT(*) & 1 AS n FROM orders GROUP BY user_id
---> 1:17 COUNT | & cannot stand around aggregates or key columns | apply it inside the aggregate, or group by its result
-
--- a power around an aggregate
-SELECT user_id, COUNT(*) ** 2 AS n FROM orders GROUP BY user_id
---> 1:17 COUNT | ^ or ** cannot stand around aggregates or key columns | apply it inside the aggregate, or group by its result
-
 -- a pattern over a key
 SELECT user_id, user_id ~ 'a' AS m, COUNT(*) AS n FROM orders GROUP BY user_id
 --> 1:17 user_id | ~ cannot stand around aggregates or key columns | group by its result; a condition on keys belongs in WHERE
