@@ -39,7 +39,8 @@ def test_the_file_has_its_documented_bytes(path: Path) -> None:
     writer.publish(3, 1_700_000_000_000, STATUS)
     raw = path.read_bytes()
     status = (
-        b'{"pid":7,"started_ms":5,"stopped":false,"sources":{"orders":{"state":"live","error":"",'
+        b'{"pid":7,"started_ms":5,"stopped":false,"run":"",'
+        b'"sources":{"orders":{"state":"live","error":"",'
         b'"as_of_ms":9,"events_per_second":1.5,"partitions":{"0":{"offset":3,"end_offset":4}},'
         b'"left_off":0,"left_off_lag":0}},"missing":{},'
         b'"metrics":[{"name":"commits","value":2.0,"labels":[]},'
