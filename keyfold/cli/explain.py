@@ -187,8 +187,8 @@ def expression_text(view: ViewPlan, expression: Expression) -> str:
             return f"{words}{where}"
         case Literal(value=value):
             return "NULL" if value is None else repr(value)
-        case Item(back=back, path=path):
-            return ".".join(["outer_" * (back - 1) + "item", *path])
+        case Item(path=path):
+            return ".".join(["item", *path])
         case Fold():
             return _fold_text(view, expression)
         case Call(function=function, arguments=arguments):

@@ -45,7 +45,7 @@ class Folds:
         self._relation = relation
         self._text = relation.text
         self._binder: Binder = relation.binder
-        self._elements: list[tuple[str, str]] = []  # the names that are bound, and their types
+        self._element: tuple[str, str] | None = None  # its name and type, within a fold
 
     def reads(self, node: exp.Expr) -> bool:
         """Say whether an expression reads an element."""
@@ -66,8 +66,10 @@ class Folds:
             )
 
     def _read(self, node: exp.Expr) -> exp.Identifier | None:
-        names = {name for name, _ in self._elements}
-        found = (part for part in node.find_all(exp.Identifier) if part.name.lower() in names)
+        if self._element is None:
+            return None
+        name, _ = self._element
+        found = (part for part in node.find_all(exp.Identifier) if part.name.lower() == name)
         return next((part for part in found if not _named(part)), None)
 
     def item(self, node: exp.Expr) -> ex.Item | None:
@@ -76,23 +78,24 @@ class Folds:
         Raises:
             SqlError: There is no such field, or it is nested.
         """
-        path = _path(node) if self._elements else []
-        bound = [name for name, _ in reversed(self._elements)]
-        if not path or path[0].name.lower() not in bound:
+        if self._element is None:
             return None
-        back = bound.index(path[0].name.lower()) + 1
-        kind, names = self._elements[-back][1], []
+        element, kind = self._element
+        path = _path(node)
+        if not path or path[0].name.lower() != element:
+            return None
+        names = []
         for part in path[1:]:
             name, kind = self._field(part, kind)
             names.append(name)
-        return self._item(node, back, tuple(names), kind)
+        return self._item(node, tuple(names), kind)
 
-    def _item(self, node: exp.Expr, back: int, names: tuple[str, ...], kind: str) -> ex.Item:
+    def _item(self, node: exp.Expr, names: tuple[str, ...], kind: str) -> ex.Item:
         if self._relation.kept_type(node, kind).physical is Physical.JSON:
             raise self._text.error(
                 node, f"an element of type {kind} cannot stand here", "take one of its fields"
             )
-        return ex.Item(back, names, kind)
+        return ex.Item(names, kind)
 
     def _field(self, part: exp.Identifier, kind: str) -> tuple[str, str]:
         """Return the name of a field, as it was declared, and its type."""
@@ -138,7 +141,7 @@ class Folds:
 
     def _refuse_in_fold(self, node: exp.Expr, name: str) -> None:
         # A lookup takes time with the length of a list, never with the product of two lengths.
-        if self._elements:
+        if self._element is not None:
             raise self._text.error(
                 node,
                 f"{name} would read its list for each element of the list around it",
@@ -147,7 +150,7 @@ class Folds:
 
     def _value(self, shape: _Shape, kind: str, lower: Lower) -> ex.Expression:
         if shape.value is None:
-            return self._item(shape.items, 1, (), kind)
+            return self._item(shape.items, (), kind)
         parameter, body = shape.value
         with self._naming(parameter, kind):
             value = lower(body)
@@ -172,11 +175,11 @@ class Folds:
 
     @contextmanager
     def _naming(self, parameter: str, kind: str) -> Iterator[None]:
-        self._elements.append((parameter.lower(), kind))
+        self._element = parameter.lower(), kind
         try:
             yield
         finally:
-            self._elements.pop()
+            self._element = None
 
     def _shape(self, argument: exp.Expr) -> _Shape:
         shape = _Shape(argument)

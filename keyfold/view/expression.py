@@ -87,12 +87,10 @@ class Item(msgspec.Struct, frozen=True, tag_field="node", tag="item"):
     """An element of a list that is folded, or a field of one.
 
     Attributes:
-        back: Of which fold around it, 1 the innermost.
         path: The names of the fields.
         type: Type name, not nested.
     """
 
-    back: int
     path: tuple[str, ...]
     type: str
 
@@ -146,8 +144,8 @@ def compile_expression(expression: Expression, keys: int) -> Evaluate:
         case Literal():
             constant = _constant(expression)
             return lambda _: constant
-        case Item(back=back, path=path, type=kind):
-            return compile_item(back, path, column_type(kind))
+        case Item(path=path, type=kind):
+            return compile_item(path, column_type(kind))
         case Fold():
             return _compile_fold(expression, keys)
     compiled = [compile_expression(argument, keys) for argument in expression.arguments]

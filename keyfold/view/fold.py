@@ -55,18 +55,17 @@ def compile_fold(
     return fold
 
 
-def compile_item(back: int, path: Sequence[str], column: ColumnType) -> Evaluate:
-    """Return a closure from a row with elements behind it to an element, or a field of one.
+def compile_item(path: Sequence[str], column: ColumnType) -> Evaluate:
+    """Return a closure from a row with an element behind it to that element, or a field of it.
 
     Args:
-        back: Which element: 1 is the last.
         path: The names of the fields, from the outermost struct in.
         column: The type of what is found there, not nested.
     """
     read = element_reader(column)
 
     def item(row: Row) -> Any:
-        found = row[-back]
+        found = row[-1]
         for name in path:
             if found is None:
                 return None

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from keyfold.view.expression import Call, Fold, Item, Key, Literal, compile_expression
+from keyfold.view.expression import Call, Fold, Item, Key, compile_expression
 from keyfold.view.types import column_type
 from tests.view.families import INFINITY_DAYS, INFINITY_US, asked, cell, connect
 
@@ -72,10 +72,10 @@ def test_a_fold_is_what_duckdb_says_of_the_list(con, kind, data):
     cells = ", ".join(cell(kind, value) for value in values)
     theirs = f"CAST([{cells}] AS {kind}[])"
     for function in ("list_max", "list_min", "list_first", "list_last"):
-        fold = Fold(function, Key(0, f"{kind}[]"), (), Item(1, (), kind), kind)
+        fold = Fold(function, Key(0, f"{kind}[]"), (), Item((), kind), kind)
         ours = compile_expression(fold, 1)([text])
         assert same(ours, asked(con, f"SELECT {function}({theirs})", kind)), function
-    counted = Fold("list_count", Key(0, f"{kind}[]"), (), Item(1, (), kind), "UBIGINT")
+    counted = Fold("list_count", Key(0, f"{kind}[]"), (), Item((), kind), "UBIGINT")
     assert compile_expression(counted, 1)([text]) == sum(value is not None for value in values)
     assert compile_expression(Fold("len", Key(0, f"{kind}[]"), (), None, "BIGINT"), 1)(
         [text]
@@ -83,14 +83,14 @@ def test_a_fold_is_what_duckdb_says_of_the_list(con, kind, data):
     if kind in SUMMED:
         total = f"DECIMAL(38,{column_type(kind).scale})"
         total = total if column_type(kind).decimal else "HUGEINT"
-        fold = Fold("list_sum", Key(0, f"{kind}[]"), (), Item(1, (), kind), total)
+        fold = Fold("list_sum", Key(0, f"{kind}[]"), (), Item((), kind), total)
         asked_sum = asked(con, f"SELECT list_sum({theirs})::{total}", total)
         assert compile_expression(fold, 1)([text]) == asked_sum
 
 
 def test_a_null_list_has_no_answer_and_an_empty_one_none_but_its_length():
     for function in ("list_max", "list_sum", "list_first", "list_last"):
-        fold = Fold(function, Key(0, "BIGINT[]"), (), Item(1, (), "BIGINT"), "HUGEINT")
+        fold = Fold(function, Key(0, "BIGINT[]"), (), Item((), "BIGINT"), "HUGEINT")
         assert [compile_expression(fold, 1)([text]) for text in (None, "[]", "[null]")] == [
             None
         ] * 3
@@ -99,7 +99,7 @@ def test_a_null_list_has_no_answer_and_an_empty_one_none_but_its_length():
 
 
 def test_a_condition_reads_the_row_and_the_fields_of_an_element():
-    price, at = Item(1, ("price",), "BIGINT"), Item(1, ("at", "t"), "TIMESTAMP")
+    price, at = Item(("price",), "BIGINT"), Item(("at", "t"), "TIMESTAMP")
     open_ = Call("<=", (at, Key(0, "TIMESTAMP")), "BOOLEAN")
     fold = Fold("list_max", Key(1, "…[]"), (open_,), price, "BIGINT")
     bids = [
@@ -115,11 +115,3 @@ def test_a_condition_reads_the_row_and_the_fields_of_an_element():
     assert highest([6, json.dumps(bids)]) == 9
     assert highest([-1, json.dumps(bids)]) is None
     assert highest([None, json.dumps(bids)]) is None
-
-
-def test_a_fold_in_a_fold_reads_both_elements():
-    beaten = Call("<", (Item(2, (), "BIGINT"), Item(1, (), "BIGINT")), "BOOLEAN")
-    inner = Fold("len", Key(1, "BIGINT[]"), (beaten,), None, "BIGINT")
-    twice = Call("=", (inner, Literal(2, "BIGINT")), "BOOLEAN")
-    outer = Fold("list_max", Key(0, "BIGINT[]"), (twice,), Item(1, (), "BIGINT"), "BIGINT")
-    assert compile_expression(outer, 2)(["[1,2,3,4]", "[2,3,4]"]) == 2
