@@ -19,11 +19,11 @@ import numpy as np
 
 from ingest.sourcerecord import Times
 from keyfold.state.record import ViewRecord
+from keyfold.view.moment import INFINITY_US
 from keyfold.view.plan import ViewPlan
 
 _NOTHING_US = -(1 << 63)
 """Before every time: where no message came yet. No timestamp has this value."""
-_END_US = (1 << 63) - 1
 
 
 def late_events(
@@ -72,7 +72,7 @@ def _closes_us(view: ViewPlan, micros: np.ndarray) -> np.ndarray:
         return _later(micros, 1)
     wait_us = (view.retention_us or 0) if view.on_late == "apply" else 0
     if window.session:
-        return _later(micros, min(window.size_us + wait_us, _END_US))
+        return _later(micros, min(window.size_us + wait_us, INFINITY_US))
     if view.on_late != "apply":
         width_us = span_us = window.pane_us
     else:
@@ -80,13 +80,13 @@ def _closes_us(view: ViewPlan, micros: np.ndarray) -> np.ndarray:
     into_us = (micros % width_us - window.offset_us % width_us) % width_us
     closes_us = _later(micros, span_us - into_us)
     # A row without a window does not expire.
-    endless = (np.abs(micros) == _END_US) & (view.on_late == "apply")
-    return np.where(endless, _END_US, closes_us)
+    endless = (np.abs(micros) == INFINITY_US) & (view.on_late == "apply")
+    return np.where(endless, INFINITY_US, closes_us)
 
 
 def _later(micros: np.ndarray, span_us: np.ndarray | int) -> np.ndarray:
     """Add spans to times; what is beyond the end of time is that end."""
-    added: np.ndarray = np.minimum(micros, _END_US - span_us) + span_us
+    added: np.ndarray = np.minimum(micros, INFINITY_US - span_us) + span_us
     return added
 
 

@@ -11,9 +11,8 @@ from ingest.decode.json import Decoded
 from ingest.source.message import MessageBatch
 from keyfold.state.record import PartitionRecord, SourceRecord, ViewRecord
 from keyfold.state.writer import advance_times
+from keyfold.view.moment import INFINITY_US
 from keyfold.view.plan import SourcePlan
-
-_INFINITY_US = (1 << 63) - 1
 
 
 def count_messages(
@@ -67,10 +66,10 @@ def times_of(plan: SourcePlan, batch: MessageBatch, decoded: Decoded) -> Times |
     skew_us = plan.max_future_skew_us
     taken_ms = batch.timestamps_ms[decoded.rows]
     # A producer may claim any moment, those that are no number of microseconds included.
-    taken_us = np.minimum(taken_ms, (_INFINITY_US - skew_us) // 1_000) * 1_000
+    taken_us = np.minimum(taken_ms, (INFINITY_US - skew_us) // 1_000) * 1_000
     # One bad clock must not expire everybody's rows: such an event is applied, no more.
     sane = (taken_ms < 0) | (micros <= taken_us + skew_us)
-    sane &= np.abs(micros) < _INFINITY_US
+    sane &= np.abs(micros) < INFINITY_US
     return Times(decoded.rows[sane], micros[sane], plan.watermark.delay_us, micros, sane)
 
 
@@ -85,7 +84,7 @@ def move_times(
         told.message_ms = max(told.message_ms or 0, taken_ms)
     moved: dict[int, int] = {}
     if times is not None:
-        moved = _greatest(batch.partitions[times.rows], times.micros, 1 - _INFINITY_US)
+        moved = _greatest(batch.partitions[times.rows], times.micros, 1 - INFINITY_US)
     for partition in moved:
         source.partitions.setdefault(partition, PartitionRecord(0))
     advance_times(source, moved, plan.watermark.delay_us, plan.idle_timeout_us)
@@ -93,7 +92,7 @@ def move_times(
 
 def _greatest(partitions: np.ndarray, values: np.ndarray, least: int) -> dict[int, int]:
     """Partition → its greatest value; none where all are below ``least``."""
-    greatest = np.full(int(partitions.max(initial=0)) + 1, -_INFINITY_US, np.int64)
+    greatest = np.full(int(partitions.max(initial=0)) + 1, -INFINITY_US, np.int64)
     np.maximum.at(greatest, partitions, values)
     return {p: int(greatest[p]) for p in np.flatnonzero(greatest >= least).tolist()}
 

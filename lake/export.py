@@ -19,7 +19,7 @@ from pyiceberg.schema import Schema, sanitize_column_names
 from keyfold.errors import LakeError
 from keyfold.state.protocol import Page
 from keyfold.state.reader import StateReader, ViewReader
-from keyfold.view.moment import TICKS, ticks_text
+from keyfold.view.moment import INFINITY_US, TICKS, ticks_text
 from keyfold.view.nestedtimes import nested_times
 from keyfold.view.row import HidesMany
 from keyfold.view.types import Physical, column_type
@@ -27,7 +27,6 @@ from lake.nested import decode_json, parse_type, restorer
 
 CHUNK_ROWS = 262_144
 PAGE_ROWS = 4_096
-_INFINITY_US = (1 << 63) - 1
 
 
 class Exporter:
@@ -167,8 +166,8 @@ def _microseconds(column: pa.ChunkedArray, ticks: int) -> pa.ChunkedArray:
     whole = column.combine_chunks().view(pa.int64())
     values = whole.fill_null(0).to_numpy(zero_copy_only=False)
     factor = 1_000_000 // ticks
-    infinite = np.abs(values) == _INFINITY_US
-    if (~infinite & (np.abs(values) > _INFINITY_US // factor)).any():
+    infinite = np.abs(values) == INFINITY_US
+    if (~infinite & (np.abs(values) > INFINITY_US // factor)).any():
         raise ValueError("it is more than 292,000 years away")
     micros = np.where(infinite, values, np.where(infinite, 0, values) * factor)
     mask = whole.is_null().to_numpy(zero_copy_only=False)

@@ -24,7 +24,7 @@ from typing import Any
 import pyarrow as pa
 
 from keyfold.view.element import element_reader
-from keyfold.view.nestedtimes import moment_text
+from keyfold.view.moment import moment_text
 from keyfold.view.types import TIMESTAMP, TIMESTAMPTZ, column_type
 
 _NAME = re.compile(r'"(?:[^"]|"")*"|[^\s(),"\[\]]+')

@@ -30,7 +30,14 @@ from typing import Any
 import numpy as np
 
 from keyfold.errors import SqlError
-from keyfold.view.moment import date_text, time_text, timestamp_text
+from keyfold.view.moment import (
+    DAY_US,
+    INFINITY_DAYS,
+    INFINITY_US,
+    date_text,
+    time_text,
+    timestamp_text,
+)
 from keyfold.view.types import (
     TIMESTAMP,
     TIMESTAMPTZ,
@@ -43,9 +50,6 @@ from keyfold.view.types import (
 )
 
 Convert = Callable[[Any], Any]
-_DAY_US = 86_400_000_000
-_DATE_INFINITY = 2**31 - 1
-_TIMESTAMP_INFINITY = 2**63 - 1
 _TIMESTAMPS = (TIMESTAMP, TIMESTAMPTZ)
 _INTEGER_DIGITS = {8: 3, 16: 5, 32: 10, 64: 19, 128: 38}
 _F32 = struct.Struct("<f")
@@ -129,6 +133,11 @@ def half_away(value: int, unit: int) -> int:
     """Divide by a positive unit and round half away from zero."""
     quotient = (abs(value) * 2 + unit) // (unit * 2)
     return quotient if value >= 0 else -quotient
+
+
+def towards_zero(value: int, unit: int) -> int:
+    """Divide by a positive unit and cut off what is left."""
+    return value // unit if value >= 0 else -(-value // unit)
 
 
 def round_half_away(value: float) -> float:
@@ -223,18 +232,18 @@ def _float_of_wide(value: int) -> float:
 
 
 def _timestamp_of_date(days: int) -> int:
-    if abs(days) == _DATE_INFINITY:
-        return int(math.copysign(1, days)) * _TIMESTAMP_INFINITY
-    micros = days * _DAY_US
-    if abs(micros) >= _TIMESTAMP_INFINITY:
+    if abs(days) == INFINITY_DAYS:
+        return int(math.copysign(1, days)) * INFINITY_US
+    micros = days * DAY_US
+    if abs(micros) >= INFINITY_US:
         raise ExpressionError(f"the date {date_text(days)} does not fit TIMESTAMP")
     return micros
 
 
 def _date_of_timestamp(micros: int) -> int:
-    if abs(micros) == _TIMESTAMP_INFINITY:
-        return _DATE_INFINITY if micros > 0 else -_DATE_INFINITY
-    return micros // _DAY_US
+    if abs(micros) == INFINITY_US:
+        return INFINITY_DAYS if micros > 0 else -INFINITY_DAYS
+    return micros // DAY_US
 
 
 def _text_writer(source: ColumnType) -> Convert | None:

@@ -8,7 +8,6 @@ what is no number among doubles a string (keyfold/sql/valueform.py).
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from decimal import Context, Decimal
 from functools import lru_cache
@@ -16,14 +15,20 @@ from typing import Any
 
 from keyfold.view.bytestext import blob_bytes
 from keyfold.view.cast import float32
-from keyfold.view.moment import TICKS, date_days, ticks_of_text, time_micros, timestamp_micros
+from keyfold.view.moment import (
+    TICKS,
+    date_days,
+    moment_text,
+    ticks_of_text,
+    time_micros,
+    timestamp_micros,
+)
 from keyfold.view.types import TIMESTAMP, TIMESTAMPTZ, ColumnType, Physical
 
 Read = Callable[[Any], Any]
 _EXACT = Context(prec=100)
 _MOMENTS = 1024
 """Timestamps that are remembered with their text: a condition reads that of an element twice."""
-_MOMENT = re.compile(r"(\d{4,})-(\d\d-\d\d)( \(BC\))?(?: (\d\d:\d\d:\d\d(?:\.\d+)?))?(?:\+00)?")
 
 
 def elements(text: str) -> list[Any]:
@@ -52,28 +57,18 @@ def element_reader(column: ColumnType) -> Read:
         return column.labels.index
     if column.name in TICKS:
         ticks = TICKS[column.name]
-        return lambda text: ticks_of_text(_iso(text), ticks)
+        return lambda text: ticks_of_text(moment_text(text), ticks)
     return _READERS.get(column.name, lambda value: value)
-
-
-def _iso(text: str) -> str:
-    """Write a date or moment of DuckDB's in ISO 8601."""
-    match = _MOMENT.fullmatch(text)
-    if match is None:
-        return text  # infinity
-    year = 1 - int(match[1]) if match[3] else int(match[1])
-    sign = "-" if year < 0 else ""
-    return f"{sign}{abs(year):04}-{match[2]}" + (f"T{match[4]}" if match[4] else "")
 
 
 @lru_cache(_MOMENTS)
 def _moment(text: str) -> int:
-    return timestamp_micros(_iso(text))
+    return timestamp_micros(moment_text(text))
 
 
 _READERS: dict[str, Read] = {
     TIMESTAMP: _moment,
     TIMESTAMPTZ: _moment,
-    "DATE": lambda text: date_days(_iso(text)),
+    "DATE": lambda text: date_days(moment_text(text)),
     "TIME": time_micros,
 }

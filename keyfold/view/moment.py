@@ -13,11 +13,14 @@ from typing import NoReturn
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _EPOCH_LOCAL = dt.datetime(1970, 1, 1)
 _EPOCH_DAY = dt.date(1970, 1, 1).toordinal()
-_INFINITY_US = 2**63 - 1
-_INFINITY_DAYS = 2**31 - 1
+INFINITY_US = 2**63 - 1
+"""Infinity of any timestamp; the other one is this below zero."""
+INFINITY_DAYS = 2**31 - 1
+"""Infinity of a date, likewise."""
+DAY_US = 86_400_000_000
 _INFINITIES = ("infinity", "-infinity")
-_DAY_US = 86_400_000_000
 _FAR = re.compile(r"(-?[0-9]{4,7})-([0-9]{2})-([0-9]{2})(?:T(.*))?")
+_DUCKDB = re.compile(r"(\d{4,})(-\d\d-\d\d)( \(BC\))?(?: (\d\d:\d\d:\d\d(?:\.\d+)?)(\+00)?)?")
 _FRACTION = re.compile(r"(.*:[0-9]{2})\.([0-9]{1,9})(.*)")
 TICKS = {"TIMESTAMP_S": 1, "TIMESTAMP_MS": 1_000, "TIMESTAMP_NS": 1_000_000_000}
 """The types of timestamps that do not count microseconds → what they count, per second."""
@@ -30,11 +33,27 @@ def timestamp_text(micros: int, *, utc: bool) -> str:
         if len(text) > 19:
             text = text.rstrip("0")
     except OverflowError:  # beyond the years that Python's calendar knows
-        if abs(micros) == _INFINITY_US:
+        if abs(micros) == INFINITY_US:
             return "infinity" if micros > 0 else "-infinity"
-        days, rest = divmod(micros, _DAY_US)
+        days, rest = divmod(micros, DAY_US)
         text = f"{_far_date(days)}T{time_text(rest)}"
     return text + "Z" if utc else text
+
+
+def moment_text(text: str) -> str:
+    """Write one of DuckDB's dates or timestamps as RFC 3339; what is none, as infinity, stays.
+
+    Its own have a space for the ``T``, ``+00`` for the ``Z``, and ``(BC)`` behind a date before the
+    year 1.
+    """
+    match = _DUCKDB.fullmatch(text)
+    if match is None:
+        return text
+    year, day, before_christ, time, zone = match.groups()
+    if before_christ:  # 1 BC is the year 0
+        before = int(year) - 1
+        year = f"-{before:04}" if before else "0000"
+    return f"{year}{day}" + (f"T{time}{'Z' if zone else ''}" if time else "")
 
 
 def civil_date(days: int) -> tuple[int, int, int]:
@@ -69,7 +88,7 @@ def date_text(days: int) -> str:
     try:
         return dt.date.fromordinal(days + _EPOCH_DAY).isoformat()
     except (ValueError, OverflowError):
-        if abs(days) == _INFINITY_DAYS:
+        if abs(days) == INFINITY_DAYS:
             return "infinity" if days > 0 else "-infinity"
         return _far_date(days)
 
@@ -83,7 +102,7 @@ def time_text(micros: int) -> str:
 
 def ticks_text(value: int, ticks: int) -> str:
     """Write a timestamp that counts so many ticks per second, as ``timestamp_text`` does."""
-    if abs(value) == _INFINITY_US:
+    if abs(value) == INFINITY_US:
         return "infinity" if value > 0 else "-infinity"
     seconds, rest = divmod(value, ticks)
     text = timestamp_text(seconds * 1_000_000, utc=False)
@@ -98,12 +117,12 @@ def date_days(text: str) -> int:
         ValueError: It is none.
     """
     if text in _INFINITIES:
-        return _INFINITY_DAYS if text == "infinity" else -_INFINITY_DAYS
+        return INFINITY_DAYS if text == "infinity" else -INFINITY_DAYS
     try:
         return dt.date.fromisoformat(text).toordinal() - _EPOCH_DAY
     except ValueError:
         days, rest = _parse_far(text)
-        return days if rest is None and abs(days) < _INFINITY_DAYS else _fail()
+        return days if rest is None and abs(days) < INFINITY_DAYS else _fail()
 
 
 def time_micros(text: str) -> int:
@@ -113,7 +132,7 @@ def time_micros(text: str) -> int:
         ValueError: It is none.
     """
     if text == "24:00:00":  # DuckDB's last moment of a day
-        return _DAY_US
+        return DAY_US
     time = dt.time.fromisoformat(text)
     if time.tzinfo is not None:
         _fail()
@@ -138,13 +157,13 @@ def timestamp_micros(text: str) -> int:
         ValueError: It is none.
     """
     if text in _INFINITIES:
-        return _INFINITY_US if text == "infinity" else -_INFINITY_US
+        return INFINITY_US if text == "infinity" else -INFINITY_US
     try:
         moment = dt.datetime.fromisoformat(text)
     except ValueError:
         days, rest = _parse_far(text)
-        micros = days * _DAY_US + time_micros((rest or "00:00:00").removesuffix("Z"))
-        return micros if abs(micros) < _INFINITY_US else _fail()
+        micros = days * DAY_US + time_micros((rest or "00:00:00").removesuffix("Z"))
+        return micros if abs(micros) < INFINITY_US else _fail()
     since = moment - (_EPOCH_LOCAL if moment.tzinfo is None else _EPOCH)
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
@@ -156,12 +175,12 @@ def ticks_of_text(text: str, ticks: int) -> int:
         ValueError: It is none, or lies between two ticks, or beyond the type.
     """
     if text in _INFINITIES:
-        return _INFINITY_US if text == "infinity" else -_INFINITY_US
+        return INFINITY_US if text == "infinity" else -INFINITY_US
     nanos = 0
     if match := _FRACTION.fullmatch(text):
         text, nanos = match[1] + match[3], int(match[2].ljust(9, "0"))
     value, between = divmod((timestamp_micros(text) * 1_000 + nanos) * ticks, 1_000_000_000)
-    return value if not between and abs(value) < _INFINITY_US else _fail()
+    return value if not between and abs(value) < INFINITY_US else _fail()
 
 
 def _fail() -> NoReturn:

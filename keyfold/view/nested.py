@@ -191,7 +191,7 @@ def _decimal(value: Any, precision: int, scale: int) -> str:
 
 
 def _moment(text: str, zone: str) -> str:
-    """Undo ``moment_text`` (keyfold/view/nestedtimes.py), and its spellings."""
+    """Undo ``moment_text`` (keyfold/view/moment.py), and its spellings."""
     match = _TIME.fullmatch(text)
     if match is None:
         return text  # infinity, or none at all: as it is

@@ -10,15 +10,14 @@ by digit.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
+from keyfold.view.moment import moment_text
 from keyfold.view.nested import Forms, Write, type_writer
 
-_MOMENT = re.compile(r"(\d{4,})(-\d\d-\d\d)( \(BC\))? (\d\d:\d\d:\d\d(?:\.\d+)?)(\+00)?")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -45,18 +44,6 @@ def nested_times(name: str) -> Callable[[str], str]:
         return put(_decoder.decode(text))
 
     return rewritten
-
-
-def moment_text(text: str) -> str:
-    """Write one of DuckDB's times as RFC 3339; what is none, as ``infinity``, stays."""
-    match = _MOMENT.fullmatch(text)
-    if match is None:
-        return text
-    year, day, before_christ, time, zone = match.groups()
-    if before_christ:  # 1 BC is the year 0
-        before = int(year) - 1
-        year = f"-{before:04}" if before else "0000"
-    return f"{year}{day}T{time}{'Z' if zone else ''}"
 
 
 def _any(value: Any) -> str:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from keyfold.view.cast import towards_zero
 from keyfold.view.namedtype import Named, Prepare
 from keyfold.view.types import ColumnType, Physical, column_type, integer_range
 
@@ -69,7 +70,7 @@ def _prepare_trunc(types: list[ColumnType], _: list[Any]) -> Named:
     if kind.physical is Physical.F64:
         return Named(types, _trunc_real)
     unit = 10**kind.scale
-    return Named(types, lambda value: value // unit if value >= 0 else -(-value // unit))
+    return Named(types, lambda value: towards_zero(value, unit))
 
 
 def _trunc_real(value: float) -> float:

@@ -9,22 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from keyfold.view.cast import ExpressionError, caster, half_away
-from keyfold.view.moment import civil_date, civil_days
+from keyfold.view.cast import ExpressionError, caster, half_away, towards_zero
+from keyfold.view.moment import DAY_US, INFINITY_DAYS, INFINITY_US, civil_date, civil_days
 from keyfold.view.namedtype import Named, Prepare
 from keyfold.view.types import TIMESTAMP, TIMESTAMPTZ, ColumnType, column_type
 
-_DAY_US = 86_400_000_000
-_MICROS_END = 2**63 - 1  # infinity, and less than any finite value below zero
-_MICROS_LEAST = -106_751_991 * _DAY_US  # 290309-12-22 (BC)
-_DATE_INFINITY = 2**31 - 1
+_MICROS_LEAST = -106_751_991 * DAY_US  # 290309-12-22 (BC)
 _STEPS = {
     "microsecond": 1,
     "millisecond": 1_000,
     "second": 1_000_000,
     "minute": 60_000_000,
     "hour": 3_600_000_000,
-    "day": _DAY_US,
+    "day": DAY_US,
 }
 UNITS = (*_STEPS, "week", "month", "quarter", "year")
 PARTS = (
@@ -44,11 +41,11 @@ def _moment(kind: ColumnType) -> ColumnType:
 
 
 def _finite(micros: int) -> bool:
-    return -_MICROS_END < micros < _MICROS_END
+    return -INFINITY_US < micros < INFINITY_US
 
 
 def _checked(micros: int) -> int:
-    if not _MICROS_LEAST <= micros < _MICROS_END:
+    if not _MICROS_LEAST <= micros < INFINITY_US:
         raise ExpressionError("date and time not in timestamp range")
     return micros
 
@@ -88,7 +85,7 @@ def _prepare_part(types: list[ColumnType], constants: list[Any]) -> Named:
     of_date = kind.name == "DATE"
 
     def date_part(_: str, value: int) -> Any:
-        if abs(value) == (_DATE_INFINITY if of_date else _MICROS_END):
+        if abs(value) == (INFINITY_DAYS if of_date else INFINITY_US):
             return None
         return evaluate(value)
 
@@ -100,7 +97,7 @@ def _prepare_part(types: list[ColumnType], constants: list[Any]) -> Named:
 
 def _year_of_era(micros: int) -> int:
     """ICU's year: 44 BC is 44, not -43."""
-    year = civil_date(micros // _DAY_US)[0]
+    year = civil_date(micros // DAY_US)[0]
     return year if year > 0 else 1 - year
 
 
@@ -118,7 +115,7 @@ def _part(part: str, *, of_date: bool) -> Callable[[int], Any]:
         step, size = _STEPS[part], 24 if part == "hour" else 60
         return lambda micros: micros // step % size
     day_part = _day_part(part)
-    return day_part if of_date else (lambda micros: day_part(micros // _DAY_US))
+    return day_part if of_date else (lambda micros: day_part(micros // DAY_US))
 
 
 def _prepare_epoch(step: int) -> Prepare:
@@ -126,9 +123,9 @@ def _prepare_epoch(step: int) -> Prepare:
         (kind,) = types
         _moment(kind)
         if kind.name == "DATE":
-            ticks = _DAY_US // step
+            ticks = DAY_US // step
             return Named(
-                types, lambda day: None if abs(day) == _DATE_INFINITY else _fit(day * ticks)
+                types, lambda day: None if abs(day) == INFINITY_DAYS else _fit(day * ticks)
             )
         half = step // 2
 
@@ -144,7 +141,7 @@ def _prepare_epoch(step: int) -> Prepare:
 
 
 def _fit(value: int) -> int:
-    if abs(value) > _MICROS_END:
+    if abs(value) > INFINITY_US:
         raise ExpressionError(f"{value} does not fit BIGINT")
     return value
 
@@ -153,7 +150,7 @@ def _fit(value: int) -> int:
 
 
 def _month_index(micros: int) -> int:
-    year, month, _ = civil_date(micros // _DAY_US)
+    year, month, _ = civil_date(micros // DAY_US)
     return year * 12 + month - 1
 
 
@@ -167,8 +164,8 @@ def _prepare_trunc(types: list[ColumnType], constants: list[Any]) -> Named:
         assert to_moment is not None
 
         def date_trunc_date(_: str, day: int) -> Any:
-            if abs(day) != _DATE_INFINITY:
-                day = floor(day * _DAY_US) // _DAY_US
+            if abs(day) != INFINITY_DAYS:
+                day = floor(day * DAY_US) // DAY_US
             return to_moment(day)
 
         return Named(types, date_trunc_date)
@@ -186,15 +183,15 @@ def _floor(unit: str) -> Callable[[int], int]:
     if unit == "week":
 
         def week(micros: int) -> int:
-            day = micros // _DAY_US
-            return (day - (day + _MONDAY) % 7) * _DAY_US
+            day = micros // DAY_US
+            return (day - (day + _MONDAY) % 7) * DAY_US
 
         return week
     months = {"month": 1, "quarter": 3, "year": 12}[unit]
 
     def calendar(micros: int) -> int:
         year, month = divmod(_month_index(micros) // months * months, 12)
-        return civil_days(year, month + 1, 1) * _DAY_US
+        return civil_days(year, month + 1, 1) * DAY_US
 
     return calendar
 
@@ -212,16 +209,16 @@ def _prepare_diff(types: list[ColumnType], constants: list[Any]) -> Named:
     if dates and unit not in ("microsecond", "millisecond"):
 
         def date_diff_date(_: str, start: int, end: int) -> int | None:
-            if _DATE_INFINITY in (abs(start), abs(end)):
+            if INFINITY_DAYS in (abs(start), abs(end)):
                 return None
-            return _towards_zero(index(end * _DAY_US) - index(start * _DAY_US), units)
+            return towards_zero(index(end * DAY_US) - index(start * DAY_US), units)
 
         return Named(types, date_diff_date)
 
     def date_diff(_: str, start: int, end: int) -> int | None:
         if not (_finite(start) and _finite(end)):
             return None
-        return _fit(_towards_zero(index(end) - index(start), units))
+        return _fit(towards_zero(index(end) - index(start), units))
 
     return Named([types[0], moment, moment], date_diff)
 
@@ -232,15 +229,11 @@ def _index(unit: str, *, zoned: bool) -> Callable[[int], int]:
         step = _STEPS[unit]
         return lambda micros: micros // step
     if unit == "week":
-        return lambda micros: micros // _DAY_US
+        return lambda micros: micros // DAY_US
     if unit == "quarter" and not zoned:  # DuckDB divides the months towards zero, ICU down
-        return lambda micros: _towards_zero(_month_index(micros), 3)
+        return lambda micros: towards_zero(_month_index(micros), 3)
     months = {"month": 1, "quarter": 3, "year": 12}[unit]
     return lambda micros: _month_index(micros) // months
-
-
-def _towards_zero(value: int, divisor: int) -> int:
-    return value // divisor if value >= 0 else -(-value // divisor)
 
 
 # --- intervals -------------------------------------------------------------------------------
@@ -259,7 +252,7 @@ def _prepare_interval(types: list[ColumnType], constants: list[Any]) -> Named:
     def add(micros: int, months: int, days: int, more: int) -> int:
         if not _finite(micros):
             return micros
-        return _checked(_add_months(micros, months) + days * _DAY_US + more)
+        return _checked(_add_months(micros, months) + days * DAY_US + more)
 
     return Named([moment, *types[1:]], add)
 
@@ -267,12 +260,12 @@ def _prepare_interval(types: list[ColumnType], constants: list[Any]) -> Named:
 def _add_months(micros: int, months: int) -> int:
     if months == 0:
         return micros
-    day, time = divmod(micros, _DAY_US)
+    day, time = divmod(micros, DAY_US)
     year, month, of_month = civil_date(day)
     year, month = divmod(year * 12 + month - 1 + months, 12)
     first = civil_days(year, month + 1, 1)
     after = civil_days(year + (month == 11), (month + 1) % 12 + 1, 1)
-    return (min(first + of_month, after) - 1) * _DAY_US + time
+    return (min(first + of_month, after) - 1) * DAY_US + time
 
 
 FUNCTIONS: dict[str, Prepare] = {

@@ -24,11 +24,11 @@ from typing import Any
 import numpy as np
 
 from keyfold.view.family.law import Columns, Family, Reading, Slot, Types
+from keyfold.view.moment import INFINITY_US
 from keyfold.view.types import Physical
 
 _dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _decode = json.JSONDecoder().raw_decode
-_INFINITY_US = (1 << 63) - 1
 
 
 def _update(arguments: Sequence[str], where: str, *, least: bool) -> tuple[str, ...]:
@@ -53,7 +53,7 @@ def known_rank(rank: str, rank_json: str) -> str:
     That is so for the two infinities of a timestamp: ``epoch_us`` of them is NULL, and their
     physical values stand at the ends of int64.
     """
-    least, greatest = f"'-{_INFINITY_US}'", f"'{_INFINITY_US}'"
+    least, greatest = f"'-{INFINITY_US}'", f"'{INFINITY_US}'"
     beyond = f"CASE CAST({rank} AS VARCHAR) WHEN 'infinity' THEN {greatest} ELSE {least} END"
     return f"coalesce({rank_json}, {beyond})"
 
