@@ -61,23 +61,6 @@ _OPERATORS: dict[type[exp.Expr], str] = {
 _EXACT_TEXTS = ("BOOLEAN", "UHUGEINT", "UUID")
 _MOMENTS = ("DATE", TIMESTAMP, TIMESTAMPTZ)
 _COMPARING = frozenset({"=", "<>", "<", "<=", ">", ">=", "nullif"})
-CALLS: dict[str, tuple[str, range]] = {
-    # DuckDB's name → (ours, how many arguments).
-    "abs": ("abs", range(1, 2)),
-    "round": ("round", range(1, 3)),
-    "floor": ("floor", range(1, 2)),
-    "ceil": ("ceil", range(1, 2)),
-    "ceiling": ("ceil", range(1, 2)),
-    "sqrt": ("sqrt", range(1, 2)),
-    "length": ("length", range(1, 2)),
-    "len": ("length", range(1, 2)),
-    "coalesce": ("coalesce", range(1, 100)),
-    "ifnull": ("coalesce", range(2, 3)),
-    "nullif": ("nullif", range(2, 3)),
-    "greatest": ("greatest", range(1, 100)),
-    "least": ("least", range(1, 100)),
-    "mod": ("%", range(2, 3)),
-}
 
 
 class Expressions:
@@ -212,15 +195,12 @@ class Expressions:
         if named is not None:
             return self._call(named[0], node, named[1])
         name = call_name(node)
-        function, counts = CALLS.get(name, ("", range(0)))
-        if isinstance(node, exp.Anonymous) and len(node.expressions) in counts:
-            return self._call(function, node, node.expressions)
         if isinstance(node, exp.Anonymous) and not self._binder.has_function(name):
             raise self._text.error(
                 node,
                 f"there is no function {name}",
                 elsewhere.FUNCTIONS.get(name)
-                or did_you_mean(name, [*CALLS, *NAMES, "if", *AGGREGATES], _FUNCTIONS_HINT),
+                or did_you_mean(name, [*NAMES, "if", *AGGREGATES], _FUNCTIONS_HINT),
             )
         raise self._text.error(
             node,

@@ -1,4 +1,4 @@
-"""Calls that readers evaluate by name (keyfold/view/named.py): how SQL spells each of them.
+"""Calls that readers evaluate by name (keyfold/view/expression.py): how SQL spells each of them.
 
 ``year(x)``, ``date_part('years', x)`` and ``EXTRACT(year FROM x)`` are one function with one order
 of arguments here. Which types it takes is the reader's to say.
@@ -33,6 +33,20 @@ _SPANS = {
 }
 _CALLS: dict[str, tuple[str, range]] = {
     # DuckDB's name → (ours, how many arguments).
+    "abs": ("abs", range(1, 2)),
+    "round": ("round", range(1, 3)),
+    "floor": ("floor", range(1, 2)),
+    "ceil": ("ceil", range(1, 2)),
+    "ceiling": ("ceil", range(1, 2)),
+    "sqrt": ("sqrt", range(1, 2)),
+    "length": ("length", range(1, 2)),
+    "len": ("length", range(1, 2)),
+    "coalesce": ("coalesce", range(1, 100)),
+    "ifnull": ("coalesce", range(2, 3)),
+    "nullif": ("nullif", range(2, 3)),
+    "greatest": ("greatest", range(1, 100)),
+    "least": ("least", range(1, 100)),
+    "mod": ("%", range(2, 3)),
     "epoch_ms": ("epoch_ms", range(1, 2)),
     "epoch_us": ("epoch_us", range(1, 2)),
     "ln": ("ln", range(1, 2)),
