@@ -160,7 +160,7 @@ class _Reclaimed:
     Attributes:
         hidden_s: From the event that is ahead to the first answer without an expired row.
         rows_s: To the moment when none of the expired rows was in the store.
-        disk_s: To the moment when the state took a tenth of its space; NaN: it never did.
+        disk_s: To the moment when the state took ``_DISK_SHARE`` of its space; NaN: it never did.
         disk_mb: The size of the state by second, the last one at the end.
     """
 
