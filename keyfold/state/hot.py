@@ -19,10 +19,9 @@ from itertools import repeat
 
 import numpy as np
 
-from keyfold.state.keyfilter import KeyFilter
-from keyfold.view.aggregate import Aggregate
+from keyfold.state.keyfilter import GivenUp
+from keyfold.view.aggregate import Aggregate, slot_merges
 from keyfold.view.family.law import zero
-from keyfold.view.family.registry import FAMILIES
 from keyfold.view.partial import PartialCodec
 
 Fetch = Callable[[list[bytes]], list[bytes | None]]
@@ -30,7 +29,6 @@ KEYS_MIN = 10_000
 _START = 1_024
 _ENTRY_BYTES = 240  # a key's object, its dictionary entry and its place, measured in CPython 3.11
 _SAMPLE = 512
-_FILTER_SHARE = 8  # of bytes_max, the part that the filter takes
 
 
 class HotPartials:
@@ -62,22 +60,20 @@ class HotPartials:
         """
         self._codec = codec
         self._fetch = fetch
-        self._bytes_max = bytes_max
+        self._given_up = GivenUp(bytes_max, store_empty=store_empty)
         self._keys_min = keys_min
-        self._families = []
-        at = 0
-        for aggregate in aggregates:
-            width = len(aggregate.slots)
-            self._families.append((slice(at, at + width), FAMILIES[aggregate.family].merge))
-            at += width
-        self.clear()
-        self._all_known = store_empty
+        self._merges = slot_merges(aggregates)
+        self._begin()
 
     def __len__(self) -> int:
         return len(self._places)
 
     def clear(self) -> None:
         """Forget everything, dirty keys too: the store's rows are what is left."""
+        self._given_up.clear()
+        self._begin()
+
+    def _begin(self) -> None:
         self._places: dict[bytes, int] = {}
         self._keys = np.full(_START, None, object)
         self._columns = zero(self._codec.slots, _START)
@@ -90,8 +86,6 @@ class HotPartials:
         self._order: np.ndarray | None = None  # of all used places, until another key comes or goes
         self._hand = 0
         self._bound = self._keys_min  # how many keys fit, as last found
-        self._all_known = False
-        self._given_up: KeyFilter | None = None
         self.dirty_count = 0
 
     def merge(self, keys: Sequence[bytes], delta: Sequence[np.ndarray]) -> None:
@@ -105,7 +99,7 @@ class HotPartials:
             OverflowError: A merged value does not fit its slot; the cache must be cleared then.
         """
         places = self._places_of(keys)
-        for slots, merge in self._families:
+        for slots, merge in self._merges:
             state = self._columns[slots]
             merged = merge([column[places] for column in state], delta[slots])
             for column, values in zip(state, merged, strict=True):
@@ -179,7 +173,7 @@ class HotPartials:
         if not found:
             return
         # Until the deletion is committed their rows are in the store.
-        self._remember(found)
+        self._given_up.add(found)
         places = np.array([self._places.pop(key) for key in found], np.int64)
         self.dirty_count -= int(np.count_nonzero(self._dirty[places]))
         self._dirty[places] = False
@@ -198,7 +192,7 @@ class HotPartials:
         self._free_count -= n
         for column, empty in zip(self._columns, zero(self._codec.slots, 1), strict=True):
             column[places] = empty[0]
-        looked_for = self._perhaps_stored(keys)
+        looked_for = np.flatnonzero(self._given_up.may_hold(keys))
         if len(looked_for):
             stored = self._fetch([keys[i] for i in looked_for])
             found = [i for i, value in enumerate(stored) if value is not None]
@@ -212,21 +206,6 @@ class HotPartials:
         self._used[places] = True
         self._order = None
         return places
-
-    def _perhaps_stored(self, keys: list[bytes]) -> np.ndarray:
-        """Which keys the store may have: places in ``keys``."""
-        if not self._all_known:
-            return np.arange(len(keys))
-        if self._given_up is None:
-            return np.arange(0)
-        return np.flatnonzero(self._given_up.may_hold(keys))
-
-    def _remember(self, keys: list[bytes]) -> None:
-        """Note that rows may be in the store and not here."""
-        if self._all_known:
-            if self._given_up is None:
-                self._given_up = KeyFilter(self._bytes_max // _FILTER_SHARE)
-            self._given_up.add(keys)
 
     def _release(self, places: np.ndarray) -> None:
         self._keys[places] = None
@@ -248,7 +227,6 @@ class HotPartials:
 
     def _keys_max(self) -> int:
         """How many keys fit, by the length of those that are here and of their texts."""
-        bytes_max = self._bytes_max - self._bytes_max // _FILTER_SHARE
         entry_bytes = _ENTRY_BYTES + self._codec.width
         used = np.flatnonzero(self._used)
         if len(used):
@@ -258,7 +236,7 @@ class HotPartials:
             # A text in a slot is an object of its own, and its head counts too.
             size = sum(len(text) + 33 for column in texts for text in column if text is not None)
             entry_bytes += size // len(sample) - 33
-        return max(self._keys_min, bytes_max // entry_bytes)
+        return max(self._keys_min, self._given_up.kept_bytes // entry_bytes)
 
     def _give_up(self, wanted: int) -> None:
         """Free clean places that were not touched since the hand last passed them."""
@@ -270,7 +248,7 @@ class HotPartials:
             victims = idle[:wanted]
             if len(victims):
                 keys = self._keys[victims].tolist()
-                self._remember(keys)
+                self._given_up.add(keys)
                 deque(map(self._places.pop, keys), maxlen=0)
                 self._release(victims)
                 self._hand = (int(victims[-1]) + 1) % n

@@ -12,12 +12,13 @@ can choose keys that collide.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
 _BITS = 4
 _WORD_BYTES = 8
+_FILTER_SHARE = 8  # of the memory, the part that the filter takes
 
 
 class KeyFilter:
@@ -52,3 +53,42 @@ class KeyFilter:
             bits |= np.uint64(1) << ((hashes >> np.uint64(6 * i)) & np.uint64(63))
         places = (hashes >> np.uint64(6 * _BITS)) & self._mask
         return places.view(np.int64), bits
+
+
+class GivenUp:
+    """Which keys may lie in the store and not in a bounded memory. Not thread-safe.
+
+    Attributes:
+        kept_bytes: What the filter leaves of the memory for the keys that are kept.
+    """
+
+    def __init__(self, bytes_max: int, *, store_empty: bool) -> None:
+        """Begin with none.
+
+        Args:
+            bytes_max: The memory, of which the filter takes its share once there is one.
+            store_empty: The store has no such key, so what will be there is told here.
+        """
+        self._filter_bytes = bytes_max // _FILTER_SHARE
+        self.kept_bytes = bytes_max - self._filter_bytes
+        self._all_known = store_empty
+        self._filter: KeyFilter | None = None
+
+    def clear(self) -> None:
+        """Know nothing any more: any key may lie in the store."""
+        self._all_known, self._filter = False, None
+
+    def add(self, keys: Collection[bytes]) -> None:
+        """Let go of keys."""
+        if self._all_known and keys:
+            if self._filter is None:
+                self._filter = KeyFilter(self._filter_bytes)
+            self._filter.add(list(keys))
+
+    def may_hold(self, keys: Sequence[bytes]) -> np.ndarray:
+        """Return bool[n]: False where a key that is not in memory is not in the store either."""
+        if not self._all_known:
+            return np.ones(len(keys), np.bool_)
+        if self._filter is None:
+            return np.zeros(len(keys), np.bool_)
+        return self._filter.may_hold(keys)

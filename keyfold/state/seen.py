@@ -17,12 +17,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from keyfold.state.keyfilter import KeyFilter
+from keyfold.state.keyfilter import GivenUp
 
 Fetch = Callable[[list[bytes]], list[bytes | None]]
 KEYS_MIN = 10_000
 _ENTRY_BYTES = 90  # a key's object without its bytes, and its place in a set, in CPython 3.11
-_FILTER_SHARE = 8  # of bytes_max, the part that the filter takes
 
 
 class SeenValues:
@@ -40,22 +39,23 @@ class SeenValues:
             keys_min: Members of a generation that are kept however small ``bytes_max`` is.
         """
         self._fetch = fetch
-        self._bytes_max = bytes_max
+        self._given_up = GivenUp(bytes_max, store_empty=store_empty)
         self._keys_min = keys_min
-        self.clear()
-        self._all_known = store_empty
+        self._begin()
 
     def __len__(self) -> int:
         return len(self._recent) + len(self._older)
 
     def clear(self) -> None:
         """Forget everything, new members too: those in the store are what is left."""
+        self._given_up.clear()
+        self._begin()
+
+    def _begin(self) -> None:
         self._recent: set[bytes] = set()
         self._recent_bytes = 0
         self._older: set[bytes] = set()
         self._new: list[bytes] = []
-        self._all_known = False
-        self._given_up: KeyFilter | None = None
 
     @property
     def new_count(self) -> int:
@@ -94,28 +94,20 @@ class SeenValues:
     def take_new(self) -> list[bytes]:
         """Return the members that are new, in key order; they are in the store from now on."""
         taken, self._new = sorted(self._new), []
-        half = (self._bytes_max - self._bytes_max // _FILTER_SHARE) // 2
-        if self._recent_bytes > half and len(self._recent) > self._keys_min:
+        full = self._recent_bytes > self._given_up.kept_bytes // 2
+        if full and len(self._recent) > self._keys_min:
             self._end_generation()
         return taken
 
     def _seen_before(self, keys: list[bytes]) -> np.ndarray:
         """Which members are older or in the store: bool[n]."""
         seen = np.fromiter(map(self._older.__contains__, keys), np.bool_, len(keys))
-        asked = ~seen
-        if self._all_known:
-            if self._given_up is None:
-                return seen
-            asked &= self._given_up.may_hold(keys)
-        places = np.flatnonzero(asked)
+        places = np.flatnonzero(~seen & self._given_up.may_hold(keys))
         if len(places):
             stored = self._fetch([keys[i] for i in places.tolist()])
             seen[places] = [value is not None for value in stored]
         return seen
 
     def _end_generation(self) -> None:
-        if self._all_known and self._older:
-            if self._given_up is None:
-                self._given_up = KeyFilter(self._bytes_max // _FILTER_SHARE)
-            self._given_up.add(list(self._older - self._recent))
+        self._given_up.add(self._older - self._recent)
         self._older, self._recent, self._recent_bytes = self._recent, set(), 0

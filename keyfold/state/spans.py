@@ -14,14 +14,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from keyfold.state.keyfilter import KeyFilter
+from keyfold.state.keyfilter import GivenUp
 from keyfold.state.seen import KEYS_MIN, Fetch
 from keyfold.view.tiles import Span
 
 _PLACES = struct.Struct(">HH")
 PLACES_BYTES = _PLACES.size
 _ENTRY_BYTES = 190  # a key's object without its bytes, its place in a dict and a span, CPython 3.11
-_FILTER_SHARE = 8  # of bytes_max, the part that the filter takes
 
 
 class SeenSpans:
@@ -32,22 +31,23 @@ class SeenSpans:
     ) -> None:
         """Begin with nothing in memory; see ``SeenValues``."""
         self._fetch = fetch
-        self._bytes_max = bytes_max
+        self._given_up = GivenUp(bytes_max, store_empty=store_empty)
         self._keys_min = keys_min
-        self.clear()
-        self._all_known = store_empty
+        self._begin()
 
     def __len__(self) -> int:
         return len(self._recent) + len(self._older)
 
     def clear(self) -> None:
         """Forget everything, changed members too: those in the store are what is left."""
+        self._given_up.clear()
+        self._begin()
+
+    def _begin(self) -> None:
         self._recent: dict[bytes, Span] = {}
         self._recent_bytes = 0
         self._older: dict[bytes, Span] = {}
         self._changed: set[bytes] = set()
-        self._all_known = False
-        self._given_up: KeyFilter | None = None
 
     @property
     def changed_count(self) -> int:
@@ -66,11 +66,8 @@ class SeenSpans:
             if key in older:
                 self._take(key, older[key])
         absent = [key for key in absent if key not in older]
-        if self._all_known and absent:
-            held = np.zeros(len(absent), np.bool_)
-            if self._given_up is not None:
-                held = self._given_up.may_hold(absent)
-            absent = [absent[i] for i in np.flatnonzero(held).tolist()]
+        held = self._given_up.may_hold(absent)
+        absent = [absent[i] for i in np.flatnonzero(held).tolist()]
         if absent:
             for key, value in zip(absent, self._fetch(absent), strict=True):
                 if value is not None:
@@ -85,8 +82,8 @@ class SeenSpans:
         """Return the changed members in key order, and their values: the store has these now."""
         keys, self._changed = sorted(self._changed), set()
         values = [_PLACES.pack(*self._recent[key]) for key in keys]
-        half = (self._bytes_max - self._bytes_max // _FILTER_SHARE) // 2
-        if self._recent_bytes > half and len(self._recent) > self._keys_min:
+        full = self._recent_bytes > self._given_up.kept_bytes // 2
+        if full and len(self._recent) > self._keys_min:
             self._end_generation()
         return keys, values
 
@@ -96,8 +93,5 @@ class SeenSpans:
         self._recent[key] = span
 
     def _end_generation(self) -> None:
-        if self._all_known and self._older:
-            if self._given_up is None:
-                self._given_up = KeyFilter(self._bytes_max // _FILTER_SHARE)
-            self._given_up.add(list(self._older.keys() - self._recent.keys()))
+        self._given_up.add(self._older.keys() - self._recent.keys())
         self._older, self._recent, self._recent_bytes = self._recent, {}, 0

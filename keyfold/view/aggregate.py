@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from keyfold.view.columns import physical_column
-from keyfold.view.family.law import Reading, Slot
+from keyfold.view.family.law import Merge, Reading, Slot
 from keyfold.view.family.registry import FAMILIES
 from keyfold.view.types import ColumnType, Physical, column_type
 
@@ -98,6 +98,22 @@ class Aggregate(msgspec.Struct, frozen=True):
         where = f" FILTER (WHERE {self.where})" if self.where else ""
         arguments = [operand.sql for operand in self.operands]
         return FAMILIES[self.family].update(arguments, where)
+
+
+def slot_spans(aggregates: Sequence[Aggregate]) -> list[slice]:
+    """Return where the slots of each aggregate lie among those of all."""
+    spans, at = [], 0
+    for one in aggregates:
+        spans.append(slice(at, at := at + len(one.slots)))
+    return spans
+
+
+def slot_merges(aggregates: Sequence[Aggregate]) -> list[tuple[slice, Merge]]:
+    """Return the slots of each aggregate among those of all, and how its family merges them."""
+    return [
+        (span, FAMILIES[one.family].merge)
+        for span, one in zip(slot_spans(aggregates), aggregates, strict=True)
+    ]
 
 
 def slot_readers(aggregates: Sequence[Aggregate]) -> list[SlotReader]:

@@ -14,14 +14,14 @@ sessions become one as the sessions do (keyfold/state/sessionvalues.py).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from keyfold.view.aggregate import Aggregate, Operand
+from keyfold.view.aggregate import Aggregate, Operand, slot_spans
 from keyfold.view.columns import contiguous, physical_column
 from keyfold.view.family.registry import FAMILIES
 from keyfold.view.rowkey import encode_keys, slices
@@ -106,21 +106,23 @@ def members(
     return Members(rows, slices(keys), values)
 
 
+def counted(aggregates: Sequence[Aggregate]) -> Iterator[tuple[int, Aggregate, slice]]:
+    """Yield (number of its set, aggregate, its slots) of those over different values."""
+    sets = value_sets(aggregates)
+    for one, span in zip(aggregates, slot_spans(aggregates), strict=True):
+        if one.distinct:
+            yield sets.index(ValueSet(one.operands, one.where)), one, span
+
+
 class DistinctFold:
     """Adds the members that are new to the partials of a view's rows."""
 
     def __init__(self, aggregates: Sequence[Aggregate]) -> None:
-        sets = value_sets(aggregates)
         self._folds = []
-        at = 0
-        for one in aggregates:
-            width = len(one.slots)
-            if one.distinct:
-                fold = FAMILIES[one.family].fold
-                assert fold is not None
-                number = sets.index(ValueSet(one.operands, one.where))
-                self._folds.append((number, slice(at, at + width), fold))
-            at += width
+        for number, one, slots in counted(aggregates):
+            fold = FAMILIES[one.family].fold
+            assert fold is not None
+            self._folds.append((number, slots, fold))
 
     def apply(
         self,

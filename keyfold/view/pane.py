@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from keyfold.view.family.registry import FAMILIES
+from keyfold.view.aggregate import slot_merges
 from keyfold.view.partial import PartialCodec
 from keyfold.view.plan import ViewPlan
 from keyfold.view.rowkey import NULL, column_finder, encode_value, value_decoder
@@ -123,12 +123,7 @@ class Folding:
 
     def __init__(self, plan: ViewPlan) -> None:
         self._codec = PartialCodec(plan.slots)
-        self._families = []
-        at = 0
-        for aggregate in plan.aggregates:
-            width = len(aggregate.slots)
-            self._families.append((slice(at, at + width), FAMILIES[aggregate.family].merge))
-            at += width
+        self._merges = slot_merges(plan.aggregates)
 
     def fold(self, groups: Sequence[Sequence[bytes]]) -> list[bytes]:
         """Return the merge of each group of partials.
@@ -156,7 +151,7 @@ class Folding:
             ranks = np.arange(len(starts)) - starts
             even = ranks % 2 == 0
             left = np.flatnonzero(even & (ranks + 1 < np.repeat(sizes, sizes)))
-            for slots, merge in self._families:
+            for slots, merge in self._merges:
                 state = columns[slots]
                 merged = merge(
                     [column[left] for column in state], [column[left + 1] for column in state]

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from keyfold.errors import RequestError
 from keyfold.view import expression as ex
-from keyfold.view.aggregate import finalize_columns
+from keyfold.view.aggregate import finalize_columns, slot_spans
 from keyfold.view.columns import DTYPE, arrow_column, i128_of, physical_column
 from keyfold.view.keycolumns import key_columns
 from keyfold.view.partial import PartialCodec
@@ -254,7 +254,7 @@ class CompiledView:
     def _final_columns(self, values: Sequence[bytes]) -> list[tuple[np.ndarray, np.ndarray | None]]:
         """Every answer as a column: (values, valid)."""
         columns = self.partials.decode(values)
-        spans = _slot_spans(self.plan)
+        spans = slot_spans(self.plan.aggregates)
         finals = []
         for answer in self.plan.answers:
             aggregate = self.plan.aggregates[answer.aggregate]
@@ -334,15 +334,6 @@ def _writer(output: Output) -> Callable[[Any], object]:
     if isinstance(output.expression, ex.Key) and output.type in (TIMESTAMP, TIMESTAMPTZ):
         return lru_cache(_MOMENTS)(write)
     return write
-
-
-def _slot_spans(plan: ViewPlan) -> list[slice]:
-    """Where the slots of each aggregate lie among all slots."""
-    spans = []
-    at = 0
-    for aggregate in plan.aggregates:
-        spans.append(slice(at, at := at + len(aggregate.slots)))
-    return spans
 
 
 def _arrow_from_python(kind: ColumnType, values: list[Any]) -> pa.Array:

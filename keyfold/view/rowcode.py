@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from keyfold.view.aggregate import finalizer
+from keyfold.view.aggregate import finalizer, slot_spans
 from keyfold.view.partial import NO_TEXT, VERSION, PartialCodec, wrong_version
 from keyfold.view.plan import ViewPlan
 from keyfold.view.rowkey import value_decoder
@@ -125,15 +125,12 @@ def _key_steps(plan: ViewPlan, names: dict[str, Any]) -> list[str]:
 
 def _answer_steps(plan: ViewPlan, names: dict[str, Any]) -> list[str]:
     """The steps from slot values to answers ``a0``, ``a1`` and so on."""
-    begins, at = [], 0
-    for aggregate in plan.aggregates:
-        begins.append(at)
-        at += len(aggregate.slots)
+    spans = slot_spans(plan.aggregates)
     steps = []
     for i, answer in enumerate(plan.answers):
         aggregate = plan.aggregates[answer.aggregate]
         names[f"final{i}"] = finalizer(answer.final, aggregate)
-        begin = begins[answer.aggregate]
-        slots = ", ".join(f"s{begin + j}" for j in range(len(aggregate.slots)))
+        span = spans[answer.aggregate]
+        slots = ", ".join(f"s{slot}" for slot in range(span.start, span.stop))
         steps.append(f"a{i} = final{i}({slots})")
     return steps

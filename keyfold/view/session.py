@@ -14,6 +14,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 
+from keyfold.view.aggregate import slot_spans
 from keyfold.view.partial import PartialCodec
 from keyfold.view.plan import ViewPlan
 
@@ -25,11 +26,9 @@ _MICROS = struct.Struct("<q")
 
 def end_slots(plan: ViewPlan) -> tuple[int, int]:
     """Return which slots of a view's partials say (whether a session has an end, its end in µs)."""
-    at = 0
-    for aggregate in plan.aggregates:
+    for span, aggregate in zip(slot_spans(plan.aggregates), plan.aggregates, strict=True):
         if aggregate.family == "max" and aggregate.argument == END:
-            return at, at + 1
-        at += len(aggregate.slots)
+            return span.start, span.start + 1
     raise AssertionError(f"{plan.name} keeps no end of its sessions")
 
 

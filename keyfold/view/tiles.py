@@ -38,8 +38,8 @@ from dataclasses import dataclass, field
 import msgspec
 import numpy as np
 
-from keyfold.view.aggregate import Aggregate
-from keyfold.view.distinct import Members, ValueSet, value_sets
+from keyfold.view.aggregate import Aggregate, slot_spans
+from keyfold.view.distinct import Members, counted
 from keyfold.view.family.law import zero
 from keyfold.view.family.registry import FAMILIES
 from keyfold.view.pane import Folding, Panes
@@ -203,10 +203,7 @@ class TileReading:
         self._width = len(self._zeros)
         # Of each number of different values: its slots, and those of what stands for it by role.
         self._numbers: list[dict[int, slice]] = []
-        spans: dict[Aggregate, slice] = {}
-        at = 0
-        for one in plan.aggregates:
-            spans[one] = slice(at, at := at + len(one.slots))
+        spans = dict(zip(plan.aggregates, slot_spans(plan.aggregates), strict=True))
         for one in plan.shown.aggregates:
             if one.distinct:
                 others = {_ROLES[other.tile]: spans[other] for other in tiled([one])}  # type: ignore[index]
@@ -244,15 +241,9 @@ class TileFold:
     """Adds what members count to the partials of a view's rows."""
 
     def __init__(self, aggregates: Sequence[Aggregate]) -> None:
-        sets = value_sets(aggregates)
-        self._folds = []
-        at = 0
-        for one in aggregates:
-            width = len(one.slots)
-            if one.distinct:
-                number = sets.index(ValueSet(one.operands, one.where))
-                self._folds.append((number, role_of(one), slice(at, at + width), one.family))
-            at += width
+        self._folds = [
+            (number, role_of(one), slots, one.family) for number, one, slots in counted(aggregates)
+        ]
 
     def apply(
         self,

@@ -27,6 +27,7 @@ from keyfold.view.types import ColumnType, Physical
 
 Columns = list[np.ndarray]
 Types = Sequence[ColumnType]
+Merge = Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], Columns]
 
 
 class Slot(msgspec.Struct, frozen=True):
@@ -82,7 +83,7 @@ class Family:
     name: str
     slots: Callable[[Types], tuple[Slot, ...]]
     update: Callable[[Sequence[str], str], tuple[str, ...]]
-    merge: Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], Columns]
+    merge: Merge
     finals: Mapping[str, Callable[..., Reading]]
     undo: Callable[[Sequence[np.ndarray]], Columns] | None = None
     fold: Callable[[np.ndarray, np.ndarray, int], Columns] | None = None
