@@ -14,16 +14,15 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from keyfold.errors import NotFoundError, NotReadyError, RequestError
-from keyfold.state.counter import MissingView
+from keyfold.errors import NotFoundError, RequestError
 from keyfold.state.protocol import Pair
 from keyfold.state.reader import StateReader, ViewReader
 from keyfold.state.reads import row_reads, rows_in_turns
 from keyfold.state.record import CommitRecord
-from keyfold.view.plan import ViewPlan
 from keyfold.view.row import Hides
 from keyfold.view.rowkey import encode_value
-from keyfold.view.types import ColumnType, Physical, parse_text
+from keyfold.view.types import ColumnType, parse_text
+from serving.absent import absent_hint, not_ready, unordered, why_behind
 from serving.cursor import cursor_of, key_after
 
 T = TypeVar("T")
@@ -98,9 +97,8 @@ class ViewLookup:
         self._label_ms = -1
         self._freshness = ""
         self._freshness_parts: tuple[object, str, str] = (None, "", "")
-        self._absent_hint = _absent_hint(
-            self.key_names, self._key_types
-        )  # once, for a miss is as hot as a hit
+        # Once, for a miss is as hot as a hit.
+        self._absent_hint = absent_hint(self.key_names, self._key_types)
 
     def row(self, texts: Sequence[str | None]) -> str:
         """Return the row under a whole key as a JSON object.
@@ -334,50 +332,6 @@ class ViewLookup:
             hint="give equality on the first key columns in this order, and then gt, gte, lt, lte "
             "on the next one only",
         )
-
-
-def unordered(kind: ColumnType) -> bool:
-    """Say whether keys of a type are in the order of their JSON text, and not in SQL's."""
-    return kind.physical is Physical.JSON and kind.name != "JSON"
-
-
-def _absent_hint(key_names: Sequence[str], kinds: Sequence[ColumnType]) -> str:
-    """Say how a key is read, and where the keys that are near it are to be found."""
-    if not key_names:
-        return "it has one row, and HAVING hides it"
-    exact = f"the key is ({', '.join(key_names)}), exactly as stored and in this case of letters; "
-    if unordered(kinds[0]):
-        return f"{exact}/rows lists all keys"
-    return f"{exact}/rows?{key_names[0]}.gte=… lists the keys from there on"
-
-
-def why_missing(view: MissingView) -> str:
-    """Say why a view of the SQL file is not kept."""
-    if view.error:
-        return f"stopped: {view.error}"
-    return f"it waits for the columns of source {view.source}"
-
-
-def why_behind(reader: StateReader, plan: ViewPlan) -> str:
-    """Say how a view is that has not caught up with its source yet."""
-    told = reader.record.views.get(plan.name)
-    if told is not None and told.error:
-        return f"stopped before it had caught up: {told.error}"
-    behind = [
-        source for source in plan.sources if told is None or not told.part(source).ready
-    ] or list(plan.sources)
-    status = reader.status()[2]
-    lives = {source: status.sources.get(source) for source in behind}
-    # One that stopped says more than one that is on its way.
-    name = next((source for source, live in lives.items() if live and live.error), behind[0])
-    live = lives[name]
-    why = f", which stopped: {live.error}" if live is not None and live.error else " yet"
-    return f"has not caught up with its source {name}{why}"
-
-
-def not_ready(message: str) -> NotReadyError:
-    """Return the error for state that is not there yet."""
-    return NotReadyError(message, hint="ask again in a second; /readyz says what is missing")
 
 
 def encode_columns(types: Sequence[ColumnType], texts: Sequence[str | None]) -> bytes:

@@ -25,7 +25,8 @@ from keyfold.errors import KeyfoldError, StateError, StateFormatError
 from keyfold.settings import Settings
 from keyfold.state.layout import counter_path, replicas_directory, state_directory
 from keyfold.state.reader import StateReader
-from serving.lookup import ViewLookup, not_ready, why_missing
+from serving.absent import not_ready, why_missing
+from serving.lookup import ViewLookup
 
 OPEN_INTERVAL_S = 0.1
 IDENTITY_INTERVAL_S = 0.25

@@ -13,11 +13,12 @@ from starlette.exceptions import HTTPException
 from keyfold.errors import KeyfoldError, RequestError
 from keyfold.state.reader import StateReader
 from serving import documentation as doc
+from serving.absent import why_behind, why_missing
 from serving.deadletters import letters_page
 from serving.describe import ingestion, source_detail, source_plan, view_detail, view_summary
 from serving.formats import ARROW, arrow_answer, chosen_format, page_answer
 from serving.hot import HotPath, method_not_allowed
-from serving.lookup import ViewLookup, visible_pairs, why_behind, why_missing
+from serving.lookup import ViewLookup, visible_pairs
 from serving.many import ManyPath, whole_body
 from serving.metrics import exposition
 from serving.predicates import Query, rows_query
