@@ -19,6 +19,7 @@ from pyiceberg.schema import Schema, sanitize_column_names
 from keyfold.errors import LakeError
 from keyfold.state.protocol import Page
 from keyfold.state.reader import StateReader, ViewReader
+from keyfold.view.columns import written
 from keyfold.view.moment import INFINITY_US, TICKS, ticks_text
 from keyfold.view.nestedtimes import nested_times
 from keyfold.view.row import HidesMany
@@ -143,18 +144,13 @@ def _texts(write: Callable[[str], str]) -> Callable[[pa.ChunkedArray], pa.Chunke
     if write is str:
         return None
 
-    def column(texts: pa.ChunkedArray) -> pa.ChunkedArray:
-        values = [None if text is None else write(text) for text in texts.to_pylist()]
-        return pa.chunked_array([pa.array(values, pa.large_utf8())])
-
-    return column
+    return lambda texts: pa.chunked_array([written(texts.to_pylist(), write)])
 
 
 def _nanosecond_texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
     ticks = TICKS["TIMESTAMP_NS"]
     values = column.combine_chunks().view(pa.int64()).to_pylist()
-    texts = [None if value is None else ticks_text(value, ticks) for value in values]
-    return pa.chunked_array([pa.array(texts, pa.large_utf8())])
+    return pa.chunked_array([written(values, lambda value: ticks_text(value, ticks))])
 
 
 def _microseconds(column: pa.ChunkedArray, ticks: int) -> pa.ChunkedArray:

@@ -8,6 +8,9 @@ The numpy form of each physical type (see keyfold/view/types.py):
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 
@@ -196,6 +199,12 @@ def arrow_type(column: ColumnType) -> pa.DataType:
         "TIMESTAMP_MS": pa.timestamp("ms"),
         "TIMESTAMP_NS": pa.timestamp("ns"),
     }.get(column.name, pa.int64())
+
+
+def written(values: Iterable[Any], write: Callable[[Any], str]) -> pa.Array:
+    """Return the texts that ``write`` makes of values, as an Arrow array; None stays NULL."""
+    texts = [None if value is None else write(value) for value in values]
+    return pa.array(texts, pa.large_utf8())
 
 
 def arrow_column(column: ColumnType, values: np.ndarray, valid: np.ndarray | None) -> pa.Array:

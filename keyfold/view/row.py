@@ -19,7 +19,7 @@ import pyarrow as pa
 from keyfold.errors import RequestError
 from keyfold.view import expression as ex
 from keyfold.view.aggregate import finalize_columns, slot_spans
-from keyfold.view.columns import DTYPE, arrow_column, i128_of, physical_column
+from keyfold.view.columns import DTYPE, arrow_column, i128_of, physical_column, written
 from keyfold.view.keycolumns import key_columns
 from keyfold.view.partial import PartialCodec
 from keyfold.view.plan import Output, ViewPlan
@@ -243,9 +243,9 @@ class CompiledView:
         for at, output in enumerate(self.plan.outputs):
             if column_type(output.type).physical is Physical.JSON:
                 write = json_writer(column_type(output.type))
-                field, column = table.field(at), table.column(at)
-                texts = [None if text is None else write(text) for text in column.to_pylist()]
-                table = table.set_column(at, field, pa.array(texts, field.type))
+                if write is not str:
+                    texts = written(table.column(at).to_pylist(), write)
+                    table = table.set_column(at, table.field(at), texts)
         return table
 
     def _keep(self, row: list[Any]) -> bool:
