@@ -227,9 +227,7 @@ class Stream:
 
     def record(self) -> CommitRecord:
         """The durable commit record."""
-        raw = self.store.get(COMMIT_KEY)
-        assert raw is not None
-        return record_decoder.decode(raw)
+        return durable_record(self.store)
 
     def stored(self, name: str) -> tuple[CompiledView, list[tuple[bytes, bytes]]]:
         """A view's durable rows as a reader sees them."""
@@ -251,6 +249,13 @@ class Stream:
             if not event.broken
         ]
         return batch_answer(seen, query or BATCH[name])
+
+
+def durable_record(store: Store) -> CommitRecord:
+    """The record of the last commit of a store."""
+    raw = store.get(COMMIT_KEY)
+    assert raw is not None
+    return record_decoder.decode(raw)
 
 
 def stored_rows(

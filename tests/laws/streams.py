@@ -11,12 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from ingest.lane import Lane
-from keyfold.state.layout import COMMIT_KEY
 from keyfold.state.protocol import Store
-from keyfold.state.record import CommitRecord, record_decoder
+from keyfold.state.record import CommitRecord
 from keyfold.state.writer import StateWriter
 from keyfold.view.row import CompiledView
-from tests.laws.stream import Said, batch_of, compiled, shared_connection, stored_rows
+from tests.laws.stream import (
+    Said,
+    batch_of,
+    compiled,
+    durable_record,
+    shared_connection,
+    stored_rows,
+)
 
 
 @dataclass(frozen=True)
@@ -133,9 +139,7 @@ class Streams:
 
     def record(self) -> CommitRecord:
         """The durable commit record."""
-        raw = self.store.get(COMMIT_KEY)
-        assert raw is not None
-        return record_decoder.decode(raw)
+        return durable_record(self.store)
 
     def stored(self, name: str) -> tuple[CompiledView, list[tuple[bytes, bytes]]]:
         """A view's durable rows as a reader sees them."""

@@ -30,6 +30,13 @@ def connect() -> duckdb.DuckDBPyConnection:
     return connection
 
 
+def unoptimized() -> duckdb.DuckDBPyConnection:
+    """The same, which evaluates expressions as they are written."""
+    connection = connect()
+    connection.execute("PRAGMA disable_optimizer").fetchall()
+    return connection
+
+
 def cell(name: str, value: object) -> str:
     """A physical value as SQL of that type."""
     column = column_type(name)

@@ -1,7 +1,7 @@
 """Updates in batches, merged and finalized, are what DuckDB says over everything at once."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import duckdb
@@ -43,13 +43,6 @@ VALUES: dict[str, st.SearchStrategy[object]] = {
 SUMMED = ("TINYINT", "BIGINT", "UBIGINT", "HUGEINT", "DECIMAL(4,1)", "DECIMAL(18,2)")
 SUMMED += ("DECIMAL(38,10)", "DOUBLE", "FLOAT")
 Row = tuple[object, bool]
-
-
-@pytest.fixture(scope="module")
-def con() -> Iterator[duckdb.DuckDBPyConnection]:
-    connection = families.connect()
-    yield connection
-    connection.close()
 
 
 def load(con: duckdb.DuckDBPyConnection, name: str, rows: Sequence[Row]) -> None:

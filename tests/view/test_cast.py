@@ -2,10 +2,8 @@
 
 import math
 import random
-from collections.abc import Iterator
 from decimal import Context, Decimal
 
-import duckdb
 import numpy as np
 import pytest
 
@@ -22,15 +20,6 @@ NUMBERS = (*INTEGERS, *DECIMALS, "DOUBLE", "FLOAT")
 PAIRS = [(a, b) for a in NUMBERS for b in (*NUMBERS, "VARCHAR", "BOOLEAN") if a != b]
 PAIRS += [(a, b) for a in TIMES for b in (*TIMES, "VARCHAR") if a != b]
 PAIRS += [("TIME", "VARCHAR"), ("BOOLEAN", "VARCHAR"), ("BOOLEAN", "DECIMAL(4,1)")]
-
-
-@pytest.fixture(scope="module")
-def con() -> Iterator[duckdb.DuckDBPyConnection]:
-    connection = duckdb.connect()
-    connection.execute("SET TimeZone='UTC'").fetchall()
-    connection.execute("SET threads=1").fetchall()
-    yield connection
-    connection.close()
 
 
 def samples(name: str) -> list[object]:

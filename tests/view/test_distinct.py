@@ -1,8 +1,5 @@
 """Different values: the partials of new members are those that DuckDB makes of each value once."""
 
-from collections.abc import Iterator
-
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -15,7 +12,7 @@ from keyfold.view.distinct import DistinctFold, Members, ValueSet, members, valu
 from keyfold.view.family.registry import FAMILIES
 from keyfold.view.rowkey import encode_key
 from keyfold.view.types import column_type
-from tests.view.families import connect, load, partial_of
+from tests.view.families import load, partial_of
 
 VALUES = {
     "BIGINT": st.integers(-(2**63), 2**63 - 1) | st.integers(-2, 2),
@@ -26,13 +23,6 @@ VALUES = {
     "BOOLEAN": st.booleans(),
 }
 FAMILY = {"DECIMAL(38,2)": "sum_wide"}
-
-
-@pytest.fixture(scope="module")
-def con() -> Iterator[duckdb.DuckDBPyConnection]:
-    connection = connect()
-    yield connection
-    connection.close()
 
 
 @pytest.mark.parametrize("kind", VALUES)

@@ -17,6 +17,7 @@ from keyfold.view.columns import int_of, physical_column
 from keyfold.view.expression import FUNCTIONS, Call, Expression, Key, Literal, compile_expression
 from keyfold.view.named import NAMED
 from keyfold.view.types import Physical, column_type
+from tests.view.families import unoptimized
 
 TYPES = (
     "TINYINT",
@@ -66,10 +67,7 @@ VALUES: dict[str, st.SearchStrategy[object]] = {
 
 @pytest.fixture(scope="module")
 def con() -> Iterator[duckdb.DuckDBPyConnection]:
-    connection = duckdb.connect()
-    connection.execute("SET TimeZone='UTC'").fetchall()
-    connection.execute("SET threads=1").fetchall()
-    connection.execute("PRAGMA disable_optimizer").fetchall()
+    connection = unoptimized()
     yield connection
     connection.close()
 

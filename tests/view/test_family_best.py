@@ -1,8 +1,7 @@
 """The first row of a group by several ranks: one event's columns, whatever the batches."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-import duckdb
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,7 +11,7 @@ from keyfold.view.aggregate import Aggregate, Final, Operand
 from keyfold.view.family.best import DIRECTIONS, value_final
 from keyfold.view.family.registry import FAMILIES
 from keyfold.view.partial import PartialCodec
-from tests.view.families import answer, asked, connect, load, merged, partial_of
+from tests.view.families import answer, asked, load, merged, partial_of
 
 RANKS = {
     "BIGINT": st.integers(-2, 2),
@@ -32,13 +31,6 @@ VALUES = {
     "VARCHAR": st.text("aä😀", max_size=2),
     "DOUBLE": st.sampled_from([-0.0, 1.5, float("nan")]),
 }
-
-
-@pytest.fixture(scope="module")
-def con() -> Iterator[duckdb.DuckDBPyConnection]:
-    connection = connect()
-    yield connection
-    connection.close()
 
 
 def kept_of(order: str, ranks: Sequence[str], values: Sequence[str], where: str = "") -> Aggregate:

@@ -1,15 +1,12 @@
 """BIT_AND, BIT_OR, BIT_XOR, BOOL_AND, BOOL_OR and ANY_VALUE over batches are DuckDB's, exactly."""
 
-from collections.abc import Iterator
-
-import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from keyfold.view.aggregate import Aggregate, Final
 from keyfold.view.partial import PartialCodec
-from tests.view.families import answer, asked, connect, expected, load, merged, partial_of
+from tests.view.families import answer, asked, expected, load, merged, partial_of
 
 WHOLE = {
     "TINYINT": st.integers(-128, 127),
@@ -18,13 +15,6 @@ WHOLE = {
     "UBIGINT": st.integers(0, 2**64 - 1),
     "HUGEINT": st.sampled_from((0, -1, 2**127 - 1)) | st.integers(-(2**127) + 1, 2**127 - 1),
 }
-
-
-@pytest.fixture(scope="module")
-def con() -> Iterator[duckdb.DuckDBPyConnection]:
-    connection = connect()
-    yield connection
-    connection.close()
 
 
 @st.composite

@@ -1,9 +1,7 @@
 """ARRAY_AGG and the n least and greatest: bounded, ordered, the same whatever the batches."""
 
 import json
-from collections.abc import Iterator
 
-import duckdb
 import msgspec
 import numpy as np
 import pytest
@@ -19,7 +17,6 @@ from tests.view.families import (
     INFINITY_US,
     answer,
     asked,
-    connect,
     load,
     merged,
     partial_of,
@@ -43,13 +40,6 @@ RANKS = {
     "BOOLEAN": st.booleans(),
 }
 CALLS = {"list": "list(x ORDER BY y, p, o)", "list_desc": "list(x ORDER BY y DESC, p, o)"}
-
-
-@pytest.fixture(scope="module")
-def con() -> Iterator[duckdb.DuckDBPyConnection]:
-    connection = connect()
-    yield connection
-    connection.close()
 
 
 def kept_of(family: str, rank: str, bound: int, where: str = "") -> Aggregate:

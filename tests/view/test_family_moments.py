@@ -2,10 +2,8 @@
 
 import math
 import sys
-from collections.abc import Iterator
 from fractions import Fraction
 
-import duckdb
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,7 +12,7 @@ from hypothesis import strategies as st
 from keyfold.view.aggregate import Aggregate, Final, Operand
 from keyfold.view.family.registry import FAMILIES
 from keyfold.view.partial import PartialCodec
-from tests.view.families import answer, connect, expected, load, merged, partial_of
+from tests.view.families import answer, expected, load, merged, partial_of
 
 BOUND = 1e-12
 REALS = (
@@ -29,13 +27,6 @@ PAIRS = tuple(FAMILIES["pairs"].finals)
 
 def pairs(where: str = "") -> Aggregate:
     return Aggregate("pairs", "y", "DOUBLE", where, (Operand("x", "DOUBLE"),))
-
-
-@pytest.fixture(scope="module")
-def con() -> Iterator[duckdb.DuckDBPyConnection]:
-    connection = connect()
-    yield connection
-    connection.close()
 
 
 def exact(values: list[float]) -> tuple[float, float]:

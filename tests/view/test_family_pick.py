@@ -1,8 +1,5 @@
 """FIRST, LAST, ARG_MIN, ARG_MAX, EARLIEST, LATEST: one event's value, whatever the batches."""
 
-from collections.abc import Iterator
-
-import duckdb
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,7 +8,7 @@ from hypothesis import strategies as st
 from keyfold.view.aggregate import Aggregate, Final, Operand
 from keyfold.view.family.registry import FAMILIES
 from keyfold.view.partial import PartialCodec
-from tests.view.families import answer, asked, connect, load, merged, partial_of
+from tests.view.families import answer, asked, load, merged, partial_of
 
 PLACE = (Operand("p", "INTEGER"), Operand("o", "BIGINT"))
 RANKS = {
@@ -38,13 +35,6 @@ ORDERS = {
     "last": "last(x ORDER BY y, p, o)",
     "last_desc": "last(x ORDER BY y DESC, p, o)",
 }
-
-
-@pytest.fixture(scope="module")
-def con() -> Iterator[duckdb.DuckDBPyConnection]:
-    connection = connect()
-    yield connection
-    connection.close()
 
 
 def kept_of(family: str, value: str, rank: str, where: str = "") -> Aggregate:

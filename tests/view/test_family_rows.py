@@ -1,9 +1,7 @@
 """The first n rows of a group: whatever the batches, those that DuckDB numbers first among all."""
 
 import json
-from collections.abc import Iterator
 
-import duckdb
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,7 +12,7 @@ from keyfold.view.aggregate import Aggregate, Operand
 from keyfold.view.family.best import DIRECTIONS
 from keyfold.view.family.registry import FAMILIES
 from keyfold.view.partial import PartialCodec
-from tests.view.families import connect, load, merged, partial_of
+from tests.view.families import load, merged, partial_of
 
 RANKS = {
     "BIGINT": st.integers(-2, 2),
@@ -29,13 +27,6 @@ RANKS = {
     "DECIMAL(9,2)": st.integers(-3, 3),
     "TIMESTAMP": st.sampled_from([-1, 0, 1_000_000]),
 }
-
-
-@pytest.fixture(scope="module")
-def con() -> Iterator[duckdb.DuckDBPyConnection]:
-    connection = connect()
-    yield connection
-    connection.close()
 
 
 def _rank(sql: str, kind: str) -> str:

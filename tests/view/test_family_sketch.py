@@ -2,9 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Iterator
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -14,7 +12,7 @@ from hypothesis import strategies as st
 from keyfold.view.aggregate import Aggregate, Final, finalizer
 from keyfold.view.family.registry import FAMILIES
 from keyfold.view.partial import PartialCodec
-from tests.view.families import answer, connect, load, merged, partial_of
+from tests.view.families import answer, load, merged, partial_of
 
 KEPT = {
     "cpc": Aggregate("cpc", "x", "BIGINT", "x IS NOT NULL"),
@@ -22,13 +20,6 @@ KEPT = {
     "top": Aggregate("top", "x::VARCHAR", "VARCHAR", "x IS NOT NULL"),
 }
 COUNTED = Final("approx_count_distinct", "BIGINT")
-
-
-@pytest.fixture(scope="module")
-def con() -> Iterator[duckdb.DuckDBPyConnection]:
-    connection = connect()
-    yield connection
-    connection.close()
 
 
 def sketch_of(family: str, values: list[object]) -> list[np.ndarray]:

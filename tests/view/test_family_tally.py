@@ -1,9 +1,7 @@
 """HISTOGRAM, MODE and ARRAY_AGG(DISTINCT x): bounded, whole or NULL, whatever the batches."""
 
 import json
-from collections.abc import Iterator
 
-import duckdb
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,7 +16,6 @@ from tests.view.families import (
     INFINITY_US,
     answer,
     asked,
-    connect,
     load,
     merged,
     partial_of,
@@ -40,13 +37,6 @@ VALUES = {
     "BOOLEAN": st.booleans(),
 }
 MERGE = FAMILIES["tally"].merge
-
-
-@pytest.fixture(scope="module")
-def con() -> Iterator[duckdb.DuckDBPyConnection]:
-    connection = connect()
-    yield connection
-    connection.close()
 
 
 def kept_of(kind: str, bound: int, where: str = "") -> Aggregate:

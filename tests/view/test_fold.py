@@ -2,7 +2,6 @@
 
 import json
 import math
-from collections.abc import Iterator
 
 import duckdb
 import pytest
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 
 from keyfold.view.expression import Call, Fold, Item, Key, compile_expression
 from keyfold.view.types import column_type
-from tests.view.families import INFINITY_DAYS, INFINITY_US, asked, cell, connect
+from tests.view.families import INFINITY_DAYS, INFINITY_US, asked, cell
 
 BC_US, FAR_US = -62_167_219_200_000_001, 253_402_300_800_250_000
 VALUES: dict[str, st.SearchStrategy[object]] = {
@@ -36,13 +35,6 @@ VALUES: dict[str, st.SearchStrategy[object]] = {
     "TIMESTAMP_NS": st.integers(-(2**62), 2**62) | st.sampled_from([INFINITY_US]),
 }
 SUMMED = ("BIGINT", "UBIGINT", "DECIMAL(4,1)", "DECIMAL(15,2)")
-
-
-@pytest.fixture(scope="module")
-def con() -> Iterator[duckdb.DuckDBPyConnection]:
-    connection = connect()
-    yield connection
-    connection.close()
 
 
 def kept_text(con: duckdb.DuckDBPyConnection, kind: str, values: list[object]) -> str:

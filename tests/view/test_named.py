@@ -12,6 +12,7 @@ from keyfold.view.cast import float32
 from keyfold.view.expression import Call, Expression, Key, Literal, compile_expression
 from keyfold.view.named import NAMED
 from keyfold.view.types import Physical, column_type, integer_range
+from tests.view.families import unoptimized
 from tests.view.test_expression import NUMERIC, REAL, physical, same, sql_value
 
 MOMENTS = ("DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE")
@@ -22,10 +23,7 @@ TESTED = {"date_part", "epoch_ms", "epoch_us", "date_trunc", "date_diff", "add_i
 
 @pytest.fixture(scope="module")
 def con() -> Iterator[duckdb.DuckDBPyConnection]:
-    connection = duckdb.connect()
-    connection.execute("SET TimeZone='UTC'").fetchall()
-    connection.execute("SET threads=1").fetchall()
-    connection.execute("PRAGMA disable_optimizer").fetchall()
+    connection = unoptimized()
     yield connection
     connection.close()
 
