@@ -170,9 +170,6 @@ def find_aggregate(node: exp.Expr) -> exp.Expr | None:
     return None
 
 
-LAMBDA_HINT = "write the lambda as lambda x: …, since -> reads JSON"
-
-
 def arrow_lambda(name: exp.Identifier) -> bool:
     """Say whether a name is the parameter of ``x -> x + 1``, which is read as JSON's ->."""
     column = name.parent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+LAMBDA_HINT = "write the lambda as lambda x: …, since -> reads JSON"
 _LISTED = "ARRAY_AGG(x ORDER BY y LIMIT 10) keeps the values"
 _QUANTILE = "approx_quantile(x, 0.5) is near it"
 AGGREGATES: dict[str, str] = {

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlglot import Token, exp
 
 from keyfold.errors import SqlError, SqlLocation
-from keyfold.sql.elsewhere import FUNCTIONS
+from keyfold.sql.elsewhere import FUNCTIONS, LAMBDA_HINT
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def _better_hint(message: str) -> str:
     if message.startswith("division by zero"):
         return "divide by nullif(x, 0): what is divided by NULL is NULL"
     if message.startswith("deprecated lambda arrow"):
-        return "write the lambda as lambda x: …, since -> reads JSON"
+        return LAMBDA_HINT
     if "'@>(JSON" in message:
         return "write json_contains(column, '…')"
     return ""

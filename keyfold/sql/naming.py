@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from keyfold.sql.dialect import LAMBDA_HINT, call_name, find_aggregate, sql_text
+from keyfold.sql.dialect import call_name, find_aggregate, sql_text
+from keyfold.sql.elsewhere import LAMBDA_HINT
 from keyfold.sql.folds import LISTS, LISTS_HINT
 from keyfold.sql.scope import WRITTEN
 from keyfold.view.types import Physical, column_type

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from keyfold.errors import did_you_mean
-from keyfold.sql.dialect import LAMBDA_HINT, arrow_lambda, identifier, sql_text
+from keyfold.sql.dialect import arrow_lambda, identifier, sql_text
+from keyfold.sql.elsewhere import LAMBDA_HINT
 from keyfold.sql.location import SqlText
 from keyfold.view.plan import Column
 
