@@ -43,8 +43,8 @@ def call_sql(
             value, months, days, micros = parts
             span = f"to_months({months}) + to_days({days}) + to_microseconds({micros})"
             return f"({value} + ({span}))"
-        case "like":
-            return f"({parts[0]} LIKE {parts[1]})"
+        case "like" | "ilike":
+            return f"({parts[0]} {function} {parts[1]})"
         case _ if function.isidentifier():
             return f"{function}({', '.join(parts)})"
     return f"({parts[0]} {function} {parts[1]})"

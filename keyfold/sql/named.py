@@ -50,7 +50,6 @@ _CALLS: dict[str, tuple[str, range]] = {
     "epoch_ms": ("epoch_ms", range(1, 2)),
     "epoch_us": ("epoch_us", range(1, 2)),
     "ln": ("ln", range(1, 2)),
-    "log": ("log10", range(1, 2)),
     "log10": ("log10", range(1, 2)),
     "log2": ("log2", range(1, 2)),
     "exp": ("exp", range(1, 2)),
@@ -67,34 +66,98 @@ _CALLS: dict[str, tuple[str, range]] = {
     "replace": ("replace", range(3, 4)),
     "left": ("left", range(2, 3)),
     "right": ("right", range(2, 3)),
+    "prefix": ("starts_with", range(2, 3)),
+    "suffix": ("ends_with", range(2, 3)),
+    "lower": ("lower", range(1, 2)),
+    "lcase": ("lower", range(1, 2)),
+    "upper": ("upper", range(1, 2)),
+    "ucase": ("upper", range(1, 2)),
+    "trim": ("trim", range(1, 3)),
+    "ltrim": ("ltrim", range(1, 3)),
+    "rtrim": ("rtrim", range(1, 3)),
+    "substring": ("substring", range(2, 4)),
+    "substr": ("substring", range(2, 4)),
+    "strpos": ("strpos", range(2, 3)),
+    "instr": ("strpos", range(2, 3)),
+    "split_part": ("split_part", range(3, 4)),
 }
 _OPERATORS: dict[type[exp.Expr], str] = {
     exp.Pow: "pow",
     exp.BitwiseAnd: "&",
     exp.BitwiseOr: "|",
     exp.Like: "like",
+    exp.ILike: "ilike",
+    exp.StartsWith: "starts_with",
 }
-NAMES = (*_PARTS_CALLED, *_SPANS, *_CALLS, "extract")
+_TRIMS = {"": "trim", "BOTH": "trim", "LEADING": "ltrim", "TRAILING": "rtrim"}
+NAMES = (*_PARTS_CALLED, *_SPANS, *_CALLS, "log", "concat", "concat_ws", "position", "extract")
 """The names of all functions here, as they are written."""
 
 
 def spelled(node: exp.Expr) -> Spelled | None:
     """Return (the function's name to readers, its arguments) of a call, None for any other."""
-    if isinstance(node, exp.Extract):
-        return _of_unit("date_part", [exp.Literal.string(node.name), node.expression])
-    if isinstance(node, exp.Like) and node.args.get("negate"):
-        return "not", [exp.Like(this=node.this.copy(), expression=node.expression.copy())]
+    match node:
+        case exp.Extract():
+            return _of_unit("date_part", [exp.Literal.string(node.name), node.expression])
+        case exp.Like() | exp.ILike() if node.args.get("negate"):
+            return "not", [type(node)(this=node.this.copy(), expression=node.expression.copy())]
+        case exp.Trim():
+            return _TRIMS[node.args.get("position") or ""], _present(node.this, node.expression)
+        case exp.Substring():
+            start = node.args.get("start") or exp.Literal.number(1)
+            return "substring", _present(node.this, start, node.args.get("length"))
+        case exp.StrPosition() if not node.args.get("position"):
+            return "strpos", [node.this, node.args["substr"]]
+        case exp.Anonymous():
+            return _called(call_name(node), node.expressions)
     if type(node) in _OPERATORS:
         return _OPERATORS[type(node)], [node.this, node.expression]
-    if not isinstance(node, exp.Anonymous):
-        return None
-    name, arguments = call_name(node), node.expressions
+    return None
+
+
+def _called(name: str, arguments: list[exp.Expr]) -> Spelled | None:
     if name in _PARTS_CALLED and len(arguments) == 1:
         return "date_part", [exp.Literal.string(_PARTS_CALLED[name]), *arguments]
     if name in _SPANS and len(arguments) == _SPANS[name][1]:
         return _of_unit(_SPANS[name][0], arguments)
+    if name == "log":
+        return ("log10" if len(arguments) == 1 else name), arguments
+    if name == "concat" and arguments:
+        return _joined(arguments)
+    if name == "concat_ws" and len(arguments) > 1:
+        return _joined_with(*arguments)
     function, counts = _CALLS.get(name, ("", range(0)))
     return (function, arguments) if len(arguments) in counts else None
+
+
+def _present(*arguments: exp.Expr | None) -> list[exp.Expr]:
+    return [argument for argument in arguments if argument is not None]
+
+
+def _joined(parts: list[exp.Expr]) -> Spelled:
+    """Return ``concat(a, b)`` as ``coalesce(a, '') || coalesce(b, '')``, of texts."""
+    empty = exp.Literal.string("")
+    first, *others = [_call("coalesce", _text(part), empty) for part in parts]
+    joined: exp.Expr = first
+    for other in others or [empty]:
+        joined = exp.DPipe(this=joined, expression=other)
+    return "||", [joined.this, joined.expression]
+
+
+def _joined_with(separator: exp.Expr, *parts: exp.Expr) -> Spelled:
+    """Return ``concat_ws(s, a, b)`` as ``concat(s || a, s || b)`` behind its first ``s``."""
+    _, sides = _joined([exp.DPipe(this=_text(separator), expression=_text(p)) for p in parts])
+    whole = exp.DPipe(this=sides[0], expression=sides[1])
+    place = exp.Add(this=_call("length", _text(separator)), expression=exp.Literal.number(1))
+    return "substring", [whole, place]
+
+
+def _call(name: str, *arguments: exp.Expr) -> exp.Anonymous:
+    return exp.Anonymous(this=name, expressions=[argument.copy() for argument in arguments])
+
+
+def _text(node: exp.Expr) -> exp.Expr:
+    return exp.Cast(this=exp.Paren(this=node.copy()), to=exp.DataType.build("VARCHAR"))
 
 
 def _of_unit(function: str, arguments: list[exp.Expr]) -> Spelled | None:

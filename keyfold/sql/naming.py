@@ -13,7 +13,6 @@ from keyfold.view.types import Physical, column_type
 AROUND_HINT = "apply it inside the aggregate, or group by its result"
 INTERVAL_HINT = "count what lies between: date_diff('second', MIN(ts), MAX(ts))"
 _KEYS_HINT = "group by its result; a condition on keys belongs in WHERE"
-_CONCAT_HINT = "join texts with ||, and cast what is none: a || CAST(COUNT(*) AS VARCHAR)"
 _PARTS_HINT = "select its parts, each with a name of its own"
 _WRITTEN: dict[type[exp.Expr], str] = {
     exp.JSONExtract: "->",
@@ -52,8 +51,6 @@ def around_hint(node: exp.Expr) -> str:
         return LAMBDA_HINT
     if name in LISTS or node.find(exp.Comprehension) is not None:
         return LISTS_HINT
-    if name in ("concat", "concat_ws"):
-        return _CONCAT_HINT
     if isinstance(node, _OF_PARTS) or name in _PACKING:
         return _PARTS_HINT
     return AROUND_HINT if find_aggregate(node) else _KEYS_HINT

@@ -47,6 +47,13 @@ def _exponential(value: float) -> float:
         return math.inf
 
 
+def _logarithm_to_base(base: float, value: float) -> float:
+    scale, logarithm = (_logarithm(math.log10)(one) for one in (base, value))
+    if scale != 0.0:
+        return logarithm / scale
+    return logarithm * math.inf  # to base 1, and NaN of 1
+
+
 def _power(base: float, exponent: float) -> float:
     try:
         return math.pow(base, exponent)
@@ -104,6 +111,7 @@ def _prepare_check(function: Callable[[float], bool]) -> Prepare:
 FUNCTIONS: dict[str, Prepare] = {
     "ln": _prepare_real(_logarithm(math.log)),
     "log10": _prepare_real(_logarithm(math.log10)),
+    "log": _prepare_real(_logarithm_to_base),
     "log2": _prepare_real(_logarithm(math.log2)),
     "exp": _prepare_real(_exponential),
     "pow": _prepare_real(_power),

@@ -1,7 +1,4 @@
-"""Functions of texts, exactly as DuckDB computes them: by code points, as Python counts too.
-
-``lower`` and ``upper`` are not here, since they follow the Unicode tables of the DuckDB build.
-"""
+"""Functions of texts, exactly as DuckDB computes them: by code points, as Python counts too."""
 
 from __future__ import annotations
 
@@ -10,22 +7,75 @@ from collections.abc import Callable
 from typing import Any
 
 from keyfold.view.cast import ExpressionError
+from keyfold.view.lettercase import cases
 from keyfold.view.namedtype import Named, Prepare
 from keyfold.view.types import ColumnType, column_type
 
 _TEXT = column_type("VARCHAR")
-_LEFT_MAX = 2**32 - 1
+_PLACE_MAX = 2**32 - 1
+_SPACES = "".join(map(chr, (0x20, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000)))
+"""What DuckDB trims: the code points of Unicode's category Zs, so neither tabs nor line ends."""
 _BIGINT = column_type("BIGINT")
 
 
-def _prepare(function: Callable[..., Any], texts: int, numbers: int = 0) -> Prepare:
+def _prepare(function: Callable[..., Any], shape: str, optional: int = 0) -> Prepare:
+    """Return what takes operands of a shape: ``t`` is a text and ``n`` a whole number.
+
+    The last ``optional`` ones may be left out.
+    """
+    operands = [_TEXT if letter == "t" else _BIGINT for letter in shape]
+
     def prepare(types: list[ColumnType], _: list[Any]) -> Named:
-        fits = len(types) == texts + numbers and all(kind == _TEXT for kind in types[:texts])
-        if not fits or not all(kind.integer for kind in types[texts:]):
+        if not len(shape) - optional <= len(types) <= len(shape):
             raise KeyError(types[0].name)
-        return Named([_TEXT] * texts + [_BIGINT] * numbers, function)
+        for kind, operand in zip(types, operands, strict=False):
+            if not (kind == _TEXT if operand is _TEXT else kind.integer):
+                raise KeyError(kind.name)
+        return Named(operands[: len(types)], function)
 
     return prepare
+
+
+def _lower(text: str) -> str:
+    return text.lower() if text.isascii() else text.translate(cases("lower"))
+
+
+def _upper(text: str) -> str:
+    return text.upper() if text.isascii() else text.translate(cases("upper"))
+
+
+def _trim(strip: Callable[[str, str], str]) -> Callable[..., str]:
+    """Return one of ``trim``, ``ltrim`` and ``rtrim``: no characters are none, not white space."""
+
+    def trim(text: str, characters: str = _SPACES) -> str:
+        return strip(text, characters) if characters else text
+
+    return trim
+
+
+def _substring(text: str, start: int, length: int = _PLACE_MAX) -> str:
+    """``substring``: places count from 1, below zero from the end; a length below zero goes back.
+
+    Place 0 is before the first character, and takes one of the length.
+    """
+    if not -_PLACE_MAX - 1 <= start <= _PLACE_MAX:
+        raise ExpressionError("substring offset outside of supported range")
+    if not -_PLACE_MAX - 1 <= length <= _PLACE_MAX:
+        raise ExpressionError("substring length outside of supported range")
+    first = start - 1 if start >= 0 else len(text) + start
+    begin, end = sorted((first, first + length))
+    return text[max(begin, 0) : max(end, 0)]
+
+
+def _place(text: str, part: str) -> int:
+    return text.find(part) + 1
+
+
+def _split_part(text: str, separator: str, place: int) -> str:
+    """``split_part``: the part at a place from 1 on, below zero from the end, or nothing."""
+    parts = text.split(separator) if separator else list(text)
+    index = place - 1 if place > 0 else len(parts) + place
+    return parts[index] if place and 0 <= index < len(parts) else ""
 
 
 def _replace(text: str, old: str, new: str) -> str:
@@ -33,7 +83,7 @@ def _replace(text: str, old: str, new: str) -> str:
 
 
 def _left(text: str, count: int) -> str:
-    if count > _LEFT_MAX:
+    if count > _PLACE_MAX:
         raise ExpressionError("substring length outside of supported range")
     return text[:count]
 
@@ -49,6 +99,15 @@ def _prepare_like(types: list[ColumnType], constants: list[Any]) -> Named:
         raise KeyError(types[0].name)
     matches = like(pattern)
     return Named([_TEXT, _TEXT], lambda text, _: matches(text))
+
+
+def _prepare_ilike(types: list[ColumnType], constants: list[Any]) -> Named:
+    """``ilike(text, pattern)`` compares in lower case."""
+    pattern = constants[1]
+    if types[0] != _TEXT or not isinstance(pattern, str):
+        raise KeyError(types[0].name)
+    matches = like(_lower(pattern))
+    return Named([_TEXT, _TEXT], lambda text, _: matches(_lower(text)))
 
 
 def like(pattern: str) -> Callable[[str], bool]:
@@ -76,11 +135,20 @@ def _piece(part: str) -> re.Pattern[str]:
 
 
 FUNCTIONS: dict[str, Prepare] = {
-    "starts_with": _prepare(str.startswith, 2),
-    "ends_with": _prepare(str.endswith, 2),
-    "contains": _prepare(str.__contains__, 2),
-    "replace": _prepare(_replace, 3),
-    "left": _prepare(_left, 1, 1),
-    "right": _prepare(_right, 1, 1),
+    "lower": _prepare(_lower, "t"),
+    "upper": _prepare(_upper, "t"),
+    "trim": _prepare(_trim(str.strip), "tt", optional=1),
+    "ltrim": _prepare(_trim(str.lstrip), "tt", optional=1),
+    "rtrim": _prepare(_trim(str.rstrip), "tt", optional=1),
+    "starts_with": _prepare(str.startswith, "tt"),
+    "ends_with": _prepare(str.endswith, "tt"),
+    "contains": _prepare(str.__contains__, "tt"),
+    "strpos": _prepare(_place, "tt"),
+    "replace": _prepare(_replace, "ttt"),
+    "left": _prepare(_left, "tn"),
+    "right": _prepare(_right, "tn"),
+    "substring": _prepare(_substring, "tnn", optional=1),
+    "split_part": _prepare(_split_part, "ttn"),
     "like": _prepare_like,
+    "ilike": _prepare_ilike,
 }

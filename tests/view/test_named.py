@@ -10,8 +10,10 @@ from keyfold.sql.callsql import call_sql
 from keyfold.view import times
 from keyfold.view.cast import float32
 from keyfold.view.expression import Call, Expression, Key, Literal, compile_expression
+from keyfold.view.lettercase import cases
 from keyfold.view.named import NAMED
 from keyfold.view.types import Physical, column_type, integer_range
+from tests import lettercase
 from tests.view.families import unoptimized
 from tests.view.test_expression import NUMERIC, REAL, physical, same, sql_value
 
@@ -184,7 +186,7 @@ def test_a_moment_cast(con, kind, target):
 
 NUMBERS = (*NUMERIC, "UINTEGER")
 ONE = ("ln", "log10", "log2", "exp", "sign", "trunc", "isnan", "isfinite", "isinf")
-TESTED |= {*ONE, "pow", "&", "|"}
+TESTED |= {*ONE, "pow", "log", "&", "|"}
 
 
 def numbers_of(kind: str, count: int, seed: int) -> list[object]:
@@ -216,10 +218,11 @@ def test_a_function_of_a_number(con, function, kind):
 
 
 @pytest.mark.parametrize("kind", NUMBERS)
-def test_a_power(con, kind):
+@pytest.mark.parametrize("function", ["pow", "log"])
+def test_a_power_and_its_inverse(con, function, kind):
     a, b = numbers_of(kind, 80, 9), numbers_of("DOUBLE", 80, 10)
     rows = [(x, y) for x in a[:30] for y in b[:28]] + list(zip(a, b, strict=False))
-    check(con, "pow", (Key(0, kind), Key(1, "DOUBLE")), (kind, "DOUBLE"), [*rows, (None, 1.0)])
+    check(con, function, (Key(0, kind), Key(1, "DOUBLE")), (kind, "DOUBLE"), [*rows, (None, 1.0)])
 
 
 WHOLE = [kind for kind in NUMBERS if column_type(kind).integer]
@@ -269,10 +272,11 @@ TEXTS = (
 PATTERNS = ("", "%", "a", "a%", "%a", "%a%", "_", "__", "%_", "_%b", "a%b", "a_b", "%a%a%", "%ab%b")
 PATTERNS += ("\\%", "%😀%", "a.b", "é", "%%", "a%%b", "%_a", "a%a", "aa%aa", "%\n%", "(")
 SOME = (None, *TEXTS)
-TESTED |= {"starts_with", "ends_with", "contains", "replace", "left", "right", "like"}
+TESTED |= {"starts_with", "ends_with", "contains", "replace", "left", "right", "like", "ilike"}
+TESTED |= {"lower", "upper", "trim", "ltrim", "rtrim", "substring", "strpos", "split_part"}
 
 
-@pytest.mark.parametrize("function", ["starts_with", "ends_with", "contains"])
+@pytest.mark.parametrize("function", ["starts_with", "ends_with", "contains", "strpos"])
 def test_a_text_in_a_text(con, function):
     rows = [(a, b) for a in SOME for b in SOME]
     check(con, function, (Key(0, "VARCHAR"), Key(1, "VARCHAR")), ("VARCHAR",) * 2, rows)
@@ -310,6 +314,59 @@ def test_an_end_of_a_text(con, function):
 def test_a_text_like_a_pattern(con, pattern):
     rows = [(a,) for a in SOME]
     check(con, "like", (Key(0, "VARCHAR"), text(pattern)), ("VARCHAR",), rows)
+
+
+CASES = (*SOME, "Ab", "AB%", "A_b", "É", "ß", "ẞ", "İ", "i", "I", "\u0131", "K", "ŉ", "Ǆ", "ǅ", "ς")
+CASES += ("ΑΣ",)
+CASE_PATTERNS = ("A%", "_B", "é", "É%", "k", "%İ", "ß", "SS", "%\u03c3")
+
+
+@pytest.mark.parametrize("pattern", (*PATTERNS, *CASE_PATTERNS))
+def test_a_text_like_a_pattern_whatever_the_case(con, pattern):
+    check(con, "ilike", (Key(0, "VARCHAR"), text(pattern)), ("VARCHAR",), [(a,) for a in CASES])
+
+
+@pytest.mark.parametrize("function", ["lower", "upper"])
+def test_a_text_in_one_case(con, function):
+    letters = [chr(code) for code in range(1, 0x3000) if chr(code) != "'"]
+    texts = [*CASES, *("".join(letters[i : i + 50]) for i in range(0, len(letters), 50))]
+    check(con, function, (Key(0, "VARCHAR"),), ("VARCHAR",), [(a,) for a in texts])
+
+
+def test_the_cases_of_all_code_points_are_those_of_duckdb():
+    assert lettercase.source() == lettercase.TARGET.read_text()
+    for function in ("lower", "upper"):
+        assert cases(function) == dict(lettercase.changed(function))
+
+
+BLANKS = (*SOME, "  a b ", "\ta\n", "\u00a0a\u2003", "\u200ba", "\u3000", "bab", "😀a😀", "]a-b^")
+
+
+@pytest.mark.parametrize("function", ["trim", "ltrim", "rtrim"])
+def test_the_ends_of_a_text_trimmed(con, function):
+    check(con, function, (Key(0, "VARCHAR"),), ("VARCHAR",), [(a,) for a in BLANKS])
+    rows = [(a, b) for a in BLANKS for b in (*BLANKS, "]^-")]
+    check(con, function, (Key(0, "VARCHAR"), Key(1, "VARCHAR")), ("VARCHAR",) * 2, rows)
+
+
+PLACES = (None, 0, 1, 2, 3, 9, -1, -2, -3, -9, 2**31, 2**32 - 1, 2**32, -(2**32), -(2**32) - 1)
+PLACES += (2**63 - 1, -(2**63) + 1)
+
+
+def test_a_part_of_a_text(con):
+    keys = (Key(0, "VARCHAR"), Key(1, "BIGINT"), Key(2, "BIGINT"))
+    kinds = ("VARCHAR", "BIGINT", "BIGINT")
+    check(con, "substring", keys[:2], kinds[:2], [(a, n) for a in SOME for n in PLACES])
+    rows = [(a, n, m) for a in (None, "", "aé😀b", "hello") for n in PLACES for m in PLACES]
+    check(con, "substring", keys, kinds, rows)
+
+
+def test_a_text_split(con):
+    keys = (Key(0, "VARCHAR"), Key(1, "VARCHAR"), Key(2, "BIGINT"))
+    texts = (None, "", "a", ",", "a,b", ",a,,b,", "aaa", "é😀é")
+    separators = (None, "", ",", ",,", "a", "aa", "é")
+    rows = [(a, b, n) for a in texts for b in separators for n in PLACES]
+    check(con, "split_part", keys, ("VARCHAR", "VARCHAR", "BIGINT"), rows)
 
 
 def test_every_named_function_is_tested():
