@@ -137,9 +137,9 @@ def _present(*arguments: exp.Expr | None) -> list[exp.Expr]:
 def _joined(parts: list[exp.Expr]) -> Spelled:
     """Return ``concat(a, b)`` as ``coalesce(a, '') || coalesce(b, '')``, of texts."""
     empty = exp.Literal.string("")
-    first, *others = [_call("coalesce", _text(part), empty) for part in parts]
-    joined: exp.Expr = first
-    for other in others or [empty]:
+    texts: list[exp.Expr] = [_call("coalesce", _text(part), empty) for part in parts]
+    joined = texts[0]
+    for other in texts[1:] or [empty]:
         joined = exp.DPipe(this=joined, expression=other)
     return "||", [joined.this, joined.expression]
 

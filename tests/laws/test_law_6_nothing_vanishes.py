@@ -66,7 +66,7 @@ def test_only_so_many_dead_letters_are_kept_but_all_are_counted() -> None:
     memory = MemoryStore()
     stream = Stream(lambda: memory, [Event(0, broken="x") for _ in range(50)])
     stream.state = StateWriter(memory, stream.catalog, dead_letters_max=10)
-    stream.lane._state = stream.state
+    stream.lane._applier._state = stream.state
     while stream.read(6):
         stream.commit()
     record = stream.record()
