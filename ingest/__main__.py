@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--run", default="")
     arguments = parser.parse_args()
     settings = start_role("ingest")
-    keep_memory()
+    keep_memory(arenas_max=2)
     # The state is opened again when a source joins, and by a restart with the same flags: what is
     # rebuilt by then is not rebuilt again.
     request = arguments.rebuild_request or secrets.token_hex(8)

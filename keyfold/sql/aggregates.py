@@ -30,7 +30,7 @@ from keyfold.view.types import Physical
 
 _TALLY_TYPES = {"mode": "{}", "values": "{}[]", "histogram": "MAP({}, UBIGINT)", "string": "{}"}
 _SECOND = {"object": "key, value", "approx_quantile": "x, 0.5", "approx_top_k": "x, 10"}
-_TEXTS = {"string": "VARCHAR", "object": "JSON"}
+_TEXTS = {"string": "VARCHAR", "object": "JSON", "array": "JSON"}
 _LISTS = ("list", "array_agg")
 _OVER_DISTINCT = ("count", "sum", "avg")
 _DISTINCT_HINT = "make the column a key and count the rows, or drop DISTINCT"

@@ -49,6 +49,7 @@ _ARG_MAX = Call("arg_max", "first_desc", 2, rank="argument")
 _LIST = Call("list", "list", rank="by", nulls=True, bounded=True, listed=True)
 _STRING = Call("string", "list", rank="by", bounded=True, listed=True)
 _OBJECT = Call("object", "list", 2, rank="by", bounded=True, listed=True)
+_ARRAY = Call("array", "list", rank="by", nulls=True, bounded=True, listed=True)
 _VALUES = Call("values", "tally", rank="value", distinct=True, bounded=True, listed=True)
 _QUANTILE = Call("approx_quantile", "kll", 2, near=True)
 
@@ -110,6 +111,7 @@ CALLS: dict[str, Call] = {
     "listagg": _STRING,
     "json_object_agg": _OBJECT,
     "json_group_object": _OBJECT,
+    "json_group_array": _ARRAY,
     "approx_count_distinct": Call("approx_count_distinct", "cpc", near=True),
     "approx_quantile": _QUANTILE,
     "approx_percentile": _QUANTILE,

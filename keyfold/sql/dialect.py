@@ -22,6 +22,8 @@ from keyfold.sql.calls import CALLS
 
 JSONB = {
     # PostgreSQL's function → DuckDB's that does the same.
+    "json_agg": "json_group_array",
+    "jsonb_agg": "json_group_array",
     "jsonb_array_length": "json_array_length",
     "jsonb_build_array": "json_array",
     "jsonb_build_object": "json_object",

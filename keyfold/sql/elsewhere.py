@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 LAMBDA_HINT = "write the lambda as lambda x: …, since -> reads JSON"
-_LISTED = "ARRAY_AGG(x ORDER BY y LIMIT 10) keeps the values"
 _QUANTILE = "approx_quantile(x, 0.5) is near it"
 AGGREGATES: dict[str, str] = {
     "arbitrary": "ANY_VALUE keeps one of the values",
-    "json_group_array": _LISTED,
     "fsum": "SUM of DOUBLE is compensated already",
     "sumkahan": "SUM of DOUBLE is compensated already",
     "kahan_sum": "SUM of DOUBLE is compensated already",

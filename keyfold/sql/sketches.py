@@ -52,7 +52,9 @@ def sketched(
                 "make a number of it: CAST(… AS DOUBLE) or epoch_ms(…)",
             )
         real = f"CAST({sql} AS DOUBLE) + 0.0"
-        return Aggregate(call.family, real, "DOUBLE", where), "DOUBLE", _rank(relation, node, rest)
+        ranks = _ranks(relation, node, rest)
+        answer = "DOUBLE[]" if ranks.startswith("[") else "DOUBLE"
+        return Aggregate(call.family, real, "DOUBLE", where), answer, ranks
     if call.function == "approx_top_k":
         if relation.kept_type(value, kind).physical is Physical.F64:
             sql = f"({sql}) + 0.0::{kind}"  # -0.0 and 0.0 are one value
@@ -75,16 +77,21 @@ def _form(relation: Relation, value: exp.Expr, sql: str, kind: str) -> str:
     )
 
 
-def _rank(relation: Relation, node: exp.Expr, arguments: list[exp.Expr]) -> str:
-    (rank,) = arguments
-    text = rank.name if isinstance(rank, exp.Literal) and not rank.is_string else ""
-    if not text or not 0 <= float(text) <= 1:
+def _ranks(relation: Relation, node: exp.Expr, arguments: list[exp.Expr]) -> str:
+    """Return the rank of a quantile as it is written, or ``[0.25,0.75]`` of several."""
+    (argument,) = arguments
+    several = isinstance(argument, exp.Array)
+    ranks = argument.expressions if several else [argument]
+    texts = [
+        rank.name if isinstance(rank, exp.Literal) and not rank.is_string else "" for rank in ranks
+    ]
+    if not 0 < len(texts) <= BOUND_MAX or any(not t or not 0 <= float(t) <= 1 for t in texts):
         raise relation.text.error(
-            rank if rank.find(exp.Column) else node,
+            argument if argument.find(exp.Column) else node,
             "a quantile has a rank from 0 to 1, the same for all events",
-            "write approx_quantile(x, 0.5)",
+            "write approx_quantile(x, 0.5), or approx_quantile(x, [0.25, 0.5, 0.75])",
         )
-    return text
+    return f"[{','.join(texts)}]" if several else texts[0]
 
 
 def _number(relation: Relation, node: exp.Expr, arguments: list[exp.Expr]) -> str:

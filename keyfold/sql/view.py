@@ -21,7 +21,7 @@ from keyfold.sql.query import Query, plain_views
 from keyfold.sql.relation import Branch, Relation
 from keyfold.sql.scope import Scope
 from keyfold.sql.sourceplan import visible_columns
-from keyfold.sql.unnest import Read, together
+from keyfold.sql.unnest import together
 from keyfold.sql.window import window_key
 from keyfold.view.plan import Part, SourcePlan, ViewPlan, Window, fingerprint
 
@@ -50,7 +50,6 @@ def compile_view(
     read = clause.read(query, names)
     reads, source, window = read.relation, read.relation.source, read.relation.window
     scope = Scope(text, read.tables)
-    _check_union(text, read)
     conditions = list(read.conditions)
     if read.numbered is not None:
         lowered = lower_first_rows(reads, read.numbered, scope, query)
@@ -202,19 +201,6 @@ def _identity(
     if not branches:
         return source.name
     return sorted((one.reads.source.name, one.batch_sql(columns_read)) for one in branches)
-
-
-def _check_union(text: SqlText, read: Read) -> None:
-    """Refuse over a UNION ALL what needs one order of all events, which several sources lack."""
-    over = read.relation
-    if not over.branches:
-        return
-    if over.session and over.call is not None:
-        raise text.error(
-            over.call,
-            "SESSION over a UNION ALL cannot be kept",
-            "use TUMBLE or HOP, or a view of sessions of each source",
-        )
 
 
 def _check_window(what: str, location: SqlLocation, of_window: int | None, reads: Relation) -> None:

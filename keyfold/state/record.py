@@ -6,7 +6,7 @@ from one view of the store knows exactly which events the rows hold.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -247,22 +247,29 @@ class CommitRecord(msgspec.Struct):
         source = self.sources.get(view.source)
         return source.stream_time_us if source else None
 
-    def reclaim_time_us(self, view: ViewPlan, source: SourcePlan) -> int | None:
+    def reclaim_time_us(self, view: ViewPlan, sources: Mapping[str, SourcePlan]) -> int | None:
         """The time that says which rows of a view may go for good, or None while there is none.
 
         A session can still grow that a row of it is hidden: an event of a partition that is behind
-        may belong to it. So its time is the least over the partitions that are not idle, and there
-        is none before the view has caught up, for until then a partition may be all unread.
+        may belong to it. So its time is the least over the partitions that are not idle, of all its
+        sources, and there is none before the view has caught up, for until then a partition may be
+        all unread.
         """
         if not view.session:
             return self.stream_time_us(view)
-        told, read = self.views.get(view.name), self.sources.get(view.source)
-        if told is None or read is None or source.watermark is None or not told.ready:
+        told = self.views.get(view.name)
+        if told is None or not told.ready:
             return None
-        awake = told.ledger.keys() - read.idle(source.idle_timeout_us)
-        if not awake or awake - told.event_times_us.keys():
-            return None
-        return min(told.event_times_us[p] for p in awake) - source.watermark.delay_us
+        times = []
+        for name in view.sources:
+            read, source, part = self.sources.get(name), sources[name], told.part(name)
+            if read is None or source.watermark is None:
+                return None
+            awake = part.ledger.keys() - read.idle(source.idle_timeout_us)
+            if awake - part.event_times_us.keys():
+                return None
+            times += [part.event_times_us[p] - source.watermark.delay_us for p in awake]
+        return min(times, default=None)
 
     def give_views_times(self, views: Iterable[ViewPlan]) -> None:
         """Turn a record from before views had stream times into one of now."""

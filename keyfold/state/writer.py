@@ -290,10 +290,10 @@ class StateWriter:
         for key, value in pending.puts:
             puts.extend([key], [value])
         self._store.write(puts, list(deleted), ranges, (COMMIT_KEY, record_encoder.encode(record)))
+        sources = {source.name: source for source in self.catalog.sources}
         for view in self.views.values():
             if view.reclaimer is not None:
-                source_plan = self.catalog.source(view.plan.source)
-                view.reclaimer.committed(record.reclaim_time_us(view.plan, source_plan))
+                view.reclaimer.committed(record.reclaim_time_us(view.plan, sources))
         return record.sequence
 
     def close(self) -> None:

@@ -96,7 +96,7 @@ def keyfold(
         file = place / "pipeline.sql"
         file.write_text(sql)
         argv = (*PYTHON, "ingest", str(file))
-        with started(argv, cpus, environment=settings(data, **others)) as process:
+        with started(argv, cpus, environment=settings(data, **others), watched=True) as process:
             seconds = _until_applied(process, data, work)
             cpu_s = process.usage().cpu_s
             check(_table_of(data, work.view), work)
@@ -125,7 +125,7 @@ def peer(name: str, arguments: Sequence[str], work: Workload, cpus: Sequence[int
             "--events", str(work.events), "--output", str(output),
             "--cpus", ",".join(map(str, cpus)), "--timeout", str(RUN_S_MAX),
         ]  # fmt: skip
-        with started(argv, cpus) as process:
+        with started(argv, cpus, watched=True) as process:
             cpu_s = 0.0
             deadline = time.monotonic() + RUN_S_MAX
             while process.popen.poll() is None:

@@ -176,7 +176,7 @@ def idle_writer(there: Loaded, cpus: Sequence[int]) -> Iterator[Process]:
 
 @contextlib.contextmanager
 def serving(
-    there: Loaded, cpus: Sequence[int], *, watched: bool = True, **others: object
+    there: Loaded, cpus: Sequence[int], *, watched: bool = False, **others: object
 ) -> Iterator[tuple[Process, int]]:
     """Run one serving worker until the block ends; give its process and its port.
 

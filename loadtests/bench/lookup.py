@@ -77,7 +77,7 @@ def hot_get(smoke: bool) -> list[Figure]:
     port_b = free_port()
     with (
         idle_writer(there, cpu(1)),
-        serving(there, cpu(0)) as (ours, port_a),
+        serving(there, cpu(0), watched=True) as (ours, port_a),
         started((*PYTHON, "loadtests.bench.constant", str(port_b)), cpu(0)) as constant,
     ):
         until(lambda: answers(port_b, "/"), constant, "the constant body", READY_S_MAX)

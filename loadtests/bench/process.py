@@ -97,7 +97,7 @@ def started(
     environment: Mapping[str, str] | None = None,
     directory: Path | None = None,
     user: str | None = None,
-    watched: bool = True,
+    watched: bool = False,
 ) -> Iterator[Process]:
     """Run a command on these CPUs until the block ends.
 
@@ -107,8 +107,8 @@ def started(
         environment: Beside what this process has, less the settings of Keyfold.
         directory: Where it runs.
         user: As whom.
-        watched: Whether its memory is looked at. A look reads all of /proc, 3 ms of a CPU of which
-            a latency tells where there is no CPU to spare.
+        watched: Whether its memory is looked at. A look reads all of /proc, 3 ms of a CPU, which
+            latencies tell of where there is no CPU to spare.
     """
     descriptor, name = tempfile.mkstemp(prefix="bench-", suffix=".log")
     log = Path(name)

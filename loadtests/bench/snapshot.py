@@ -1,7 +1,7 @@
 """The snapshot benchmark: rows per second into Iceberg, and what lookups feel of it meanwhile.
 
-While lookups are timed, this process itself does nothing: on two CPUs its looks at memory would be
-made on the server's, since the snapshot has the other one, and their 3 ms would be the p99.
+While lookups are timed, this process itself does nothing: on two CPUs looks at memory would be made
+on the server's, since the snapshot has the other one, and their 3 ms would be the p99.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def snapshot(smoke: bool) -> list[Figure]:
     seconds = 1.0 if smoke else max(5.0, there.rows / _ROWS_PER_S_MAX)
     # With two CPUs the client shares the server's, and the snapshot has the other one.
     client = cpu(2) if len(os.sched_getaffinity(0)) > 2 else cpu(0)
-    with serving(there, cpu(0), watched=False) as (_, port):
+    with serving(there, cpu(0)) as (_, port):
         checked(port, ROWS_PATH, there.rows)
 
         def ask(seed: int) -> Latencies:
@@ -120,7 +120,7 @@ def _snapshot(there: Loaded) -> Iterator[Callable[[], tuple[_Table, float]]]:
     env = settings(there.directory, lake_interval_s=3_600)
     try:
         argv = (*PYTHON, "lake")
-        with started(argv, cpu(1), environment=env, watched=False) as process:
+        with started(argv, cpu(1), environment=env) as process:
             # Importing and opening are no part of it.
             until(lambda: _begun(there) or over(), process, "the snapshot's start", _SNAPSHOT_S_MAX)
             began = time.time()

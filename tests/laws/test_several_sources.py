@@ -48,6 +48,9 @@ _LATEST = f"SELECT user_id, kind, amount, id, ts FROM ({_NUMBERED}) WHERE rn = 1
 _LAST_THREE = f"SELECT user_id, rn, kind, amount, id, ts FROM ({_NUMBERED}) WHERE rn <= 3"
 _HOP, _HOPPED = shared("HOP", 60, 240)
 _HOPS = "SELECT window_start, COUNT(DISTINCT user_id) AS users, SUM(DISTINCT amount) AS amounts"
+_GAP = "INTERVAL '30' SECOND"
+_VISITS = f"SELECT user_id, window_start, window_end, COUNT(DISTINCT kind) AS kinds, {_ITEMS}"
+_BY_USER = "OVER (PARTITION BY user_id ORDER BY ts NULLS LAST)"
 SQL = f"""{_SOURCES}CREATE VIEW u AS {_UNION};
 CREATE MATERIALIZED VIEW kinds AS {_KINDS};
 CREATE MATERIALIZED VIEW users AS {_USERS};
@@ -56,6 +59,8 @@ CREATE MATERIALIZED VIEW minutes WITH (retention = '5 minutes') AS
 CREATE MATERIALIZED VIEW latest AS {_LATEST};
 CREATE MATERIALIZED VIEW last_three AS {_LAST_THREE};
 CREATE MATERIALIZED VIEW hops AS {_HOPS} FROM {_HOP.replace("orders", "u")} GROUP BY window_start;
+CREATE MATERIALIZED VIEW visits AS {_VISITS} FROM SESSION(u PARTITION BY user_id, ts, {_GAP})
+GROUP BY user_id, window_start, window_end;
 CREATE MATERIALIZED VIEW alone AS SELECT user_id, COUNT(*) AS n FROM orders GROUP BY user_id;
 """
 BATCH = {
@@ -69,6 +74,12 @@ GROUP BY window_start, kind""",
     "latest": _LATEST,
     "last_three": _LAST_THREE,
     "hops": f"{_HOPS} FROM {_HOPPED.replace('orders', 'u')} GROUP BY window_start",
+    "visits": f"""{_VISITS} FROM (
+  SELECT *, MIN(ts) OVER visit AS window_start, MAX(ts) OVER visit + {_GAP} AS window_end
+  FROM (SELECT *, COUNT(*) FILTER (WHERE begins) {_BY_USER} AS nth
+    FROM (SELECT *, coalesce(ts > lag(ts) {_BY_USER} + {_GAP}, true) AS begins FROM u))
+  WINDOW visit AS (PARTITION BY user_id, nth))
+GROUP BY user_id, window_start, window_end""",
     "alone": "SELECT user_id, COUNT(*) AS n FROM orders GROUP BY user_id",
 }
 KEYS = {
@@ -78,6 +89,7 @@ KEYS = {
     "latest": ["user_id"],
     "last_three": ["user_id", "rn"],
     "hops": ["window_start"],
+    "visits": ["user_id", "window_start"],
     "alone": ["user_id"],
 }
 

@@ -77,7 +77,7 @@ def from_clause(view: View, ts_type: str, union: str) -> From:
                 relation = "w"
     view.events = list(view.scalars)
     kinds = ["", "", "", "tumble", "tumble", "shared", "shared", "session"]
-    kind = chance.choice(kinds[:-1] if union else kinds)
+    kind = chance.choice(kinds)
     match kind:
         case "tumble":
             kept, asked = _tumble(view, relation, ts_type)

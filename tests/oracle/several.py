@@ -93,7 +93,7 @@ def listed(view: View) -> Call:
     known = f"{ranked} AND {text} IS NOT NULL"
     match chance.choice(["list", "string", "object"]):
         case "list":
-            name = chance.choice(["array_agg", "list"])
+            name = chance.choice(["array_agg", "list", "json_group_array"])
             asked = _first(most, value, by, ranked)
             return Call(f"{name}({value}{order}{limit})", asked, LISTED.get(bound, bound))
         case "string":

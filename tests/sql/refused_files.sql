@@ -468,13 +468,6 @@ CREATE MATERIALIZED VIEW v AS SELECT k, COUNT(*) AS n
 FROM (SELECT k, x AS __partition FROM a UNION ALL SELECT k, 1 FROM b) GROUP BY k;
 --> 4:14 k | a column cannot be named __partition | names that begin with __ are Keyfold's own
 
--- SESSION over a UNION ALL
-CREATE SOURCE a (k VARCHAR, x INT, day DATE, ts TIMESTAMP, WATERMARK FOR ts AS ts) WITH (connector = 'events');
-CREATE SOURCE b (k VARCHAR, y INT[], t TIMESTAMP) WITH (connector = 'events');
-CREATE MATERIALIZED VIEW v AS SELECT window_start, COUNT(*) AS n
-FROM SESSION((SELECT ts FROM a UNION ALL SELECT t FROM b), ts, INTERVAL '1' MINUTE) GROUP BY window_start;
---> 4:6 SESSION | SESSION over a UNION ALL cannot be kept | use TUMBLE or HOP, or a view of sessions of each source
-
 -- the latest of a UNION ALL
 CREATE SOURCE a (k VARCHAR, x INT, day DATE, ts TIMESTAMP, WATERMARK FOR ts AS ts) WITH (connector = 'events');
 CREATE SOURCE b (k VARCHAR, y INT[], t TIMESTAMP) WITH (connector = 'events');

@@ -647,8 +647,8 @@ SELECT user_id, first(qty ORDER BY ts LIMIT 3) AS f FROM orders GROUP BY user_id
 --> 1:17 first | LIMIT changes nothing in first | leave it out
 
 -- an aggregate with a syntax of its own
-SELECT user_id, json_group_array(user_id) AS s FROM orders GROUP BY user_id
---> 1:17 json_group_array | json_group_array cannot be kept | ARRAY_AGG(x ORDER BY y LIMIT 10) keeps the values
+SELECT user_id, json_group_structure(user_id) AS s FROM orders GROUP BY user_id
+--> 1:17 json_group_structure | json_group_structure cannot be kept | docs/sql.md lists the aggregates that can be kept, under Aggregates
 
 -- an aggregate with a neighbour that is kept
 SELECT user_id, fsum(price) AS s FROM orders GROUP BY user_id
@@ -1267,11 +1267,11 @@ SELECT qty, approx_quantile(user_id, 0.5) AS m FROM orders GROUP BY qty
 
 -- a quantile beyond the greatest
 SELECT qty, approx_percentile(price, 95) AS m FROM orders GROUP BY qty
---> 1:13 approx_percentile | a quantile has a rank from 0 to 1, the same for all events | write approx_quantile(x, 0.5)
+--> 1:13 approx_percentile | a quantile has a rank from 0 to 1, the same for all events | write approx_quantile(x, 0.5), or approx_quantile(x, [0.25, 0.5, 0.75])
 
 -- a quantile that an event says
 SELECT qty, approx_quantile(price, ratio) AS m FROM orders GROUP BY qty
---> 1:36 ratio | a quantile has a rank from 0 to 1, the same for all events | write approx_quantile(x, 0.5)
+--> 1:36 ratio | a quantile has a rank from 0 to 1, the same for all events | write approx_quantile(x, 0.5), or approx_quantile(x, [0.25, 0.5, 0.75])
 
 -- a quantile without a rank
 SELECT qty, approx_quantile(price) AS m FROM orders GROUP BY qty

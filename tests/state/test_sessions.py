@@ -192,7 +192,7 @@ def record_of(times: dict[int, int | None], *, ready: bool = True) -> CommitReco
 
 
 def reclaim_time(record: CommitRecord, catalog: Catalog = KEPT) -> int | None:
-    return record.reclaim_time_us(plan_of(catalog), catalog.sources[0])
+    return record.reclaim_time_us(plan_of(catalog), {one.name: one for one in catalog.sources})
 
 
 def plan_of(catalog: Catalog) -> ViewPlan:

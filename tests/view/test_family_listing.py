@@ -76,6 +76,8 @@ def test_the_list_is_the_beginning_of_duckdbs_over_all_events(con, family, rank,
         whole = f"{CALLS[family]} FILTER (WHERE {condition})"
         query = f"SELECT to_json(list_slice({whole}, 1, {bound}))::VARCHAR FROM events"
         assert ours == asked(con, query, "JSON")
+        as_json = answer(kept, Final("array", "JSON"), merged(con, kept, cuts, len(rows)))
+        assert as_json == ours
 
 
 TEXTS = st.sampled_from(["", "a", "ä", '"\\', "\x01\u2028", "😀", ", "])

@@ -1,6 +1,7 @@
 """The first n values by an order: ARRAY_AGG(x ORDER BY y LIMIT n), MAX(x, n), ARG_MAX(x, y, n).
 
-STRING_AGG joins them, JSON_OBJECT_AGG makes members of an object of them: ``"key":value``.
+STRING_AGG joins them, JSON_GROUP_ARRAY makes a JSON array of them, and JSON_OBJECT_AGG members of
+an object: ``"key":value``.
 
 What is kept is bounded by n, and is law-abiding: a value that n others go before in some of the
 events has them before it in all of them. Ties go by partition and offset, as in pick.py; an event
@@ -123,6 +124,7 @@ def _listing(name: str, *, least: bool) -> Family:
         merge=partial(_merge, least=least),
         finals={
             "list": lambda _: _reading(_list),
+            "array": lambda _: _reading(_list),
             "object": lambda _: _reading(_object),
             "string": lambda _, separator=",": _reading(_string(separator)),
         },

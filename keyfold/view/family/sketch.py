@@ -27,7 +27,7 @@ from datasketches import (
 )
 
 from keyfold.view.family.law import Columns, Family, Reading, Slot, Types
-from keyfold.view.types import Physical
+from keyfold.view.types import Physical, double_json
 
 CPC_LG_K = 12
 KLL_K = 200
@@ -106,19 +106,26 @@ def _distinct(stored: bytes) -> int:
     return round(estimate)
 
 
-def _quantile(_: Types, rank: str = "0.5") -> Reading:
-    share = float(rank)
+def _quantile(_: Types, ranks: str = "0.5") -> Reading:
+    """Read the value at a rank, or with ``[0.25,0.75]`` the list of several."""
+    shares = [float(rank) for rank in ranks.strip("[]").split(",")]
+    listed = ranks.startswith("[")
 
-    def of(stored: bytes) -> float | None:
+    def of(stored: bytes) -> float | str | None:
         sketch = kll_doubles_sketch.deserialize(stored)
         if sketch.is_empty():  # it passes over NaN
             return None
-        # The sketch keeps its ends exactly, and its samples need not have them.
-        if share in (0.0, 1.0):
-            return float(sketch.get_max_value() if share else sketch.get_min_value())
-        return float(sketch.get_quantile(share, True))
+        found = [_value_at(sketch, share) for share in shares]
+        return f"[{','.join(map(double_json, found))}]" if listed else found[0]
 
-    return _reading(of, None, 0.0, np.float64)
+    return _reading(of, None, None, object) if listed else _reading(of, None, 0.0, np.float64)
+
+
+def _value_at(sketch: kll_doubles_sketch, share: float) -> float:
+    # The sketch keeps its ends exactly, and its samples need not have them.
+    if share in (0.0, 1.0):
+        return float(sketch.get_max_value() if share else sketch.get_min_value())
+    return float(sketch.get_quantile(share, True))
 
 
 def _most(_: Types, number: str = "10") -> Reading:

@@ -124,3 +124,18 @@ SELECT array_agg(x) AS a, array_agg(x ORDER BY x DESC) AS d, list(x LIMIT 3) AS 
 {"x":2}
 --> rows
 {"a":[3,1],"d":[4,3],"l":[3,1,4],"s":"3 1","o":{"3":1,"1":1},"c":[1,2]}
+
+-- arrays of JSON: NULLs count, nested values are nested, DuckDB's name and PostgreSQL's
+CREATE SOURCE e (k VARCHAR, x INTEGER, s STRUCT(a DECIMAL(6,2)), t TIMESTAMP) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS
+SELECT k, json_group_array(x) AS a, jsonb_agg(x ORDER BY x DESC LIMIT 2) AS b, json_agg(s ORDER BY x) FILTER (WHERE x > 1) AS c, json_group_array(t) AS d
+FROM e GROUP BY k;
+--> events
+{"k":"a","x":1,"s":{"a":1.50},"t":"2026-01-05T10:00:00"}
+{"k":"a","x":null,"s":null,"t":null}
+{"k":"a","x":3,"s":{"a":3.25},"t":"2026-01-05T10:00:01"}
+{"k":"a","x":2,"s":{"a":null},"t":"2026-01-05T10:00:02.5"}
+{"k":"b","x":null,"s":null,"t":null}
+--> rows
+{"k":"a","a":[1,null,3,2],"b":[3,2],"c":[{"a":null},{"a":3.25}],"d":["2026-01-05 10:00:00",null,"2026-01-05 10:00:01","2026-01-05 10:00:02.5"]}
+{"k":"b","a":[null],"b":null,"c":null,"d":[null]}

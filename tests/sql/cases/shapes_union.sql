@@ -313,3 +313,23 @@ SELECT k, last_value(x ORDER BY ts) AS l, arg_min(x, ts) AS a, array_agg(x ORDER
 --> rows
 {"k":"a","l":4,"a":1,"xs":[null,1,5],"t":"aaaaaa","top":[5,4]}
 --> ledger applied 6
+
+-- sessions of events of two sources, which one of them joins
+CREATE SOURCE a (k VARCHAR, ts TIMESTAMP) WITH (connector = 'events');
+CREATE SOURCE b (who VARCHAR, sent TIMESTAMP, ok BOOLEAN) WITH (connector = 'events');
+CREATE VIEW u AS SELECT k, ts, 'a' AS origin FROM a UNION ALL SELECT who, sent, 'b' FROM b WHERE ok;
+CREATE MATERIALIZED VIEW v AS
+SELECT k, window_start, window_end, COUNT(*) AS n, COUNT(DISTINCT origin) AS origins
+FROM SESSION(u PARTITION BY k, ts, INTERVAL '10' SECOND) GROUP BY k, window_start, window_end;
+--> events
+{"k":"x","ts":"2026-01-01 00:00:00"}
+{"k":"x","ts":"2026-01-01 00:00:20"}
+{"k":"y","ts":"2026-01-01 00:00:20"}
+--> events b
+{"who":"x","sent":"2026-01-01 00:00:10","ok":true}
+{"who":"y","sent":"2026-01-01 00:00:10","ok":false}
+{"who":null,"sent":"2026-01-01 00:00:10","ok":true}
+--> rows
+{"k":"x","window_start":"2026-01-01T00:00:00","window_end":"2026-01-01T00:00:30","n":3,"origins":2}
+{"k":"y","window_start":"2026-01-01T00:00:20","window_end":"2026-01-01T00:00:30","n":1,"origins":1}
+{"k":null,"window_start":"2026-01-01T00:00:10","window_end":"2026-01-01T00:00:20","n":1,"origins":1}

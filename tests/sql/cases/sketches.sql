@@ -135,3 +135,19 @@ CREATE MATERIALIZED VIEW v AS SELECT k, round(approx_quantile(x, 0.5) / 2, 1) AS
 {"k":"b","x":1}
 --> rows
 {"k":"a","h":0.5}
+
+-- several ranks of one sketch, in the order in which they are asked for
+CREATE SOURCE e (k VARCHAR, x DOUBLE) WITH (connector = 'events');
+CREATE MATERIALIZED VIEW v AS
+SELECT k, approx_quantile(x, [0.5, 0, 1, 0.5]) AS q, approx_percentile(x, [0.25]) AS one, approx_quantile(x, 0.5) AS m, len(approx_quantile(x, [0, 1])) AS n
+FROM e GROUP BY k;
+--> events
+{"k":"a","x":3}
+{"k":"a","x":"-Infinity"}
+{"k":"b","x":null}
+{"k":"a","x":2.5}
+{"k":"c","x":"NaN"}
+--> rows
+{"k":"a","q":[2.5,"-Infinity",3.0,2.5],"one":["-Infinity"],"m":2.5,"n":2}
+{"k":"b","q":null,"one":null,"m":null,"n":null}
+{"k":"c","q":null,"one":null,"m":null,"n":null}
