@@ -23,6 +23,7 @@ from keyfold.sql.named import NAMES, interval_sum, spelled
 from keyfold.sql.naming import (
     AROUND_HINT,
     INTERVAL_HINT,
+    PATTERN_HINT,
     around_hint,
     interval_refusal,
     ungrouped,
@@ -35,7 +36,7 @@ from keyfold.view import expression as ex
 from keyfold.view.cast import common_type
 from keyfold.view.moment import TICKS
 from keyfold.view.plan import Column
-from keyfold.view.types import TIMESTAMP, TIMESTAMPTZ, Physical, column_type
+from keyfold.view.types import TIMESTAMP, TIMESTAMPTZ, ColumnType, Physical, column_type
 
 Called = TypeVar("Called", ex.Call, ex.Fold)
 _GROUPS = "groups"  # the relation that expressions over keys and answers are described in
@@ -257,11 +258,10 @@ class Expressions:
         kind = self._describe(node, "cast", (lowered,))
         source = column_type(lowered.type)
         target = column_type(kind)
-        exact_text = source.integer or source.decimal or source.enum or source.name in _EXACT_TEXTS
         fine = (
             source.name == target.name
             or (source.numeric and target.numeric and target.name != "FLOAT")
-            or (target.name == "VARCHAR" and exact_text)
+            or (target.name == "VARCHAR" and _exact_text(source))
             or (source.name in _MOMENTS and target.name in _MOMENTS)
         )
         if isinstance(node, exp.TryCast) or not fine:
@@ -280,7 +280,22 @@ class Expressions:
         if function in _COMPARING:
             lowered = self._comparable(node, arguments, lowered)
         kind = self._describe(node, function, lowered)
+        if function in ex.JOINS:
+            self._refuse_joined(node, function, lowered)
         return self._checked(node, ex.Call(function, lowered, kind))
+
+    def _refuse_joined(
+        self, node: exp.Expr, function: str, operands: tuple[ex.Expression, ...]
+    ) -> None:
+        """Refuse to join what readers have no text of."""
+        for operand in operands:
+            if operand.type != "VARCHAR" and not _exact_text(column_type(operand.type)):
+                raise self._text.error(
+                    node,
+                    f"{function} of {operand.type} cannot stand around aggregates",
+                    "make a text of it inside the aggregate, or group by that: "
+                    "MAX(CAST(… AS VARCHAR))",
+                )
 
     def _interval(self, node: exp.Expr) -> ex.Expression:
         """Lower a moment plus or minus a constant interval; refuse any other use of one."""
@@ -303,7 +318,7 @@ class Expressions:
             raise self._text.error(
                 node,
                 f"{call.function} of {kinds} cannot stand around aggregates",
-                AROUND_HINT,
+                PATTERN_HINT if call.function in ("like", "ilike") else AROUND_HINT,
             ) from problem
         return call
 
@@ -357,6 +372,11 @@ class Expressions:
                 INTERVAL_HINT,
             )
         return self._relation.kept_type(node, kind).name
+
+
+def _exact_text(kind: ColumnType) -> bool:
+    """Say whether readers make the text of a value that DuckDB makes."""
+    return kind.integer or kind.decimal or kind.enum or kind.name in _EXACT_TEXTS
 
 
 def _huge(operands: tuple[ex.Expression, ...]) -> tuple[ex.Expression, ...]:

@@ -80,6 +80,8 @@ _CALLS: dict[str, tuple[str, range]] = {
     "strpos": ("strpos", range(2, 3)),
     "instr": ("strpos", range(2, 3)),
     "split_part": ("split_part", range(3, 4)),
+    "concat": ("concat", range(1, 1000)),
+    "concat_ws": ("concat_ws", range(2, 1000)),
 }
 _OPERATORS: dict[type[exp.Expr], str] = {
     exp.Pow: "pow",
@@ -90,7 +92,7 @@ _OPERATORS: dict[type[exp.Expr], str] = {
     exp.StartsWith: "starts_with",
 }
 _TRIMS = {"": "trim", "BOTH": "trim", "LEADING": "ltrim", "TRAILING": "rtrim"}
-NAMES = (*_PARTS_CALLED, *_SPANS, *_CALLS, "log", "concat", "concat_ws", "position", "extract")
+NAMES = (*_PARTS_CALLED, *_SPANS, *_CALLS, "log", "position", "extract")
 """The names of all functions here, as they are written."""
 
 
@@ -122,42 +124,12 @@ def _called(name: str, arguments: list[exp.Expr]) -> Spelled | None:
         return _of_unit(_SPANS[name][0], arguments)
     if name == "log":
         return ("log10" if len(arguments) == 1 else name), arguments
-    if name == "concat" and arguments:
-        return _joined(arguments)
-    if name == "concat_ws" and len(arguments) > 1:
-        return _joined_with(*arguments)
     function, counts = _CALLS.get(name, ("", range(0)))
     return (function, arguments) if len(arguments) in counts else None
 
 
 def _present(*arguments: exp.Expr | None) -> list[exp.Expr]:
     return [argument for argument in arguments if argument is not None]
-
-
-def _joined(parts: list[exp.Expr]) -> Spelled:
-    """Return ``concat(a, b)`` as ``coalesce(a, '') || coalesce(b, '')``, of texts."""
-    empty = exp.Literal.string("")
-    texts: list[exp.Expr] = [_call("coalesce", _text(part), empty) for part in parts]
-    joined = texts[0]
-    for other in texts[1:] or [empty]:
-        joined = exp.DPipe(this=joined, expression=other)
-    return "||", [joined.this, joined.expression]
-
-
-def _joined_with(separator: exp.Expr, *parts: exp.Expr) -> Spelled:
-    """Return ``concat_ws(s, a, b)`` as ``concat(s || a, s || b)`` behind its first ``s``."""
-    _, sides = _joined([exp.DPipe(this=_text(separator), expression=_text(p)) for p in parts])
-    whole = exp.DPipe(this=sides[0], expression=sides[1])
-    place = exp.Add(this=_call("length", _text(separator)), expression=exp.Literal.number(1))
-    return "substring", [whole, place]
-
-
-def _call(name: str, *arguments: exp.Expr) -> exp.Anonymous:
-    return exp.Anonymous(this=name, expressions=[argument.copy() for argument in arguments])
-
-
-def _text(node: exp.Expr) -> exp.Expr:
-    return exp.Cast(this=exp.Paren(this=node.copy()), to=exp.DataType.build("VARCHAR"))
 
 
 def _of_unit(function: str, arguments: list[exp.Expr]) -> Spelled | None:

@@ -11,6 +11,7 @@ from keyfold.sql.scope import WRITTEN
 from keyfold.view.types import Physical, column_type
 
 AROUND_HINT = "apply it inside the aggregate, or group by its result"
+PATTERN_HINT = "write the pattern as a constant: LIKE 'a%'; or compare inside the aggregate"
 INTERVAL_HINT = "count what lies between: date_diff('second', MIN(ts), MAX(ts))"
 _KEYS_HINT = "group by its result; a condition on keys belongs in WHERE"
 _PARTS_HINT = "select its parts, each with a name of its own"

@@ -6,7 +6,7 @@ import msgspec
 from sqlglot import exp
 
 from keyfold.sql.calls import BOUND_MAX, Call
-from keyfold.sql.dialect import sql_text
+from keyfold.sql.dialect import bare, call_name, sql_text
 from keyfold.sql.relation import Relation
 from keyfold.sql.valueform import counted_value, kept_value
 from keyfold.view.aggregate import Aggregate
@@ -80,12 +80,17 @@ def _form(relation: Relation, value: exp.Expr, sql: str, kind: str) -> str:
 def _ranks(relation: Relation, node: exp.Expr, arguments: list[exp.Expr]) -> str:
     """Return the rank of a quantile as it is written, or ``[0.25,0.75]`` of several."""
     (argument,) = arguments
-    several = isinstance(argument, exp.Array)
-    ranks = argument.expressions if several else [argument]
+    listed = bare(argument)
+    several = isinstance(listed, exp.Array)
+    ranks = [bare(rank) for rank in (listed.expressions if several else [listed])]
+    if len(ranks) > BOUND_MAX:
+        raise relation.text.error(
+            node, f"{call_name(node)} takes {BOUND_MAX} ranks at most", "keep fewer of them"
+        )
     texts = [
         rank.name if isinstance(rank, exp.Literal) and not rank.is_string else "" for rank in ranks
     ]
-    if not 0 < len(texts) <= BOUND_MAX or any(not t or not 0 <= float(t) <= 1 for t in texts):
+    if not texts or any(not text or not 0 <= float(text) <= 1 for text in texts):
         raise relation.text.error(
             argument if argument.find(exp.Column) else node,
             "a quantile has a rank from 0 to 1, the same for all events",

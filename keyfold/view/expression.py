@@ -123,7 +123,9 @@ STRICT = COMPARISONS | frozenset(
 )
 """Functions that answer NULL as soon as an argument is NULL."""
 
-LAZY = ("and", "or", "case", "cast", "coalesce", "nullif", "is_null", "greatest", "least")
+JOINS = ("concat", "concat_ws")
+"""Functions that join texts, and pass over those that are NULL."""
+LAZY = ("and", "or", "case", "cast", "coalesce", "nullif", "is_null", "greatest", "least", *JOINS)
 FUNCTIONS = STRICT | frozenset(LAZY) | NAMED
 
 
@@ -185,7 +187,9 @@ def _type_of(expression: Expression) -> ColumnType | None:
     return column_type(expression.type)
 
 
-def _compile_call(call: Call, arguments: list[Evaluate]) -> Evaluate:
+def _compile_call(  # noqa: PLR0912  # a dispatch
+    call: Call, arguments: list[Evaluate]
+) -> Evaluate:
     types = [_type_of(argument) for argument in call.arguments]
     result = column_type(call.type)
     match call.function:
@@ -196,6 +200,9 @@ def _compile_call(call: Call, arguments: list[Evaluate]) -> Evaluate:
             return _compile_case(arguments, types, result)
         case "coalesce":
             return _compile_coalesce([_cast(a, t, result) for a, t in _zip(arguments, types)])
+        case "concat" | "concat_ws":
+            texts = [_cast(a, t, result) for a, t in _zip(arguments, types)]
+            return _compile_join(texts if call.function == "concat_ws" else [_no_text, *texts])
         case "is_null":
             (argument,) = arguments
             return lambda row: argument(row) is None
@@ -362,6 +369,23 @@ def _compile_coalesce(arguments: list[Evaluate]) -> Evaluate:
         return None
 
     return coalesce
+
+
+def _no_text(_: Row) -> Any:
+    return ""
+
+
+def _compile_join(arguments: list[Evaluate]) -> Evaluate:
+    """Join texts by the first of them; NULL where that is NULL."""
+    separator, *texts = arguments
+
+    def join(row: Row) -> Any:
+        between = separator(row)
+        if between is None:
+            return None
+        return between.join([value for text in texts if (value := text(row)) is not None])
+
+    return join
 
 
 def _compile_nullif(

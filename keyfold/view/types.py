@@ -111,8 +111,8 @@ class ColumnType(msgspec.Struct, frozen=True):
 
     @property
     def decimal(self) -> bool:
-        """True for DECIMAL types."""
-        return self.name.startswith("DECIMAL")
+        """True for DECIMAL types, and not for lists of them."""
+        return self.name.startswith("DECIMAL") and self.physical is not Physical.JSON
 
     @property
     def precision(self) -> int:

@@ -3,7 +3,7 @@
 import re
 
 from ingest import detect, lane, memory
-from ingest.source import file_records, message
+from ingest.source import file_columns, file_records, message
 from keyfold.eventlog import lines
 from keyfold.sql import calls, faults, grouping, subquery, window
 from keyfold.view.family import best
@@ -22,6 +22,7 @@ LIMITS = [
     file_records.QUOTED_BYTES_MAX,
     message.BATCH_BYTES_MAX,
     detect.SAMPLE_MESSAGES_MAX,
+    file_columns.RECORDS_MAX,
     push.WAITING_MAX,
     push.WAITING_BYTES_MAX,
     limits.HEADER_BYTES_MAX,

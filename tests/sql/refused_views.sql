@@ -1427,7 +1427,23 @@ SELECT qty, MAX(user_id)[1] AS first FROM orders GROUP BY qty
 
 -- concat of what readers have no text of
 SELECT user_id, concat(user_id, '-', MAX(ts)) AS q FROM orders GROUP BY user_id
---> 1:38 MAX | a cast from TIMESTAMP WITH TIME ZONE to VARCHAR cannot stand around aggregates | cast inside the aggregate, or group by the cast
+--> 1:17 concat | concat of TIMESTAMP WITH TIME ZONE cannot stand around aggregates | make a text of it inside the aggregate, or group by that: MAX(CAST(… AS VARCHAR))
+
+-- concat of a text and a list
+SELECT user_id, concat(user_id, [1, 2]) AS q FROM orders GROUP BY user_id
+--> 1:34 1 | a constant of type INTEGER[] cannot stand here | cast it
+
+-- a constant list of decimals
+SELECT user_id, coalesce(array_agg(amount), [1.0]) AS q FROM orders GROUP BY user_id
+--> 1:46 1.0 | a constant of type DECIMAL(2,1)[] cannot stand here | cast it
+
+-- a separator that is no text
+SELECT user_id, concat_ws(COUNT(*), user_id) AS q FROM orders GROUP BY user_id
+--> 1:17 concat_ws | no function matches the given name and argument types 'concat_ws(BIGINT, VARCHAR)' | you might need to add explicit type casts
+
+-- a pattern that is not constant
+SELECT user_id, MAX(user_id) ILIKE user_id AS q FROM orders GROUP BY user_id
+--> 1:17 MAX | ilike of VARCHAR, VARCHAR cannot stand around aggregates | write the pattern as a constant: LIKE 'a%'; or compare inside the aggregate
 
 -- an interval beside an aggregate that is not constant
 SELECT user_id, MAX(ts) + INTERVAL (COUNT(*)) MINUTE AS e FROM orders GROUP BY user_id

@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 
 from keyfold.errors import SqlError
 from keyfold.view.columns import int_of, physical_column
-from keyfold.view.expression import FUNCTIONS, Call, Expression, Key, Literal, compile_expression
+from keyfold.view.expression import (
+    FUNCTIONS,
+    JOINS,
+    Call,
+    Expression,
+    Key,
+    Literal,
+    compile_expression,
+)
 from keyfold.view.named import NAMED
 from keyfold.view.types import Physical, column_type
 from tests.view.families import unoptimized
@@ -246,7 +254,7 @@ def test_an_expression_has_the_value_that_duckdb_gives_it(con, tree, values):
 
 
 def test_every_function_is_tested():
-    assert {*ONE, *TWO, "case", "cast"} == FUNCTIONS - NAMED  # test_named.py has the rest
+    assert {*ONE, *TWO, *JOINS, "case", "cast"} == FUNCTIONS - NAMED  # test_named.py has the rest
 
 
 @pytest.mark.parametrize(

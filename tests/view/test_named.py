@@ -9,7 +9,7 @@ import pytest
 from keyfold.sql.callsql import call_sql
 from keyfold.view import times
 from keyfold.view.cast import float32
-from keyfold.view.expression import Call, Expression, Key, Literal, compile_expression
+from keyfold.view.expression import JOINS, Call, Expression, Key, Literal, compile_expression
 from keyfold.view.lettercase import cases
 from keyfold.view.named import NAMED
 from keyfold.view.types import Physical, column_type, integer_range
@@ -81,7 +81,7 @@ def check(
     rows: list[tuple[object, ...]],
 ) -> None:
     """Compare a call over columns ``k0…`` of these types with DuckDB, row by row."""
-    assert function in TESTED
+    assert function in TESTED or function in JOINS
     columns = ", ".join(f"k{i} {kind}" for i, kind in enumerate(kinds))
     con.execute(f"CREATE OR REPLACE TEMP TABLE t (n INTEGER, {columns})").fetchall()
     cells = [
@@ -347,6 +347,29 @@ def test_the_ends_of_a_text_trimmed(con, function):
     check(con, function, (Key(0, "VARCHAR"),), ("VARCHAR",), [(a,) for a in BLANKS])
     rows = [(a, b) for a in BLANKS for b in (*BLANKS, "]^-")]
     check(con, function, (Key(0, "VARCHAR"), Key(1, "VARCHAR")), ("VARCHAR",) * 2, rows)
+
+
+PARTS = (None, "", "a", "b😀", ",")
+
+
+@pytest.mark.parametrize("function", JOINS)
+def test_texts_joined_without_those_that_are_null(con, function):
+    keys = tuple(Key(i, "VARCHAR") for i in range(3))
+    rows = [(a, b, c) for a in PARTS for b in PARTS for c in PARTS]
+    check(con, function, keys, ("VARCHAR",) * 3, rows)
+    check(con, function, keys[:2], ("VARCHAR",) * 2, [row[:2] for row in rows])
+    with_constant = (text(", "), *keys[:2])
+    check(con, function, with_constant, ("VARCHAR",) * 2, [row[:2] for row in rows])
+    if function == "concat":
+        check(con, function, keys[:1], ("VARCHAR",), [(a,) for a in PARTS])
+
+
+def test_joined_values_are_written_as_duckdb_writes_them(con):
+    kinds = ("INTEGER", "DECIMAL(9,2)", "BOOLEAN", "HUGEINT")
+    keys = tuple(Key(i, kind) for i, kind in enumerate(kinds))
+    rows = [(1, -150, True, 2**100), (None, None, None, None), (-7, 5, False, -1)]
+    check(con, "concat", keys, kinds, rows)
+    check(con, "concat_ws", (text("/"), *keys), kinds, rows)
 
 
 PLACES = (None, 0, 1, 2, 3, 9, -1, -2, -3, -9, 2**31, 2**32 - 1, 2**32, -(2**32), -(2**32) - 1)
