@@ -18,24 +18,8 @@ HEAD = '''"""``lower`` and ``upper`` as DuckDB has them, by code point.
 Made by ``python -m tests.lettercase``; do not edit.
 """
 
-from __future__ import annotations
-
-from functools import cache
-
-
-@cache
-def cases(function: str) -> dict[int, int]:
-    """Return what ``str.translate`` takes for ``lower`` or ``upper``."""
-    return {
-        code: code + distance
-        for run in _RUNS[function].split()
-        for first, last, step, distance in (map(int, run.split(":")),)
-        for code in range(first, last + 1, step)
-    }
-
-
 # first:last:step:distance of code points that move alike
-_RUNS = {
+RUNS = {
 '''
 SURROGATES = range(0xD800, 0xE000)
 
@@ -44,7 +28,7 @@ def changed(function: str) -> list[tuple[int, int]]:
     """Return (code point, what ``lower`` or ``upper`` makes of it) of those that it changes.
 
     Raises:
-        ValueError: It makes another number of code points of one.
+        TypeError: It makes another number of code points of one.
     """
     with duckdb.connect() as connection:
         rows = connection.execute(

@@ -3,24 +3,8 @@
 Made by ``python -m tests.lettercase``; do not edit.
 """
 
-from __future__ import annotations
-
-from functools import cache
-
-
-@cache
-def cases(function: str) -> dict[int, int]:
-    """Return what ``str.translate`` takes for ``lower`` or ``upper``."""
-    return {
-        code: code + distance
-        for run in _RUNS[function].split()
-        for first, last, step, distance in (map(int, run.split(":")),)
-        for code in range(first, last + 1, step)
-    }
-
-
 # first:last:step:distance of code points that move alike
-_RUNS = {
+RUNS = {
     "lower": """
 65:90:1:32 192:214:1:32 216:222:1:32 256:302:2:1 304:304:1:-199 306:310:2:1 313:327:2:1
 330:374:2:1 376:376:1:-121 377:381:2:1 385:385:1:210 386:388:2:1 390:390:1:206 391:391:1:1

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from keyfold.view.cast import ExpressionError
-from keyfold.view.lettercase import cases
+from keyfold.view.lettercase import RUNS
 from keyfold.view.namedtype import Named, Prepare
 from keyfold.view.types import ColumnType, column_type
 
@@ -34,6 +35,17 @@ def _prepare(function: Callable[..., Any], shape: str, optional: int = 0) -> Pre
         return Named(operands[: len(types)], function)
 
     return prepare
+
+
+@cache
+def cases(function: str) -> dict[int, int]:
+    """Return what ``str.translate`` takes for ``lower`` or ``upper``, as DuckDB has them."""
+    return {
+        code: code + distance
+        for run in RUNS[function].split()
+        for first, last, step, distance in (map(int, run.split(":")),)
+        for code in range(first, last + 1, step)
+    }
 
 
 def _lower(text: str) -> str:
@@ -92,22 +104,21 @@ def _right(text: str, count: int) -> str:
     return text[max(0, len(text) - count) :] if count >= 0 else text[-count:]
 
 
-def _prepare_like(types: list[ColumnType], constants: list[Any]) -> Named:
-    """``like(text, pattern)``: the pattern is a constant, ``%`` any text and ``_`` a code point."""
-    pattern = constants[1]
-    if types[0] != _TEXT or not isinstance(pattern, str):
-        raise KeyError(types[0].name)
-    matches = like(pattern)
-    return Named([_TEXT, _TEXT], lambda text, _: matches(text))
+def _prepare_like(folded: Callable[[str], str]) -> Prepare:
+    """``like(text, pattern)``: the pattern is a constant, ``%`` any text and ``_`` a code point.
 
+    Args:
+        folded: What both are brought to before they are compared.
+    """
 
-def _prepare_ilike(types: list[ColumnType], constants: list[Any]) -> Named:
-    """``ilike(text, pattern)`` compares in lower case."""
-    pattern = constants[1]
-    if types[0] != _TEXT or not isinstance(pattern, str):
-        raise KeyError(types[0].name)
-    matches = like(_lower(pattern))
-    return Named([_TEXT, _TEXT], lambda text, _: matches(_lower(text)))
+    def prepare(types: list[ColumnType], constants: list[Any]) -> Named:
+        pattern = constants[1]
+        if types[0] != _TEXT or not isinstance(pattern, str):
+            raise KeyError(types[0].name)
+        matches = like(folded(pattern))
+        return Named([_TEXT, _TEXT], lambda text, _: matches(folded(text)))
+
+    return prepare
 
 
 def like(pattern: str) -> Callable[[str], bool]:
@@ -149,6 +160,6 @@ FUNCTIONS: dict[str, Prepare] = {
     "right": _prepare(_right, "tn"),
     "substring": _prepare(_substring, "tnn", optional=1),
     "split_part": _prepare(_split_part, "ttn"),
-    "like": _prepare_like,
-    "ilike": _prepare_ilike,
+    "like": _prepare_like(str),
+    "ilike": _prepare_like(_lower),
 }

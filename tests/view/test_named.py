@@ -10,8 +10,8 @@ from keyfold.sql.callsql import call_sql
 from keyfold.view import times
 from keyfold.view.cast import float32
 from keyfold.view.expression import JOINS, Call, Expression, Key, Literal, compile_expression
-from keyfold.view.lettercase import cases
 from keyfold.view.named import NAMED
+from keyfold.view.texts import cases
 from keyfold.view.types import Physical, column_type, integer_range
 from tests import lettercase
 from tests.view.families import unoptimized
